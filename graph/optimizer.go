@@ -1,0 +1,124 @@
+package graph
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/clsbench/clsbench/tensor"
+)
+
+// optimizerOps give a parameter's next value. lr is a scalar fed each step;
+// skip, if given and true, leaves parameter and slots bit-unchanged.
+var optimizerOps = []*Op{
+	{
+		// g′ = g + weight_decay·p; v′ = momentum·v + (1-dampening)·g′;
+		// p′ = p - lr·(nesterov ? g′ + momentum·v′ : v′), as PyTorch has it
+		// (Sutskever et al. 2013, with the learning rate outside of v).
+		Name: "SGD", Domain: Own, Version: 1,
+		Inputs: []Param{{Name: "param", Types: Floats, Var: "T"}, {Name: "grad", Types: Floats, Var: "T"},
+			{Name: "velocity", Types: Floats, Var: "T"}, {Name: "lr", Types: Floats, Var: "T"},
+			{Name: "skip", Types: Bools, Optional: true}},
+		Outputs: []Param{{Name: "next_param", Types: Floats, Var: "T"}, {Name: "next_velocity", Types: Floats, Var: "T"}},
+		Attrs: []AttrSpec{{Name: "momentum", Kind: Float, Default: F(0)}, {Name: "dampening", Kind: Float, Default: F(0)},
+			{Name: "weight_decay", Kind: Float, Default: F(0)}, {Name: "nesterov", Kind: Int, Default: I(0)}},
+		Infer: func(c *Call) ([]tensor.Type, error) {
+			return []tensor.Type{c.In[0], c.In[0]}, c.checkOptimizer(3, 3, 4)
+		},
+		Work:      func(c *Call) int64 { return 6 * elements(c.Out[0]) },
+		Decompose: decomposeSGD,
+	},
+	{
+		// Adam (Kingma and Ba 2015, algorithm 1), step counted from 0 before
+		// this update, so t = step + 1; weight_decay is added to the gradient.
+		Name: "Adam", Domain: Own, Version: 1,
+		Inputs: []Param{{Name: "param", Types: Floats, Var: "T"}, {Name: "grad", Types: Floats, Var: "T"},
+			{Name: "m", Types: Floats, Var: "T"}, {Name: "v", Types: Floats, Var: "T"},
+			{Name: "step", Types: Int64s}, {Name: "lr", Types: Floats, Var: "T"},
+			{Name: "skip", Types: Bools, Optional: true}},
+		Outputs: []Param{{Name: "next_param", Types: Floats, Var: "T"}, {Name: "next_m", Types: Floats, Var: "T"},
+			{Name: "next_v", Types: Floats, Var: "T"}},
+		Attrs: []AttrSpec{{Name: "beta1", Kind: Float, Default: F(0.9)}, {Name: "beta2", Kind: Float, Default: F(0.999)},
+			{Name: "epsilon", Kind: Float, Default: F(1e-8)}, {Name: "weight_decay", Kind: Float, Default: F(0)}},
+		Infer: func(c *Call) ([]tensor.Type, error) {
+			return []tensor.Type{c.In[0], c.In[0], c.In[0]}, c.checkOptimizer(4, 4, 6)
+		},
+		Work:      func(c *Call) int64 { return 14 * elements(c.Out[0]) },
+		Decompose: decomposeAdam,
+	},
+}
+
+// checkOptimizer wants inputs below same to have param's shape, those from
+// scalar up to last to be scalars.
+func (c *Call) checkOptimizer(same, scalar, last int) error {
+	for i := range c.In {
+		if !c.Has(i) {
+			continue
+		}
+		name := c.Op.Inputs[i].Name
+		if i < same && !c.In[i].Shape.Equal(c.In[0].Shape) {
+			return fmt.Errorf("%s is %v, param is %v", name, c.In[i].Shape, c.In[0].Shape)
+		}
+		if i >= scalar && i <= last && len(c.In[i].Shape) != 0 {
+			return fmt.Errorf("%s is %v, want a scalar", name, c.In[i].Shape)
+		}
+	}
+	return nil
+}
+
+// decay is grad + weight_decay·param.
+func (b *Builder) decay(c *Call) Value {
+	g := c.Input(1)
+	if wd := c.Float("weight_decay"); wd != 0 {
+		g = b.Op("Add", nil, g, b.scaled(c.Input(0), wd))
+	}
+	return g
+}
+
+// unlessSkipped keeps the old values where skip (input i) is given and true.
+func (b *Builder) unlessSkipped(c *Call, i int, old, next []Value) []Value {
+	if !c.Has(i) {
+		return next
+	}
+	out := make([]Value, len(next))
+	for j := range next {
+		out[j] = b.Op("Where", nil, c.Input(i), old[j], next[j])
+	}
+	return out
+}
+
+func decomposeSGD(b *Builder, c *Call) []Value {
+	p, v, lr := c.Input(0), c.Input(2), c.Input(3)
+	mu := c.Float("momentum")
+	g := b.decay(c)
+	v2 := b.Op("Add", nil, b.scaled(v, mu), b.scaled(g, 1-c.Float("dampening")))
+	dir := v2
+	if c.Int("nesterov") != 0 {
+		dir = b.Op("Add", nil, g, b.scaled(v2, mu))
+	}
+	p2 := b.Op("Sub", nil, p, b.Op("Mul", nil, dir, lr))
+	return b.unlessSkipped(c, 4, []Value{p, v}, []Value{p2, v2})
+}
+
+func decomposeAdam(b *Builder, c *Call) []Value {
+	p, m, v, step, lr := c.Input(0), c.Input(2), c.Input(3), c.Input(4), c.Input(5)
+	d := p.Type.DType
+	b1, b2 := c.Float("beta1"), c.Float("beta2")
+	g := b.decay(c)
+	m2 := b.Op("Add", nil, b.scaled(m, b1), b.scaled(g, 1-b1))
+	v2 := b.Op("Add", nil, b.scaled(v, b2), b.scaled(b.Op("Mul", nil, g, g), 1-b2))
+	t := b.Op("Add", nil, b.Op("Cast", Attrs{"to": S(d.String())}, step), b.Scalar(d, 1))
+	mHat := b.Op("Div", nil, m2, b.biasCorrection(t, b1))
+	vHat := b.Op("Div", nil, v2, b.biasCorrection(t, b2))
+	den := b.Op("Add", nil, b.Op("Sqrt", nil, vHat), b.Scalar(d, c.Float("epsilon")))
+	p2 := b.Op("Sub", nil, p, b.Op("Div", nil, b.Op("Mul", nil, lr, mHat), den))
+	return b.unlessSkipped(c, 6, []Value{p, m, v}, []Value{p2, m2, v2})
+}
+
+// biasCorrection is 1 - beta^t = -expm1(x), x = t·log beta. Written as
+// -2h/(1 - h) with h = tanh(x/2): 1 - exp(x) would cancel, leaving a relative
+// error of u/(1 - beta) in the first steps.
+func (b *Builder) biasCorrection(t Value, beta float64) Value {
+	d := t.Type.DType
+	h := b.Op("Tanh", nil, b.scaled(t, math.Log(beta)/2))
+	return b.Op("Div", nil, b.scaled(h, -2), b.Op("Sub", nil, b.Scalar(d, 1), h))
+}
