@@ -1,5 +1,7 @@
 package machine
 
+import "time"
+
 // Conditions is what happened on the machine over an interval, from Watch to Watcher.Stop. A nil field is unknown: the
 // kernel does not count it here.
 type Conditions struct {
@@ -29,4 +31,83 @@ type Pressure struct {
 	Memory     *float64 `json:"memory_percent,omitempty"`
 	MemoryFull *float64 `json:"memory_full_percent,omitempty"`
 	IO         *float64 `json:"io_percent,omitempty"`
+}
+
+// Watcher observes an interval.
+type Watcher struct {
+	host  host
+	start snapshot
+}
+
+// snapshot is the kernel's counters at one moment. A nil field is not counted here.
+type snapshot struct {
+	at   time.Time
+	load *float64
+	// seconds summed over the CPUs that this process may use
+	total, idle, steal float64
+	// seconds since boot
+	pressure map[string]stall
+	quota    *throttle
+	thermal  *int64
+	mhz      *float64
+}
+
+// stall is how long, in seconds since boot, some task and every task waited for a resource.
+type stall struct{ some, full float64 }
+
+// throttle is a control group's record of its CPU quota.
+type throttle struct {
+	periods, throttled int64
+	seconds            float64
+}
+
+// Watch begins an interval. It reads a few files of /proc and /sys, about a millisecond, and nothing until Stop: no
+// watcher runs beside the measurement.
+func Watch() *Watcher {
+	h := realHost()
+	return &Watcher{h, h.snapshot()}
+}
+
+// Stop ends the interval and tells what happened in it. It may be called again for a longer interval.
+func (w *Watcher) Stop() Conditions { return w.start.until(w.host.snapshot()) }
+
+func (s snapshot) until(end snapshot) Conditions {
+	c := Conditions{
+		Seconds:   end.at.Sub(s.at).Seconds(),
+		LoadStart: s.load,
+		MHzStart:  s.mhz, MHzEnd: end.mhz,
+	}
+	if total := end.total - s.total; total > 0 {
+		c.StealPercent = share(end.steal-s.steal, total)
+		c.BusyPercent = share(total-(end.idle-s.idle), total)
+	}
+	c.Pressure.CPU, _ = s.stalled(end, "cpu", c.Seconds)
+	c.Pressure.IO, _ = s.stalled(end, "io", c.Seconds)
+	c.Pressure.Memory, c.Pressure.MemoryFull = s.stalled(end, "memory", c.Seconds)
+	if s.quota != nil && end.quota != nil {
+		periods, throttled := end.quota.periods-s.quota.periods, end.quota.throttled-s.quota.throttled
+		seconds := end.quota.seconds - s.quota.seconds
+		c.Periods, c.Throttled, c.ThrottledSeconds = &periods, &throttled, &seconds
+	}
+	if s.thermal != nil && end.thermal != nil {
+		events := *end.thermal - *s.thermal
+		c.ThermalEvents = &events
+	}
+	return c
+}
+
+// stalled gives the shares of the interval in which some task and every task waited for the resource.
+func (s snapshot) stalled(end snapshot, resource string, seconds float64) (some, full *float64) {
+	a, ok := s.pressure[resource]
+	b, still := end.pressure[resource]
+	if !ok || !still || seconds <= 0 {
+		return nil, nil
+	}
+	return share(b.some-a.some, seconds), share(b.full-a.full, seconds)
+}
+
+// share is part of whole in percent, kept within 0 and 100: the counters tick in steps of 10 ms.
+func share(part, whole float64) *float64 {
+	p := min(max(100*part/whole, 0), 100)
+	return &p
 }
