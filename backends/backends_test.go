@@ -103,3 +103,17 @@ func TestErrorsKeepTheirCode(t *testing.T) {
 	require.Equal(t, Code(""), CodeOf(nil))
 	require.Equal(t, Unimplemented, Malformed(&graph.NodeError{Node: "n", Op: "Foo", Err: &graph.UnknownOpError{Op: "Foo"}}).Code)
 }
+
+func TestNewRegionIsSharedMemory(t *testing.T) {
+	r, err := NewRegion(1 << 16)
+	require.NoError(t, err)
+	require.Len(t, r.Data, 1<<16)
+	again, err := unix.Mmap(int(r.File.Fd()), 0, 1<<16, unix.PROT_READ, unix.MAP_SHARED)
+	require.NoError(t, err)
+	r.Data[99] = 7
+	require.Equal(t, byte(7), again[99])
+	require.NoError(t, unix.Munmap(again))
+	require.NoError(t, r.Close())
+	_, err = NewRegion(0)
+	require.Equal(t, InvalidArgument, CodeOf(err))
+}

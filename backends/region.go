@@ -1,18 +1,39 @@
 package backends
 
 import (
+	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/tensor"
 )
 
-// Region is memory that host and backend both see. The host makes it (package
-// wire: a memfd, or a private copy kept in step by chunks); a backend reads
-// and writes Data and never resizes it.
+// Region is memory that host and backend both see. The host makes it with
+// NewRegion; a backend reads and writes Data and never resizes it.
 type Region struct {
-	ID   uint32
-	Data []byte
+	ID   uint32   // unique in the host process
+	Data []byte   // starts on a page
+	File *os.File // what a plugin process can map; nil: private memory, kept in step by chunks
+
+	unmap func() error
+}
+
+var lastRegion atomic.Uint32
+
+// Close frees the region. No session may have it mapped still.
+func (r *Region) Close() error {
+	if r.unmap == nil {
+		return nil
+	}
+	err := r.unmap()
+	r.Data, r.unmap = nil, nil
+	return err
+}
+
+// NewPrivateRegion makes a region that no other process can map.
+func NewPrivateRegion(bytes int64) *Region {
+	return &Region{ID: lastRegion.Add(1), Data: tensor.AlignedBytes(int(bytes))}
 }
 
 // MaxSlots bounds a ring.
