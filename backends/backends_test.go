@@ -117,3 +117,18 @@ func TestNewRegionIsSharedMemory(t *testing.T) {
 	_, err = NewRegion(0)
 	require.Equal(t, InvalidArgument, CodeOf(err))
 }
+
+func TestBuffersGiveEveryValueItsRing(t *testing.T) {
+	g := double(t)
+	b, err := NewBuffers(g, func(v string) int { return len(v) }, nil)
+	require.NoError(t, err)
+	defer b.Region.Close()
+	y := g.Fetches[0]
+	require.Equal(t, 1, b.Slots("x"))
+	require.Equal(t, len(y), b.Slots(y))
+	require.Len(t, b.At(y, 0), 64)
+	require.Equal(t, &b.At(y, 1)[0], &b.At(y, int64(len(y))+1)[0])
+	b.At(y, 0)[63] = 1
+	require.Zero(t, b.At(y, 1)[0])
+	require.Zero(t, b.At("x", 0)[0])
+}
