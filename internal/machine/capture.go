@@ -124,10 +124,11 @@ func processor(c cpuid.CPUInfo) CPU {
 
 // hypervisor names who made the virtual machine that the processor says it is in.
 func hypervisor(c cpuid.CPUInfo) string {
+	guest := c.Supports(cpuid.HYPERVISOR)
 	switch {
-	case !c.VM() && runtime.GOARCH == "amd64":
+	case !guest && runtime.GOARCH == "amd64":
 		return None
-	case !c.VM():
+	case !guest:
 		return Unknown // other processors do not tell a guest that it is one
 	case c.HypervisorVendorID != cpuid.VendorUnknown:
 		return c.HypervisorVendorID.String()

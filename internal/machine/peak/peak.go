@@ -1,0 +1,170 @@
+// Package peak measures what this machine can do at most, in the session whose
+// figures are held against it: fused multiply-adds, reading and copying memory.
+// A probe takes a quarter of a second.
+package peak
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/clsbench/clsbench/internal/machine"
+	"github.com/clsbench/clsbench/internal/machine/isa"
+)
+
+//go:generate go -C ../../../backends/cpu/_asm run .
+
+const (
+	rounds = 6
+	// window is one round's length: long enough for the clock to settle, short
+	// enough for six of them.
+	window = 30 * time.Millisecond
+	// bufferBytes is what the memory probes walk over, all threads together:
+	// far beyond the caches of a machine with few cores.
+	bufferBytes = 256 << 20
+)
+
+// FMA measures f32 multiply-adds out of registers on threads threads with one
+// instruction set, which must be available. GFLOP/s, an FMA being two
+// operations. isa.Generic measures a scalar multiplication and addition in Go.
+func FMA(i isa.ISA, threads int) machine.Peak {
+	name := machine.PeakFMA
+	if i != isa.Best() {
+		name += "." + i.String()
+	}
+	calls, flops := fmaProbe(i)
+	p := probe(threads, func(int) func() float64 {
+		return func() float64 { calls(); return flops }
+	})
+	p.Name, p.Unit = name, "GFLOP/s"
+	p.How = fmt.Sprintf("%s, independent chains in registers, %d rounds of %v, wall clock", i, rounds, window)
+	return p
+}
+
+// Read measures reading from memory, GB/s.
+func Read(threads int) machine.Peak {
+	const chunk = 1 << 18 // some 10 µs: assembly can't be preempted
+	return memory(machine.PeakRead, "read", threads, chunk, 1, func(b []byte, at int) {
+		readBytes(b[at : at+chunk])
+	})
+}
+
+// Copy measures copying from one half of a buffer to the other, GB/s, bytes
+// read and bytes written both counted.
+func Copy(threads int) machine.Peak {
+	const chunk = 1 << 22 // large enough for the runtime's streaming copy
+	return memory(machine.PeakCopy, "copied", threads, chunk, 2, func(b []byte, at int) {
+		half := len(b) / 2
+		copy(b[half+at:half+at+chunk], b[at:at+chunk])
+	})
+}
+
+// memory runs step over each thread's own part of a buffer, chunk by chunk;
+// step moves times·chunk bytes.
+func memory(name, verb string, threads, chunk, times int, step func(b []byte, at int)) machine.Peak {
+	per := bufferBytes / threads / (2 * chunk) * (2 * chunk)
+	per = max(per, 2*chunk)
+	buf, free := allocate(per * threads)
+	defer free()
+	p := probe(threads, func(thread int) func() float64 {
+		b := buf[thread*per : (thread+1)*per]
+		for i := 0; i < len(b); i += 4096 { // memory that was never written is one page of zeros
+			b[i] = 1
+		}
+		at := 0
+		return func() float64 {
+			step(b, at)
+			at += chunk
+			if at+chunk > per/times {
+				at = 0
+			}
+			return float64(times * chunk)
+		}
+	})
+	p.Name, p.Unit = name, "GB/s"
+	p.How = fmt.Sprintf("%d MB %s in chunks of %d KB, %d rounds of %v, wall clock", per*threads>>20, verb, chunk>>10, rounds, window)
+	return p
+}
+
+// probe runs one worker a thread, round by round: make prepares a thread's
+// work, which is called until the window is over and returns the operations
+// that it did. The value is the median over rounds of 10⁹ operations a second.
+func probe(threads int, make func(thread int) func() float64) machine.Peak {
+	var ready, done sync.WaitGroup
+	var round atomic.Int32
+	sums := [rounds]float64{}
+	var mu sync.Mutex
+	for t := range threads {
+		ready.Add(1)
+		done.Add(1)
+		go func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			defer done.Done()
+			work := make(t)
+			work() // faults and the step up to wide vectors are not the round's
+			ready.Done()
+			for r := int32(1); r <= rounds; r++ {
+				for round.Load() < r {
+					runtime.Gosched()
+				}
+				rate := timed(work)
+				mu.Lock()
+				sums[r-1] += rate
+				mu.Unlock()
+			}
+		}()
+	}
+	ready.Wait()
+	for r := int32(1); r <= rounds; r++ {
+		round.Store(r)
+		time.Sleep(window + window/8)
+	}
+	done.Wait()
+	p := machine.Peak{Threads: threads, Rounds: slices.Clone(sums[:])}
+	slices.Sort(sums[:])
+	p.Value = (sums[rounds/2-1] + sums[rounds/2]) / 2
+	return p
+}
+
+// timed calls work until the window is over: operations a nanosecond.
+func timed(work func() float64) float64 {
+	start := time.Now()
+	ops := 0.0
+	for {
+		ops += work()
+		if d := time.Since(start); d >= window {
+			return ops / float64(d)
+		}
+	}
+}
+
+// fmaGeneric is the portable probe: n·8 multiplications and additions. The
+// chains start apart, or the compiler would see one and the same in all.
+//
+//go:noinline
+func fmaGeneric(n int, x float32, s [8]float32) float32 {
+	a, b, c, d, e, f, g, h := s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7]
+	for range n {
+		a += x * a
+		b += x * b
+		c += x * c
+		d += x * d
+		e += x * e
+		f += x * f
+		g += x * g
+		h += x * h
+	}
+	return a + b + c + d + e + f + g + h
+}
+
+// sink keeps the compiler from dropping the portable probes.
+var sink atomic.Uint64
+
+func fmaProbeGeneric() (func(), float64) {
+	const n = 20_000
+	return func() { sink.Store(uint64(fmaGeneric(n, 0, [8]float32{1, 2, 3, 4, 5, 6, 7, 8}))) }, 2 * 8 * n
+}
