@@ -142,12 +142,13 @@ func timed(work func() float64) float64 {
 	}
 }
 
-// fmaGeneric is the portable probe: n·8 multiplications and additions. The
+// fmaGeneric is the portable probe: n·12 multiplications and additions. The
 // chains start apart, or the compiler would see one and the same in all.
 //
 //go:noinline
-func fmaGeneric(n int, x float32, s [8]float32) float32 {
-	a, b, c, d, e, f, g, h := s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7]
+func fmaGeneric(n int, x float32, s [12]float32) float32 {
+	a, b, c, d, e, f := s[0], s[1], s[2], s[3], s[4], s[5]
+	g, h, i, j, k, l := s[6], s[7], s[8], s[9], s[10], s[11]
 	for range n {
 		a += x * a
 		b += x * b
@@ -157,8 +158,12 @@ func fmaGeneric(n int, x float32, s [8]float32) float32 {
 		f += x * f
 		g += x * g
 		h += x * h
+		i += x * i
+		j += x * j
+		k += x * k
+		l += x * l
 	}
-	return a + b + c + d + e + f + g + h
+	return a + b + c + d + e + f + g + h + i + j + k + l
 }
 
 // sink keeps the compiler from dropping the portable probes.
@@ -166,5 +171,5 @@ var sink atomic.Uint64
 
 func fmaProbeGeneric() (func(), float64) {
 	const n = 20_000
-	return func() { sink.Store(uint64(fmaGeneric(n, 0, [8]float32{1, 2, 3, 4, 5, 6, 7, 8}))) }, 2 * 8 * n
+	return func() { sink.Store(uint64(fmaGeneric(n, 0, [12]float32{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}))) }, 2 * 12 * n
 }
