@@ -1,0 +1,158 @@
+package reference
+
+import (
+	"hash/fnv"
+
+	"github.com/clsbench/clsbench/tensor"
+)
+
+// Acc makes the sums of one node: every Σ of a formula is
+//
+//	s := acc.New()
+//	for … {
+//		s = s.Plus(x * w)
+//	}
+//	… s.Value()
+//
+// A plain Acc adds in float64 in the order of the formula. Others add as some
+// legal implementation would, see order. An Acc serves one goroutine; its zero
+// value is plain and uses one.
+type Acc struct {
+	order   *order // nil: plain
+	threads int    // what Formula.Array may use
+	free    []*partials
+}
+
+// Sum is a sum under way. It is a value: Plus returns the longer sum, and only
+// that may be used on.
+type Sum struct {
+	total float64
+	parts *partials // nil: plain
+}
+
+// New starts a sum at zero.
+func (a *Acc) New() Sum {
+	if a.order == nil {
+		return Sum{}
+	}
+	return a.begin()
+}
+
+// Plus is the sum with one more term.
+func (s Sum) Plus(term float64) Sum {
+	if s.parts == nil {
+		s.total += term
+		return s
+	}
+	s.parts.add(term)
+	return s
+}
+
+// Value ends the sum.
+func (s Sum) Value() float64 {
+	if s.parts == nil {
+		return s.total
+	}
+	return s.parts.end()
+}
+
+// order is a legal order of summation. Terms are dealt in runs to lanes, round
+// and round, and the lanes added up at the end, one after the other or as a
+// tree. One lane is the loop as written; lanes with runs of 1 are a vector
+// unit's; long runs are blocks of a cache or parts of a split sum.
+type order struct {
+	lanes int  // 1 … maxLanes
+	run   int  // terms in a row to one lane
+	first int  // lane of the first term
+	tree  bool // how the lanes are added up
+	// single rounds every partial sum to f32. A term is then a product of two
+	// f32, exact in float64, so that adding it rounds once, as a fused
+	// multiply-add does; terms says to round it first, as without one.
+	single, terms bool
+}
+
+const maxLanes = 64
+
+// drawOrder draws the order in which a node sums, from a seed and its name.
+// Seed 0 is the order of the formula.
+func drawOrder(seed uint64, node string) order {
+	if seed == 0 {
+		return order{lanes: 1, run: 1}
+	}
+	h := fnv.New64a()
+	h.Write([]byte(node))
+	r := tensor.Philox{Key: seed ^ h.Sum64()}
+	o := order{
+		lanes: 1 + int(r.Word(0)%maxLanes),
+		run:   1 << (r.Word(1) % 13),
+		tree:  r.Word(2)&1 == 1,
+		terms: r.Word(3)&1 == 1,
+	}
+	if r.Word(4)&1 == 1 {
+		o.run = 1 // what most kernels do should come often
+	}
+	o.first = int(r.Word(5)) % o.lanes
+	return o
+}
+
+// partials are the lanes of one sum.
+type partials struct {
+	acc  *Acc
+	sum  [maxLanes]float64
+	at   int // lane of the next term
+	left int // terms until the next lane
+}
+
+func (a *Acc) begin() Sum {
+	var p *partials
+	if n := len(a.free); n > 0 {
+		p, a.free = a.free[n-1], a.free[:n-1]
+		clear(p.sum[:a.order.lanes])
+	} else {
+		p = &partials{acc: a}
+	}
+	p.at, p.left = a.order.first, a.order.run
+	return Sum{parts: p}
+}
+
+func (p *partials) add(term float64) {
+	o := p.acc.order
+	i := p.at & (maxLanes - 1)
+	if o.single {
+		if o.terms {
+			term = float64(float32(term))
+		}
+		p.sum[i] = float64(float32(p.sum[i] + term))
+	} else {
+		p.sum[i] += term
+	}
+	if p.left--; p.left == 0 {
+		p.left = o.run
+		if p.at++; p.at == o.lanes {
+			p.at = 0
+		}
+	}
+}
+
+// end adds up the lanes and gives their memory back.
+func (p *partials) end() float64 {
+	o := p.acc.order
+	lanes := p.sum[:o.lanes]
+	for len(lanes) > 1 {
+		half := 1 // in sequence: the second joins the first, and so on
+		if o.tree {
+			half = len(lanes) / 2
+		}
+		n := len(lanes)
+		for i := range half {
+			v := lanes[i] + lanes[n-half+i]
+			if o.single {
+				v = float64(float32(v))
+			}
+			lanes[i] = v
+		}
+		lanes = lanes[:n-half]
+	}
+	p.acc.free = append(p.acc.free, p)
+	return lanes[0]
+}

@@ -1,0 +1,189 @@
+package reference
+
+import (
+	"github.com/clsbench/clsbench/graph"
+	"github.com/clsbench/clsbench/tensor"
+)
+
+// Func is an op's function as the evaluator calls it. in has one array an
+// input of the op's signature, nil for an optional one left out; c has the
+// attributes and the inferred types.
+type Func struct {
+	// Outputs computes all outputs of the signature.
+	Outputs func(acc *Acc, c *graph.Call, in []*Array) ([]*Array, error)
+	// Formula gives single elements of output 0; nil for ops whose elements
+	// are not computed apart.
+	Formula func(c *graph.Call, in []*Array) (Formula, error)
+}
+
+// Lookup finds the function of an op of either domain.
+func Lookup(op string) (Func, bool) {
+	f, ok := table[op]
+	return f, ok
+}
+
+// table has a row an op: only how a call's attributes become parameters. A
+// function's own comment says what it means.
+var table = map[string]Func{
+	"Add":         binary(Add),
+	"Sub":         binary(Sub),
+	"Mul":         binary(Mul),
+	"Div":         one(div),
+	"Neg":         unary(Neg),
+	"Exp":         unary(Exp),
+	"Log":         unary(Log),
+	"Sqrt":        unary(Sqrt),
+	"Tanh":        unary(Tanh),
+	"Sigmoid":     unary(Sigmoid),
+	"Relu":        unary(Relu),
+	"ReluGrad":    binary(ReluGrad),
+	"Equal":       binary(Equal),
+	"LessOrEqual": binary(LessOrEqual),
+	"Where":       one(func(_ *graph.Call, in []*Array) *Array { return Where(in[0], in[1], in[2]) }),
+	"Cast": one(func(c *graph.Call, in []*Array) *Array {
+		return Cast(in[0], c.In[0].DType, c.Out[0].DType)
+	}),
+
+	"ReduceSum":  reduction(ReduceSum),
+	"ReduceMean": reduction(ReduceMean),
+	"ReduceMax":  reduction(ReduceMax),
+
+	"Reshape": one(func(c *graph.Call, in []*Array) *Array { return Reshape(in[0], c.Out[0].Shape) }),
+	"Flatten": one(func(c *graph.Call, in []*Array) *Array { return Reshape(in[0], c.Out[0].Shape) }),
+	"Expand":  one(func(c *graph.Call, in []*Array) *Array { return Expand(in[0], c.Out[0].Shape) }),
+	"Transpose": outputs(func(_ *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
+		perm, err := c.Perm()
+		return []*Array{Transpose(in[0], perm)}, err
+	}),
+
+	"MatMul": formula(func(c *graph.Call, in []*Array) (Formula, error) {
+		return MatMul(in[0], in[1]), nil
+	}),
+	"Gemm": formula(func(c *graph.Call, in []*Array) (Formula, error) {
+		return Gemm(in[0], in[1], in[2], c.Float("alpha"), c.Float("beta"), c.Int("transA") != 0, c.Int("transB") != 0), nil
+	}),
+
+	"Conv": convolution(func(in []*Array, win *graph.Window, groups int) (Formula, error) {
+		return Conv(in[0], in[1], in[2], win, groups)
+	}),
+	"ConvInputGrad": convolution(func(in []*Array, win *graph.Window, groups int) (Formula, error) {
+		return ConvInputGrad(in[0], in[1], win, groups)
+	}),
+	"ConvWeightGrad": convolution(func(in []*Array, win *graph.Window, groups int) (Formula, error) {
+		return ConvWeightGrad(in[0], in[1], win, groups)
+	}),
+
+	"AveragePool":     average(AveragePool),
+	"AveragePoolGrad": average(AveragePoolGrad),
+	"MaxPool": outputs(func(_ *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
+		win, err := c.PoolWindow()
+		if err != nil {
+			return nil, err
+		}
+		y, indices, err := MaxPool(in[0], win)
+		return []*Array{y, indices}, err
+	}),
+	"MaxPoolGrad": formula(func(c *graph.Call, in []*Array) (Formula, error) {
+		return MaxPoolGrad(in[0], in[1], c.Out[0].Shape)
+	}),
+
+	"Softmax": outputs(func(acc *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
+		axis, err := c.Axis("axis")
+		if err != nil {
+			return nil, err
+		}
+		return []*Array{Softmax(acc, in[0], axis)}, nil
+	}),
+	"SoftmaxCrossEntropy": outputs(func(acc *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
+		loss, lse, err := SoftmaxCrossEntropy(acc, in[0], in[1], c.Str("reduction"))
+		return []*Array{loss, lse}, err
+	}),
+	"SoftmaxCrossEntropyGrad": outputs(func(_ *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
+		d, err := SoftmaxCrossEntropyGrad(in[0], in[1], in[2], in[3], c.Str("reduction"))
+		return []*Array{d}, err
+	}),
+
+	"SGD": outputs(func(_ *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
+		p, v := SGD(in[0], in[1], in[2], in[3], in[4], SGDParams{
+			Momentum: c.Float("momentum"), Dampening: c.Float("dampening"),
+			WeightDecay: c.Float("weight_decay"), Nesterov: c.Int("nesterov") != 0,
+		})
+		return []*Array{p, v}, nil
+	}),
+	"Adam": outputs(func(_ *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
+		p, m, v := Adam(in[0], in[1], in[2], in[3], in[4], in[5], in[6], AdamParams{
+			Beta1: c.Float("beta1"), Beta2: c.Float("beta2"),
+			Epsilon: c.Float("epsilon"), WeightDecay: c.Float("weight_decay"),
+		})
+		return []*Array{p, m, v}, nil
+	}),
+}
+
+// div picks the quotient by element type.
+func div(c *graph.Call, in []*Array) *Array {
+	if c.In[0].DType.IsFloat() {
+		return Div(in[0], in[1])
+	}
+	return DivIntegers(in[0], in[1])
+}
+
+// The adapters below turn functions of the usual signatures into rows.
+
+func outputs(f func(*Acc, *graph.Call, []*Array) ([]*Array, error)) Func { return Func{Outputs: f} }
+
+func one(f func(*graph.Call, []*Array) *Array) Func {
+	return outputs(func(_ *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
+		return []*Array{f(c, in)}, nil
+	})
+}
+
+func unary(f func(x *Array) *Array) Func {
+	return one(func(_ *graph.Call, in []*Array) *Array { return f(in[0]) })
+}
+
+func binary(f func(a, b *Array) *Array) Func {
+	return one(func(_ *graph.Call, in []*Array) *Array { return f(in[0], in[1]) })
+}
+
+func formula(f func(*graph.Call, []*Array) (Formula, error)) Func {
+	return Func{
+		Formula: f,
+		Outputs: func(acc *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
+			y, err := f(c, in)
+			if err != nil {
+				return nil, err
+			}
+			return []*Array{y.Array(acc)}, nil
+		},
+	}
+}
+
+func reduction(f func(x *Array, axes []int, shape tensor.Shape) Formula) Func {
+	return formula(func(c *graph.Call, in []*Array) (Formula, error) {
+		axes, err := c.Axes("axes")
+		if err != nil {
+			return Formula{}, err
+		}
+		return f(in[0], axes, c.Out[0].Shape), nil
+	})
+}
+
+func convolution(f func([]*Array, *graph.Window, int) (Formula, error)) Func {
+	return formula(func(c *graph.Call, in []*Array) (Formula, error) {
+		win, err := c.ConvWindow()
+		if err != nil {
+			return Formula{}, err
+		}
+		return f(in, win, c.Int("group"))
+	})
+}
+
+func average(f func(*Array, *graph.Window, bool) (Formula, error)) Func {
+	return formula(func(c *graph.Call, in []*Array) (Formula, error) {
+		win, err := c.PoolWindow()
+		if err != nil {
+			return Formula{}, err
+		}
+		return f(in[0], win, c.Int("count_include_pad") != 0)
+	})
+}
