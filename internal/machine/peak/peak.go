@@ -142,28 +142,19 @@ func timed(work func() float64) float64 {
 	}
 }
 
-// fmaGeneric is the portable probe: n·12 multiplications and additions. The
-// chains start apart, or the compiler would see one and the same in all.
-//
-//go:noinline
-func fmaGeneric(n int, x float32, s [12]float32) float32 {
-	a, b, c, d, e, f := s[0], s[1], s[2], s[3], s[4], s[5]
-	g, h, i, j, k, l := s[6], s[7], s[8], s[9], s[10], s[11]
-	for range n {
-		a += x * a
-		b += x * b
-		c += x * c
-		d += x * d
-		e += x * e
-		f += x * f
-		g += x * g
-		h += x * h
-		i += x * i
-		j += x * j
-		k += x * k
-		l += x * l
+// fmaGeneric is the portable probe: n·4 multiplications and additions. More
+// sums, or factors in registers alone, make Go's compiler spill.
+func fmaGeneric(n int, x *[16]float32, c [4]float32) float32 {
+	c0, c1, c2, c3 := c[0], c[1], c[2], c[3]
+	var s0, s1, s2, s3 float32
+	for i := range n {
+		v := x[i&15]
+		s0 += v * c0
+		s1 += v * c1
+		s2 += v * c2
+		s3 += v * c3
 	}
-	return a + b + c + d + e + f + g + h + i + j + k + l
+	return s0 + s1 + s2 + s3
 }
 
 // sink keeps the compiler from dropping the portable probes.
@@ -171,5 +162,6 @@ var sink atomic.Uint64
 
 func fmaProbeGeneric() (func(), float64) {
 	const n = 20_000
-	return func() { sink.Store(uint64(fmaGeneric(n, 0, [12]float32{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}))) }, 2 * 12 * n
+	var x [16]float32
+	return func() { sink.Store(uint64(fmaGeneric(n, &x, [4]float32{1, 2, 3, 4}))) }, 2 * 4 * n
 }
