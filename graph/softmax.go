@@ -49,11 +49,9 @@ var softmaxOps = []*Op{
 			}
 			return []tensor.Type{loss, {DType: d, Shape: rows}}, nil
 		},
-		Work:  func(c *Call) int64 { return 4 * elements(c.In[0]) },
-		Saves: []int{1},
-		Grad: func(b *Builder, c *Call, dy []Value) []Value {
-			return []Value{b.Op("SoftmaxCrossEntropyGrad", c.Attrs, dy[0], c.Input(0), c.Input(1), c.Output(1)), {}}
-		},
+		Work:      func(c *Call) int64 { return 4 * elements(c.In[0]) },
+		Saves:     []int{1},
+		Grad:      gradCrossEntropy,
 		Decompose: decomposeCrossEntropy,
 	},
 	{
@@ -93,6 +91,26 @@ func (b *Builder) hot(labels Value, classes int) Value {
 	iota.SetFloat64s(v)
 	column := b.Op("Reshape", Attrs{"shape": L(labels.Type.Shape[0], 1), "allowzero": I(1)}, labels)
 	return b.Op("Equal", nil, column, b.Const("classes", iota))
+}
+
+// gradCrossEntropy adds the part that flows through the loss and, where the
+// log-sum-exp is used for itself, dlse·exp(logits - lse).
+func gradCrossEntropy(b *Builder, c *Call, dy []Value) []Value {
+	x, lse := c.Input(0), c.Output(1)
+	var dx Value
+	if dy[0].Name != "" {
+		dx = b.Op("SoftmaxCrossEntropyGrad", c.Attrs, dy[0], x, c.Input(1), lse)
+	}
+	if dy[1].Name != "" {
+		column := Attrs{"shape": L(x.Type.Shape[0], 1), "allowzero": I(1)}
+		p := b.Op("Exp", nil, b.Op("Sub", nil, x, b.Op("Reshape", column, lse)))
+		d := b.Op("Mul", nil, p, b.Op("Reshape", column, dy[1]))
+		if dx.Name != "" {
+			d = b.Op("Add", nil, dx, d)
+		}
+		dx = d
+	}
+	return []Value{dx, {}}
 }
 
 func decomposeCrossEntropy(b *Builder, c *Call) []Value {
