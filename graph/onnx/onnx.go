@@ -1,0 +1,63 @@
+// Package onnx reads and writes programs as ONNX models: the one place that
+// knows ONNX's protobuf schema. It speaks the wire format by hand, since the
+// schema's generated code exists in no current Go module.
+//
+// What ONNX has no field for stands in metadata_props under "clsbench." keys:
+// the model's name the program, its state, updates and origin (as JSON); each
+// node of our own domain names its op's version. Attributes that ONNX passes
+// as inputs (a Reshape's shape) are written as int64 initialisers of those
+// inputs and folded back when read.
+//
+// Models of others are read too, in opsets 13 to graph.Opset: initialisers
+// that are also inputs, Constant nodes, typed data fields, external data,
+// auto_pad, axes as attributes or inputs. Shapes must be static.
+package onnx
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+
+	"github.com/clsbench/clsbench/graph"
+)
+
+// Option changes how a model is written or read.
+type Option func(*options)
+
+type options struct {
+	external func(c graph.Const) (location string, offset int64, ok bool)
+	resolve  func(location string, offset, length int64) ([]byte, error)
+}
+
+// WithExternal lets Marshal leave a constant's bytes out of the model: where f
+// answers ok, the model refers to Bytes() bytes at offset in location. Putting
+// them there is the caller's.
+func WithExternal(f func(c graph.Const) (location string, offset int64, ok bool)) Option {
+	return func(o *options) { o.external = f }
+}
+
+// WithResolver gives Unmarshal the bytes of external data. length is -1 where
+// the model leaves it out. The answer is used in place when it is aligned for
+// its element type, so it must live and stay as long as the program. Without
+// a resolver external data is refused.
+func WithResolver(f func(location string, offset, length int64) ([]byte, error)) Option {
+	return func(o *options) { o.resolve = f }
+}
+
+func collect(opts []Option) options {
+	var o options
+	for _, f := range opts {
+		f(&o)
+	}
+	return o
+}
+
+// Digest is the program's hash: the SHA-256, in hex, of what Marshal writes
+// with every constant inside. It panics on a program that Infer refuses.
+func Digest(p *graph.Program) string {
+	b, err := Marshal(p)
+	if err != nil {
+		panic("onnx.Digest: " + err.Error())
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
