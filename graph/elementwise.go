@@ -188,7 +188,7 @@ func (b *Builder) SumTo(v Value, s tensor.Shape) Value {
 		v = b.Op("ReduceSum", Attrs{"axes": L(axes...), "keepdims": I(1)}, v)
 	}
 	if lead > 0 {
-		v = b.Op("Reshape", Attrs{"shape": L(s...)}, v)
+		v = b.Op("Reshape", Attrs{"shape": L(s...), "allowzero": I(1)}, v)
 	}
 	return v
 }

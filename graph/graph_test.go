@@ -87,6 +87,7 @@ func TestInferRefusesWithTheField(t *testing.T) {
 		{"Conv", Attrs{"kernel_shape": L(3, 3)}, []tensor.Type{f32(1, 1, 4, 4), f32(1, 1, 2, 2)}, "kernel_shape"},
 		{"MaxPool", nil, []tensor.Type{f32(1, 1, 4, 4)}, "kernel_shape"},
 		{"MaxPool", Attrs{"kernel_shape": L(2, 2), "pads": L(2, 0, 0, 0)}, []tensor.Type{f32(1, 1, 4, 4)}, "pads"},
+		{"MaxPool", Attrs{"kernel_shape": L(2), "dilations": L(3), "pads": L(2, 1)}, []tensor.Type{f32(1, 1, 1)}, "meets no element"},
 		{"Reshape", Attrs{"shape": L(-1, -1)}, []tensor.Type{f32(4)}, "more than one -1"},
 		{"Reshape", Attrs{"shape": L(3)}, []tensor.Type{f32(4)}, "4"},
 		{"Reshape", nil, []tensor.Type{f32(4)}, "attribute shape is missing"},

@@ -50,7 +50,7 @@ func reduction(name string, version int, core bool,
 			axes, err := c.Axes("axes")
 			b.Fail(err)
 			kept := reducedShape(c.In[0].Shape, axes, true)
-			return []Value{grad(b, c, b.Op("Reshape", Attrs{"shape": L(kept...)}, dy[0]))}
+			return []Value{grad(b, c, b.Op("Reshape", Attrs{"shape": L(kept...), "allowzero": I(1)}, dy[0]))}
 		}
 	}
 	if decompose != nil {
