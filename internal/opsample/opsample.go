@@ -1,0 +1,151 @@
+// Package opsample holds sample calls of every row of the op table, away from
+// kinks and poles: what the tests of gradients, decompositions and of the
+// reference walk over. It judges nothing; conformance has cases of its own.
+package opsample
+
+import (
+	"fmt"
+
+	"github.com/clsbench/clsbench/graph"
+	"github.com/clsbench/clsbench/tensor"
+)
+
+// Sample is one call of an op.
+type Sample struct {
+	Op    string
+	Attrs graph.Attrs
+	In    []Input // in the order of the signature
+}
+
+// Input is one input and how it is filled.
+type Input struct {
+	Shape tensor.Shape
+	Kind  Kind
+	N     int // Index: the values are 0 … N-1
+}
+
+// Kind is how an input is filled.
+type Kind uint8
+
+// The kinds. All are of the sample's element type but Index (s64) and Truth
+// (bool).
+const (
+	Absent   Kind = iota // an optional input left out
+	Signed               // in [-2, 2)
+	OffZero              // as Signed, at least ¼ away from 0
+	Positive             // in [½, 2½)
+	Distinct             // multiples of ¼ in some order, none twice
+	Index                // whole numbers
+	Truth                // 0 or 1
+)
+
+func (s Sample) String() string {
+	name := s.Op
+	for _, in := range s.In {
+		if in.Kind == Absent {
+			name += ",-"
+		} else {
+			name += "," + in.Shape.String()
+		}
+	}
+	for _, a := range s.row().Attrs {
+		switch v, ok := s.Attrs[a.Name]; {
+		case !ok:
+		case v.Kind == graph.Int:
+			name += fmt.Sprintf(",%s=%d", a.Name, v.Int)
+		case v.Kind == graph.Float:
+			name += fmt.Sprintf(",%s=%v", a.Name, v.Float)
+		case v.Kind == graph.String:
+			name += fmt.Sprintf(",%s=%s", a.Name, v.String)
+		default:
+			name += fmt.Sprintf(",%s=%v", a.Name, v.Ints)
+		}
+	}
+	return name
+}
+
+func (s Sample) row() *graph.Op {
+	if op := graph.Lookup(graph.Own, s.Op); op != nil {
+		return op
+	}
+	return graph.Lookup(graph.Std, s.Op)
+}
+
+// Apply declares the sample's inputs as feeds of b, named as in the op's
+// signature, applies the op to them and returns all of its outputs.
+func (s Sample) Apply(b *graph.Builder, d tensor.DType) (in, out []graph.Value) {
+	op := s.row()
+	for i, x := range s.In {
+		v := graph.Value{}
+		if x.Kind != Absent {
+			v = b.Feed(op.Inputs[i].Name, tensor.Type{DType: x.dtype(d), Shape: x.Shape})
+		}
+		in = append(in, v)
+	}
+	return in, b.OpN(s.Op, s.Attrs, len(op.Outputs), in...)
+}
+
+// Program is the sample as a program of one node that fetches every output.
+func (s Sample) Program(d tensor.DType) (*graph.Program, error) {
+	b := graph.NewBuilder(s.String())
+	_, out := s.Apply(b, d)
+	b.Fetch(out...)
+	return b.Program()
+}
+
+// Feeds fills the inputs from a seed.
+func (s Sample) Feeds(d tensor.DType, seed uint64) map[string]*tensor.Tensor {
+	feeds := map[string]*tensor.Tensor{}
+	for i, x := range s.In {
+		if x.Kind != Absent {
+			feeds[s.row().Inputs[i].Name] = x.fill(d, seed, uint32(i))
+		}
+	}
+	return feeds
+}
+
+func (x Input) dtype(d tensor.DType) tensor.DType {
+	switch x.Kind {
+	case Index:
+		return tensor.S64
+	case Truth:
+		return tensor.Bool
+	}
+	return d
+}
+
+func (x Input) fill(d tensor.DType, seed uint64, stream uint32) *tensor.Tensor {
+	t := tensor.New(x.dtype(d), x.Shape...)
+	switch x.Kind {
+	case Positive:
+		return tensor.FillSeeded(t, tensor.Fill{Kind: tensor.Uniform, Lo: 0.5, Hi: 2.5}, seed, stream)
+	case Index:
+		return tensor.FillSeeded(t, tensor.Fill{Kind: tensor.Integers, Lo: 0, Hi: float64(x.N - 1)}, seed, stream)
+	case Truth:
+		return tensor.FillSeeded(t, tensor.Fill{Kind: tensor.Integers, Lo: 0, Hi: 1}, seed, stream)
+	}
+	tensor.FillSeeded(t, tensor.Fill{Kind: tensor.Uniform, Lo: -2, Hi: 2}, seed, stream)
+	v := t.Float64s()
+	switch x.Kind {
+	case OffZero:
+		for i := range v {
+			v[i] = v[i]*0.875 + map[bool]float64{true: 0.25, false: -0.25}[v[i] >= 0]
+		}
+	case Distinct:
+		shuffle(v, tensor.Philox{Key: seed, Stream: stream})
+	}
+	t.SetFloat64s(v)
+	return t
+}
+
+// shuffle replaces v by quarters around 0 in an order drawn from r (Durstenfeld
+// 1964).
+func shuffle(v []float64, r tensor.Philox) {
+	for i := range v {
+		v[i] = float64(i-len(v)/2) / 4
+	}
+	for i := len(v) - 1; i > 0; i-- {
+		j := int(uint64(r.Word(uint64(i))) * uint64(i+1) >> 32)
+		v[i], v[j] = v[j], v[i]
+	}
+}
