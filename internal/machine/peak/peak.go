@@ -144,6 +144,8 @@ func timed(work func() float64) float64 {
 
 // fmaGeneric is the portable probe: n·4 multiplications and additions. More
 // sums, or factors in registers alone, make Go's compiler spill.
+//
+//go:noinline
 func fmaGeneric(n int, x *[16]float32, c [4]float32) float32 {
 	c0, c1, c2, c3 := c[0], c[1], c[2], c[3]
 	var s0, s1, s2, s3 float32
