@@ -16,13 +16,13 @@ type Buffers struct {
 
 // NewBuffers lays out a ring of slots(value) slots for every feed and fetch of
 // g in one new region, made by make (NewRegion if nil), with a cache line
-// between slots.
+// between slots and at both ends.
 func NewBuffers(g *graph.Graph, slots func(value string) int, make func(bytes int64) (*Region, error)) (*Buffers, error) {
 	if make == nil {
 		make = NewRegion
 	}
 	b := &Buffers{}
-	end := int64(0)
+	end := int64(64)
 	add := func(value string) {
 		size := int64(g.Types[value].Bytes())
 		stride := (size+63)/64*64 + 64
@@ -40,7 +40,7 @@ func NewBuffers(g *graph.Graph, slots func(value string) int, make func(bytes in
 			add(f)
 		}
 	}
-	region, err := make(max(64, end))
+	region, err := make(end)
 	if err != nil {
 		return nil, err
 	}
