@@ -3,6 +3,8 @@ package results
 import (
 	"fmt"
 	"slices"
+
+	"github.com/clsbench/clsbench/internal/measure"
 )
 
 // checker collects what a JSON Schema can't say.
@@ -112,7 +114,7 @@ func (c *checker) name(at string, r *Result) {
 	}
 }
 
-func (c *checker) estimate(at string, e Estimate) {
+func (c *checker) estimate(at string, e measure.Estimate) {
 	if !(e.Low <= e.Median && e.Median <= e.High) {
 		c.fail(at+"/median", "low ≤ median ≤ high", "%g lies outside %g–%g", e.Median, e.Low, e.High)
 	}
@@ -123,16 +125,13 @@ func (c *checker) estimate(at string, e Estimate) {
 
 func (c *checker) latency(at string, l *Latency) {
 	order := []float64{l.Min, l.P50}
-	for _, p := range []struct {
-		name string
-		v    *float64
-		need int
-	}{{"p90", l.P90, MinP90}, {"p99", l.P99, MinP99}} {
-		if p.v == nil {
+	for _, p := range l.percentiles() {
+		if *p.value == nil {
 			continue
 		}
-		if order = append(order, *p.v); l.Count < p.need {
-			c.fail(at+"/"+p.name, fmt.Sprintf("leave it out below %d", p.need), "%d samples don't bear it", l.Count)
+		order = append(order, **p.value)
+		if need := measure.MinSamples(p.p); l.Count < need {
+			c.fail(at+"/"+p.name, fmt.Sprintf("leave it out below %d", need), "%d samples don't bear it", l.Count)
 		}
 	}
 	if !slices.IsSorted(append(order, l.Max)) {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/clsbench/clsbench/internal/machine"
+	"github.com/clsbench/clsbench/internal/measure"
 )
 
 // Schema names the version of the document that this package writes.
@@ -167,20 +168,11 @@ const (
 	FlagCached       = "cached"       // figures of an earlier run
 )
 
-// Estimate is a median over rounds with its order-statistic interval.
-type Estimate struct {
-	Median float64 `json:"median"`
-	Low    float64 `json:"low"`
-	High   float64 `json:"high"`
-	// Confidence is the interval's coverage of the true median; 0 if one round is all there is.
-	Confidence float64 `json:"confidence" jsonschema:"minimum=0,maximum=1"`
-}
-
 // Throughput is by the harness's clock, many steps in flight.
 type Throughput struct {
-	Estimate
+	measure.Estimate
 	Unit   string    `json:"unit" jsonschema:"enum=images/s"`
-	Rounds []float64 `json:"rounds" jsonschema:"minItems=1"` // every round's, in the order measured
+	Rounds []float64 `json:"rounds" jsonschema:"minItems=1,maxItems=1000"` // every round's, in the order measured
 }
 
 // TimeSplit is where a step's time goes: the median of each part over the steps of the latency rounds, in ms.
@@ -283,29 +275,20 @@ type Failure struct {
 	Repro   string   `json:"repro,omitempty"`
 }
 
-// Word is what a comparison comes to.
-type Word string
-
-// The words, of A against B.
-const (
-	Faster    Word = "FASTER"
-	Slower    Word = "SLOWER"
-	Same      Word = "SAME" // the whole interval lies inside the margin
-	Undecided Word = "UNDECIDED"
-)
-
 // Comparison is of two cells that were measured in the same interleaved rounds.
 type Comparison struct {
 	A      string `json:"a"` // a cell of this document
 	B      string `json:"b"`
 	Rounds int    `json:"rounds" jsonschema:"minimum=1"` // pairs
-	// Ratio is that of A's throughput to B's, from the log ratios of the pairs.
-	Ratio Estimate `json:"ratio"`
-	P     float64  `json:"p" jsonschema:"minimum=0,maximum=1"`      // Wilcoxon's signed-rank test, two-sided
-	PHolm float64  `json:"p_holm" jsonschema:"minimum=0,maximum=1"` // adjusted over the document's comparisons
-	Word  Word     `json:"word" jsonschema:"enum=FASTER,enum=SLOWER,enum=SAME,enum=UNDECIDED"`
+	// Ratio is that of A's throughput to B's: the Hodges–Lehmann median of the rounds' log ratios.
+	Ratio measure.Estimate `json:"ratio"`
+	P     float64          `json:"p" jsonschema:"minimum=0,maximum=1"`      // Wilcoxon's signed-rank test, two-sided
+	PHolm float64          `json:"p_holm" jsonschema:"minimum=0,maximum=1"` // adjusted over the document's comparisons
+	Word  measure.Word     `json:"word" jsonschema:"enum=FASTER,enum=SLOWER,enum=SAME,enum=UNDECIDED"`
 	// Margin is the difference that counts as none, as a fraction; 0 if none was set.
 	Margin float64 `json:"margin,omitempty" jsonschema:"minimum=0"`
 	// Visible is the smallest difference that these rounds could have shown, as a fraction.
 	Visible float64 `json:"smallest_visible" jsonschema:"minimum=0"`
+	// Need is how many rounds a word takes here, if there were fewer.
+	Need int `json:"rounds_needed,omitempty" jsonschema:"minimum=0"`
 }

@@ -50,7 +50,6 @@ func TestSchemaIsTheStructs(t *testing.T) {
 	require.Equal(t, string(got), string(SchemaJSON), "rebuild: the embedded schema is not the file")
 	require.NotNil(t, documentSchema())
 	require.NotNil(t, resultSchema())
-	require.NotNil(t, headerSchema())
 }
 
 func TestSchemaHasTheStableKeys(t *testing.T) {

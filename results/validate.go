@@ -85,7 +85,6 @@ var schemas = sync.OnceValue(func() *jsonschema.Compiler {
 var (
 	documentSchema = sync.OnceValue(func() *jsonschema.Schema { return schemas().MustCompile(SchemaURL) })
 	resultSchema   = sync.OnceValue(func() *jsonschema.Schema { return schemas().MustCompile(SchemaURL + "#/$defs/Result") })
-	headerSchema   = sync.OnceValue(func() *jsonschema.Schema { return schemas().MustCompile(SchemaURL + "#/$defs/Run") })
 )
 
 // ReadFile reads and validates one result file. What is wrong with it is an *InvalidError.
@@ -99,18 +98,17 @@ func ReadFile(path string) (*Document, error) {
 		return nil, err
 	} else if !st.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s: not a file; give the path of a result file", path)
+	} else if st.Size() > MaxFile {
+		return nil, tooLarge(path, MaxFile)
 	}
 	return Read(f, path)
 }
 
 // Read reads and validates a document. The file's name is for messages.
 func Read(r io.Reader, file string) (*Document, error) {
-	data, err := io.ReadAll(io.LimitReader(r, MaxFile+1))
+	data, err := readCapped(r, file, MaxFile)
 	if err != nil {
 		return nil, err
-	}
-	if len(data) > MaxFile {
-		return nil, invalid(file, "", "is it a result file at all?", "larger than %d MB", MaxFile>>20)
 	}
 	// Numbers become float64 here: as exact rationals, which the validator would make of them otherwise, 1e999999999
 	// would take all memory.
@@ -125,7 +123,7 @@ func Read(r io.Reader, file string) (*Document, error) {
 		return nil, schemaProblems(file, err)
 	}
 	var d Document
-	if err := json.Unmarshal(data, &d); err != nil {
+	if err := decode(data, tree, &d); err != nil {
 		return nil, decodeProblem(file, err)
 	}
 	if ps := d.check(); len(ps) > 0 {
@@ -135,6 +133,19 @@ func Read(r io.Reader, file string) (*Document, error) {
 		return nil, &InvalidError{ps}
 	}
 	return &d, nil
+}
+
+// readCapped reads a whole file of at most so many bytes.
+func readCapped(r io.Reader, file string, most int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, most+1))
+	if err == nil && int64(len(data)) > most {
+		err = tooLarge(file, most)
+	}
+	return data, err
+}
+
+func tooLarge(file string, most int64) error {
+	return invalid(file, "", "is it a result file at all?", "larger than %d MB", most>>20)
 }
 
 // Validate checks a document as reading it back would: against the schema, then what a schema can't say.
@@ -152,7 +163,7 @@ func syntaxMend(data []byte, err error) string {
 	switch {
 	case len(bytes.TrimSpace(data)) == 0:
 		return "the file is empty"
-	case errors.As(err, &syntax) && syntax.Offset >= int64(len(data)):
+	case errors.As(err, &syntax) && syntax.Error() == "unexpected end of JSON input":
 		return "the file is cut off: copy it again"
 	case errors.As(err, &syntax):
 		return fmt.Sprintf("look at line %d", 1+bytes.Count(data[:syntax.Offset], []byte{'\n'}))
@@ -176,10 +187,22 @@ func checkVersion(tree any, file string) *InvalidError {
 	return nil
 }
 
+// decode fills v from JSON that the schema accepts. 3e1 is an integer to the schema and none to encoding/json, whose own
+// rendering of the tree it reads.
+func decode(data []byte, tree, v any) error {
+	err := json.Unmarshal(data, v)
+	if t := (*json.UnmarshalTypeError)(nil); errors.As(err, &t) {
+		if data, err = json.Marshal(tree); err == nil {
+			err = json.Unmarshal(data, v)
+		}
+	}
+	return err
+}
+
 func decodeProblem(file string, err error) *InvalidError {
 	var t *json.UnmarshalTypeError
 	if errors.As(err, &t) {
-		return invalid(file, "/"+strings.ReplaceAll(t.Field, ".", "/"), "write whole numbers without point or exponent", "%s does not fit %s", t.Value, t.Type)
+		return invalid(file, "/"+strings.ReplaceAll(t.Field, ".", "/"), "", "%s does not fit %s", t.Value, t.Type)
 	}
 	return invalid(file, "", "", "%v", err)
 }

@@ -1,0 +1,262 @@
+package results
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/gofrs/flock"
+
+	"github.com/clsbench/clsbench/internal/machine"
+)
+
+// journalSchema names the version of the journal's lines.
+const journalSchema = "clsbench.journal/v1"
+
+// Header is what a run knows before its first cell.
+type Header struct {
+	Run     Run           `json:"run"` // Ended is not known yet
+	Machine machine.Info  `json:"machine"`
+	Peaks   machine.Peaks `json:"peaks"`
+}
+
+// record is one line of a journal: the header in the first, then each finished cell, and a session where one took the
+// journal up.
+type record struct {
+	Schema  string          `json:"schema,omitempty"`
+	Header  *Header         `json:"header,omitempty"`
+	Session *Session        `json:"session,omitempty"`
+	Result  json.RawMessage `json:"result,omitempty"`
+}
+
+// Journal is the file of a run under way. Each line is on the disk when the call that writes it returns. One process
+// has it at a time.
+type Journal struct {
+	f    *os.File
+	lock *flock.Flock
+}
+
+// ErrJournalBusy says that the run is still under way in another process.
+var ErrJournalBusy = errors.New("the run is still under way in another process")
+
+const journalSuffix = ".journal.jsonl"
+
+func (s Store) journalPath(id string) string { return filepath.Join(s.Dir, id+journalSuffix) }
+
+// Begin starts the journal of a new run; the run's id must be new in the store.
+func (s Store) Begin(h Header) (*Journal, error) {
+	if err := s.make(); err != nil {
+		return nil, err
+	}
+	path := s.journalPath(h.Run.ID)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	j := &Journal{f: f, lock: flock.New(path)}
+	if err := j.takeLock(); err != nil {
+		f.Close()
+		return nil, err
+	}
+	if err := errors.Join(j.write(record{Schema: journalSchema, Header: &h}), syncDir(s.Dir)); err != nil {
+		j.Close()
+		return nil, err
+	}
+	return j, nil
+}
+
+func (j *Journal) takeLock() error {
+	ok, err := j.lock.TryLock()
+	if err == nil && !ok {
+		err = ErrJournalBusy
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", j.f.Name(), err)
+	}
+	return nil
+}
+
+// Resume takes up the journal of the run with this id or unique beginning of one. The document has what is done: run,
+// machine, peaks, and the results, the last where a cell was written twice. A torn last line is dropped.
+func (s Store) Resume(prefix string) (*Journal, *Document, error) {
+	path, err := s.findJournal(prefix)
+	if err != nil {
+		return nil, nil, err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	j := &Journal{f: f, lock: flock.New(path)}
+	if err := j.takeLock(); err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	d, whole, err := readJournal(f, path)
+	if err == nil {
+		err = f.Truncate(whole)
+	}
+	if err != nil {
+		j.Close()
+		return nil, nil, err
+	}
+	return j, d, nil
+}
+
+// ReadJournal reads a journal that nobody has to be done with, without taking it up.
+func ReadJournal(path string) (*Document, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	d, _, err := readJournal(f, path)
+	return d, err
+}
+
+// Session notes that a later session has taken the journal up.
+func (j *Journal) Session(s Session) error { return j.write(record{Session: &s}) }
+
+// Append adds a finished cell.
+func (j *Journal) Append(r *Result) error {
+	raw, err := encodeLine(r)
+	if err != nil {
+		return fmt.Errorf("cell %s: %w", r.Cell, err)
+	}
+	return j.write(record{Result: raw})
+}
+
+func (j *Journal) write(r record) error {
+	line, err := encodeLine(r)
+	if err != nil {
+		return err
+	}
+	if _, err := j.f.Write(line); err != nil {
+		return err
+	}
+	return j.f.Sync()
+}
+
+// Close leaves the journal to be resumed.
+func (j *Journal) Close() error { return errors.Join(j.f.Close(), j.lock.Close()) }
+
+// Remove ends the journal: its run is saved as a document.
+func (j *Journal) Remove() error { return errors.Join(os.Remove(j.f.Name()), j.Close()) }
+
+// readJournal gives what a journal holds and the length of its whole lines.
+func readJournal(r io.Reader, file string) (*Document, int64, error) {
+	data, err := readCapped(r, file, MaxFile)
+	if err != nil {
+		return nil, 0, err
+	}
+	d := &Document{Schema: Schema}
+	rows := map[string]int{}
+	var whole int64
+	for n := 1; ; n++ {
+		line, rest, ended := bytes.Cut(data, []byte{'\n'})
+		if !ended {
+			break // torn: a whole line has its newline
+		}
+		if !json.Valid(line) && len(rest) == 0 {
+			break // torn inside: the disk had not all of it
+		}
+		if err := d.addRecord(line, n == 1, rows); err != nil {
+			return nil, 0, journalProblem(file, n, err)
+		}
+		whole += int64(len(line)) + 1
+		data = rest
+	}
+	if whole == 0 {
+		return nil, 0, invalid(file, "", "there is nothing to resume: delete it", "not even the first line is whole")
+	}
+	if ps := d.check(); len(ps) > 0 {
+		return nil, 0, journalProblem(file, 1, &InvalidError{ps})
+	}
+	return d, whole, nil
+}
+
+func journalProblem(file string, line int, err error) error {
+	var bad *InvalidError
+	if errors.As(err, &bad) {
+		p := bad.Problems[0]
+		p.File = fmt.Sprintf("%s:%d", file, line)
+		return &InvalidError{[]Problem{p}}
+	}
+	return invalid(fmt.Sprintf("%s:%d", file, line), "", "delete the line to lose only that", "not a journal's line: %v", err)
+}
+
+func (d *Document) addRecord(line []byte, first bool, rows map[string]int) error {
+	var r record
+	if err := json.Unmarshal(line, &r); err != nil {
+		return err
+	}
+	switch {
+	case first && r.Schema != journalSchema:
+		return fmt.Errorf("schema is %.80q, this build knows %s", r.Schema, journalSchema)
+	case first && r.Header == nil:
+		return errors.New("no header in the first line")
+	case first:
+		d.Run, d.Machine, d.Peaks = r.Header.Run, r.Header.Machine, r.Header.Peaks
+		d.Run.Ended = d.Run.Started // until Save
+		d.Results = []Result{}
+		return d.Validate()
+	case r.Session != nil:
+		d.Run.Resumed = append(d.Run.Resumed, *r.Session)
+	case r.Result != nil:
+		res, err := decodeResult(r.Result)
+		if err != nil {
+			return err
+		}
+		if i, again := rows[res.Cell]; again {
+			d.Results[i] = *res
+		} else {
+			rows[res.Cell] = len(d.Results)
+			d.Results = append(d.Results, *res)
+		}
+	default:
+		return errors.New("neither result nor session")
+	}
+	return nil
+}
+
+func decodeResult(raw []byte) (*Result, error) {
+	var tree any
+	if err := json.Unmarshal(raw, &tree); err != nil {
+		return nil, err
+	}
+	if err := resultSchema().Validate(tree); err != nil {
+		return nil, schemaProblems("", err)
+	}
+	var r Result
+	if err := decode(raw, tree, &r); err != nil {
+		return nil, decodeProblem("", err)
+	}
+	if ps := r.check(); len(ps) > 0 {
+		return nil, &InvalidError{ps}
+	}
+	return &r, nil
+}
+
+func (s Store) findJournal(prefix string) (string, error) {
+	paths, err := filepath.Glob(s.journalPath("*"))
+	if err != nil {
+		return "", err
+	}
+	ids := make([]string, len(paths))
+	for i, p := range paths {
+		ids[i] = filepath.Base(p[:len(p)-len(journalSuffix)])
+	}
+	i, err := oneOf(prefix, ids)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("no unfinished run %q in %s; see clsbench results list: %w", prefix, s.Dir, fs.ErrNotExist)
+	}
+	if err != nil {
+		return "", err
+	}
+	return paths[i], nil
+}
