@@ -1,0 +1,11 @@
+//go:build !linux
+
+package wire
+
+import "os"
+
+func redirectStdout(log *os.File) { os.Stdout, os.Stderr = log, log }
+
+func hostGone() bool { return false }
+
+func killGroup() {}
