@@ -36,8 +36,12 @@ func DefaultDirs() []string {
 
 // manifests reads every *.yaml of the folders; the first of a name counts.
 func (o *Options) manifests() (list []manifest, errs []error) {
+	dirs := o.ManifestDirs
+	if dirs == nil {
+		dirs = DefaultDirs()
+	}
 	seen := map[string]bool{}
-	for _, dir := range o.ManifestDirs {
+	for _, dir := range dirs {
 		paths, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
 		if err != nil {
 			errs = append(errs, fmt.Errorf("plugin folder %s: %w", dir, err))

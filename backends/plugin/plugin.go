@@ -33,7 +33,7 @@ import (
 // Options say where plugins are found and how they are held.
 type Options struct {
 	Registry     Registry // embedded backends
-	ManifestDirs []string // folders of manifests; usually DefaultDirs()
+	ManifestDirs []string // folders of manifests; nil is DefaultDirs()
 
 	Dir          string        // where run folders are made; "" is clsbench-UID in TMPDIR
 	Env          []string      // KEY=value, beside this process's own

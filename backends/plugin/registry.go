@@ -82,6 +82,13 @@ type target struct {
 // selfPath names this binary even if its file has been replaced since.
 const selfPath = "/proc/self/exe"
 
+// Check says whether s names a backend that can be started, without starting
+// it. Its error is a *SpecError.
+func Check(s Spec, o Options) error {
+	_, err := o.resolve(s)
+	return err
+}
+
 func (o *Options) resolve(s Spec) (*target, error) {
 	bad := func(format string, args ...any) (*target, error) {
 		return nil, &SpecError{s.String(), fmt.Sprintf(format, args...)}
