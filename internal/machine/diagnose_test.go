@@ -84,6 +84,8 @@ func withoutTools() []Check {
 func TestDiagnoseFindsNothingOnAHealthyMachine(t *testing.T) {
 	i, c := healthy()
 	require.Empty(t, Diagnose(i, c, withoutTools()...))
+	i.Cgroup = Cgroup{"v2", 8, 64 << 30}
+	require.Empty(t, Diagnose(i, c, withoutTools()...), "limits above what there is do not bind")
 	for name, value := range map[string]string{
 		"ONEDNN_MAX_CPU_ISA": "all", "ATEN_CPU_CAPABILITY": "avx512", "CUDA_LAUNCH_BLOCKING": "0", "OMP_NUM_THREADS": "4", "GOMAXPROCS": "4", "GOGC": "off",
 	} {

@@ -95,6 +95,24 @@ func TestCgroupHybrid(t *testing.T) {
 	require.Equal(t, Cgroup{"hybrid", 1.5, 4 << 30}, h.cgroup(), "the controllers stay in their v1 trees")
 }
 
+func TestCgroupMemoryLimit(t *testing.T) {
+	for _, c := range []struct {
+		name, own, parent string
+		want              int64
+	}{
+		{"the group's own is tighter", "4294967296", "8589934592", 4 << 30},
+		{"the parent's is tighter", "4294967296", "1073741824", 1 << 30},
+		{"none anywhere", "9223372036854771712", "9223372036854771712", 0},
+		{"unreadable", "", "many", 0},
+	} {
+		h := fixture(t, "v1.txtar")
+		for dir, text := range map[string]string{"docker/abc": c.own, "docker": c.parent} {
+			require.NoError(t, os.WriteFile(filepath.Join(h.root, "sys/fs/cgroup/memory", dir, "memory.limit_in_bytes"), []byte(text+"\n"), 0o600))
+		}
+		require.Equal(t, c.want, h.cgroup().MemoryLimit, c.name)
+	}
+}
+
 func TestCgroupNone(t *testing.T) {
 	h := fixture(t, "v1.txtar")
 	require.NoError(t, os.WriteFile(filepath.Join(h.root, "proc/self/mountinfo"), []byte("22 1 254:1 / / rw - ext4 /dev/root rw\n"), 0o600))

@@ -74,6 +74,22 @@ func TestCaptureOfAnEmptyHost(t *testing.T) {
 	require.Nil(t, c.Throttled)
 }
 
+func TestHardwareID(t *testing.T) {
+	i := Info{CPU: CPU{Model: "x", LogicalCPUs: 4}, Memory: Memory{Total: 32 << 30, Available: 5}}
+	id := hardwareID(i)
+	i.Memory.Total -= 300 << 20
+	i.Memory.Available, i.CPU.MHz, i.Software.Kernel = 7, 3000, "6.1"
+	require.Equal(t, id, hardwareID(i), "what the kernel keeps for itself, and what changes from day to day, is no other machine")
+	for name, change := range map[string]func(*Info){
+		"memory": func(i *Info) { i.Memory.Total = 64 << 30 }, "CPUs": func(i *Info) { i.CPU.LogicalCPUs = 8 },
+		"model": func(i *Info) { i.CPU.Model = "y" }, "GPU": func(i *Info) { i.GPUs = []GPU{{Name: "A100"}} },
+	} {
+		other := i
+		change(&other)
+		require.NotEqual(t, id, hardwareID(other), name)
+	}
+}
+
 func TestMicroarchitecture(t *testing.T) {
 	for _, c := range []struct {
 		vendor                   string

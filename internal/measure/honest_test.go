@@ -44,6 +44,7 @@ func TestCallCheck(t *testing.T) {
 			}
 		}, "before the call"},
 		{"out of order", func(c *Call) { c.Steps[4], c.Steps[5] = c.Steps[5], c.Steps[4] }, "step 5"},
+		{"out of order in flight", func(c *Call) { c.Sync = false; c.Steps[4], c.Steps[5] = c.Steps[5], c.Steps[4] }, "step 5 starts 2005000 ns before the one before it"},
 		{"overlaps though waited for", func(c *Call) { c.Steps[4].Start -= ms }, "before the end of the one before"},
 		{"overlaps in flight", func(c *Call) { c.Sync = false; c.Steps[4].Start -= ms }, ""},
 		{"negative queue", func(c *Call) { c.Steps[2].Queue = -1 }, "negative part"},
@@ -153,6 +154,8 @@ func TestCheckRepeat(t *testing.T) {
 			require.ErrorContains(t, err, "a repeated input takes")
 		}
 	}
+	// Three rounds of six gain much, three lose as much: noise, not memory.
+	require.NoError(t, CheckRepeat([]float64{1, 1, 1, 1, 1, 1}, []float64{0.7, 1.1, 0.6, 1.1, 0.8, 1.2}, 0))
 	require.ErrorContains(t, CheckRepeat(make([]float64, 2), nil, 0), "pairs")
 }
 
@@ -171,6 +174,15 @@ func TestOutliers(t *testing.T) {
 	} {
 		require.Equal(t, c.want, Outliers(c.rounds), c.name)
 	}
+}
+
+func TestRisingTrendOfTies(t *testing.T) {
+	slope, p := risingTrend([]float64{2, 2, 2, 2, 2})
+	require.Zero(t, slope)
+	require.InDelta(t, 1, p, 1e-12, "what stands still does not rise")
+	slope, p = risingTrend([]float64{1, 2, 3, 4, 5})
+	require.Equal(t, 1.0, slope)
+	require.InDelta(t, 1.0/120, p, 1e-12)
 }
 
 func TestThrottling(t *testing.T) {
@@ -197,6 +209,7 @@ func TestThrottling(t *testing.T) {
 		{"speeds up", rounds(6, 40, func(i, j int) float64 { return 2 - 0.05*float64(i) - 0.005*float64(j) }), false, -0.09, -0.13},
 		{"too small to matter", rounds(10, 400, func(i, j int) float64 { return 1 + 0.00002*float64(j) }), false, 0.006, 0},
 		{"one bad round is no trend", append(rounds(5, 40, func(_, _ int) float64 { return 1 }), rounds(1, 40, func(_, j int) float64 { return 1 + 0.01*float64(j) })...), false, 0, 0},
+		{"up and down", [][]float64{{1}, {1.2}, {0.95}, {1.15}, {1}, {1.18}}, false, 0, 0.06},
 		{"nothing", nil, false, 0, 0},
 		{"empty rounds", make([][]float64, 3), false, 0, 0},
 	} {
