@@ -1,0 +1,111 @@
+package workloads
+
+import (
+	"fmt"
+
+	"github.com/clsbench/clsbench/graph"
+	"github.com/clsbench/clsbench/graph/autodiff"
+	"github.com/clsbench/clsbench/graph/pass"
+	"github.com/clsbench/clsbench/tensor"
+)
+
+// The feeds of every program. Inference and evaluation take images alone.
+const (
+	FeedImage = "image" // u8 N×H×W×C
+	FeedLabel = "label" // s64 N
+	FeedLR    = "lr"    // f32 scalar: the step's learning rate
+)
+
+// StateStep is Adam's count of updates, s64 scalar.
+const StateStep = "step"
+
+// Standard is how images are standardised: (v/255 - Mean)/Std by channel.
+type Standard struct{ Mean, Std []float64 }
+
+// Inference is the network on batch images with its parameters frozen into
+// constants. Its one fetch is the logits, f32 N×Classes.
+func (w *Workload) Inference(batch int, s Standard, weights Weights) (*graph.Program, error) {
+	b := graph.NewBuilder(w.String() + " inference")
+	logits, _ := w.forward(b, batch, s, func(p Param) graph.Value {
+		t, ok := weights[p.Name]
+		if !ok || !t.Type.Equal(p.Type) {
+			b.Fail(fmt.Errorf("weights: no %s of type %v", p.Name, p.Type))
+			return graph.Value{}
+		}
+		return b.Const(p.Name, t)
+	})
+	b.Fetch(logits)
+	return b.Program()
+}
+
+// Evaluation is the network on batch images with its parameters as state, as
+// training leaves them. Its one fetch is the logits, f32 N×Classes.
+func (w *Workload) Evaluation(batch int, s Standard) (*graph.Program, error) {
+	b := graph.NewBuilder(w.String() + " evaluation")
+	logits, _ := w.forward(b, batch, s, func(p Param) graph.Value { return b.State(p.Name, p.Type) })
+	b.Fetch(logits)
+	return b.Program()
+}
+
+// Training is one step on batch images: mean cross-entropy, gradients, the
+// recipe's optimizer. The first fetch is the loss, an f32 scalar; with
+// gradients the others are each parameter's, in the order of Params.
+func (w *Workload) Training(batch int, s Standard, r *Recipe, gradients bool) (*graph.Program, error) {
+	b := graph.NewBuilder(w.String() + " training")
+	var params []graph.Value
+	logits, _ := w.forward(b, batch, s, func(p Param) graph.Value {
+		v := b.State(p.Name, p.Type)
+		params = append(params, v)
+		return v
+	})
+	label := b.Feed(FeedLabel, tensor.T(tensor.S64, batch))
+	lr := b.Feed(FeedLR, tensor.T(tensor.F32))
+	loss := b.Op("SoftmaxCrossEntropy", graph.Attrs{"reduction": graph.S("mean")}, logits, label)
+	b.Fetch(loss)
+	b.SetOrigin(loss, r.Optimizer.op())
+	grads, err := autodiff.Gradients(b, loss, params)
+	if err != nil {
+		return nil, fmt.Errorf("building %s: %w", w, err)
+	}
+	if gradients {
+		b.Fetch(grads...)
+	}
+	r.update(b, params, grads, lr)
+	p, err := b.Program()
+	if err != nil {
+		return nil, err
+	}
+	return pass.Prune(p), nil // the images' gradient
+}
+
+// forward feeds images, standardises them and applies the network.
+func (w *Workload) forward(b *graph.Builder, batch int, s Standard, enter func(Param) graph.Value) (graph.Value, *Net) {
+	n := newNet(b, enter)
+	if batch < 1 {
+		b.Fail(fmt.Errorf("batch %d: want at least 1", batch))
+	}
+	if c := w.Input.Channels; len(s.Mean) != c || len(s.Std) != c {
+		b.Fail(fmt.Errorf("mean %v and deviation %v: want %d channels each", s.Mean, s.Std, c))
+	}
+	image := b.Feed(FeedImage, tensor.T(tensor.U8, batch, w.Input.Height, w.Input.Width, w.Input.Channels))
+	var x graph.Value
+	b.Scoped("input", func() { x = standardise(b, image, s) })
+	return w.network(n, x, w.chosen), n
+}
+
+// standardise makes u8 N×H×W×C into f32 N×C×H×W of mean 0 and deviation 1:
+// one multiplication and one addition, x·1/(255·Std) - Mean/Std.
+func standardise(b *graph.Builder, image graph.Value, s Standard) graph.Value {
+	scale, shift := make([]float64, len(s.Std)), make([]float64, len(s.Std))
+	for i, std := range s.Std {
+		if !(std > 0) {
+			b.Fail(fmt.Errorf("deviation %v of channel %d: want a positive number", std, i))
+		}
+		scale[i], shift[i] = 1/(255*std), -s.Mean[i]/std
+	}
+	x := b.Op("Cast", graph.Attrs{"to": graph.S(tensor.F32.String())}, image)
+	x = b.Op("Transpose", graph.Attrs{"perm": graph.L(0, 3, 1, 2)}, x)
+	channels := tensor.Shape{1, len(scale), 1, 1}
+	x = b.Op("Mul", nil, x, b.Const("scale", tensor.Of(tensor.F32, channels, scale...)))
+	return b.Op("Add", nil, x, b.Const("shift", tensor.Of(tensor.F32, channels, shift...)))
+}
