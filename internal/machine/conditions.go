@@ -12,7 +12,10 @@ type Conditions struct {
 	StealPercent *float64 `json:"steal_percent,omitempty"`
 	// BusyPercent is the share of all CPUs' time that was not idle, of whatever process.
 	BusyPercent *float64 `json:"busy_percent,omitempty"`
-	Pressure    Pressure `json:"pressure"`
+	// OtherPercent is the part of BusyPercent that neither this process and its descendants used nor the hypervisor
+	// took: work of others.
+	OtherPercent *float64 `json:"other_percent,omitempty"`
+	Pressure     Pressure `json:"pressure"`
 	// Periods and Throttled count the control group's CPU periods and those in which its quota ran out.
 	Periods          *int64   `json:"quota_periods,omitempty"`
 	Throttled        *int64   `json:"throttled_periods,omitempty"`
@@ -45,6 +48,7 @@ type snapshot struct {
 	load *float64
 	// seconds summed over the CPUs that this process may use
 	total, idle, steal float64
+	own                *float64 // seconds that this process and its descendants, ended ones too, have used
 	// seconds since boot
 	pressure map[string]stall
 	quota    *throttle
@@ -61,8 +65,8 @@ type throttle struct {
 	seconds            float64
 }
 
-// Watch begins an interval. It reads a few files of /proc and /sys, about a millisecond, and nothing until Stop: no
-// watcher runs beside the measurement.
+// Watch begins an interval. It reads files of /proc and /sys, one for each process of the machine among them, some
+// milliseconds, and nothing until Stop: no watcher runs beside the measurement.
 func Watch() *Watcher {
 	h := realHost()
 	return &Watcher{h, h.snapshot()}
@@ -80,6 +84,9 @@ func (s snapshot) until(end snapshot) Conditions {
 	if total := end.total - s.total; total > 0 {
 		c.StealPercent = share(end.steal-s.steal, total)
 		c.BusyPercent = share(total-(end.idle-s.idle), total)
+	}
+	if total := end.total - s.total; total > 0 && s.own != nil && end.own != nil {
+		c.OtherPercent = share(total-(end.idle-s.idle)-(end.steal-s.steal)-(*end.own-*s.own), total)
 	}
 	c.Pressure.CPU, _ = s.stalled(end, "cpu", c.Seconds)
 	c.Pressure.IO, _ = s.stalled(end, "io", c.Seconds)

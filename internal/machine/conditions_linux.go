@@ -1,6 +1,13 @@
 package machine
 
-import "time"
+import (
+	"time"
+
+	"github.com/prometheus/procfs"
+)
+
+// userHZ is the unit of times in /proc/PID/stat: 100 a second on every platform of Linux that Go runs on.
+const userHZ = 100
 
 // snapshot reads the counters; what cannot be read stays uncounted.
 func (h host) snapshot() snapshot {
@@ -19,6 +26,7 @@ func (h host) snapshot() snapshot {
 	if err != nil {
 		return s
 	}
+	s.own = ownSeconds(fs)
 	if load, err := fs.LoadAvg(); err == nil {
 		s.load = &load.Load1
 	}
@@ -64,6 +72,36 @@ func (h host) thermalEvents() *int64 {
 	}
 	if !counted {
 		return nil
+	}
+	return &sum
+}
+
+// ownSeconds sums the CPU time of this process and its descendants. What has ended and been waited for is in its
+// parent's record, so that the sum never falls while a plugin ends. nil if this process is not listed.
+func ownSeconds(fs procfs.FS) *float64 {
+	self, err := fs.Self()
+	if err != nil {
+		return nil
+	}
+	procs, err := fs.AllProcs()
+	if err != nil {
+		return nil
+	}
+	children, seconds := map[int][]int{}, map[int]float64{}
+	for _, p := range procs {
+		if st, err := p.Stat(); err == nil { // else it has ended since
+			children[st.PPID] = append(children[st.PPID], st.PID)
+			seconds[st.PID] = (float64(st.UTime) + float64(st.STime) + float64(st.CUTime) + float64(st.CSTime)) / userHZ
+		}
+	}
+	if _, listed := seconds[self.PID]; !listed {
+		return nil
+	}
+	sum := 0.0
+	for next := []int{self.PID}; len(next) > 0; {
+		pid := next[0]
+		next = append(next[1:], children[pid]...)
+		sum += seconds[pid]
 	}
 	return &sum
 }

@@ -123,21 +123,25 @@ func checkSteal(_ Info, c Conditions) []Finding {
 		"use a machine with dedicated cores, or more rounds (--effort standard) and trust ratios only")
 }
 
+// otherLeast is the share of the CPUs' time, in percent, from which other work is worth a word.
+const otherLeast = 5
+
+// checkOtherWork goes by what others used, where that is known. The load average still holds the minute before, and a
+// backend with as many threads as CPUs makes pressure of its own.
 func checkOtherWork(i Info, c Conditions) []Finding {
 	cpus := i.UsableCPUs()
-	busy := c.LoadStart != nil && cpus > 0 && *c.LoadStart > max(0.5, 0.25*cpus)
-	waiting := c.Pressure.CPU != nil && *c.Pressure.CPU >= 10
-	if !busy && !waiting {
+	var seen string
+	switch {
+	case c.OtherPercent != nil && *c.OtherPercent >= otherLeast:
+		seen = fmt.Sprintf("it took %.0f %% of their time", *c.OtherPercent)
+	case c.OtherPercent != nil:
+		return nil
+	case c.LoadStart != nil && cpus > 0 && *c.LoadStart > max(0.5, 0.25*cpus):
+		seen = fmt.Sprintf("a load average of %.2f on %.3g CPUs before anything was measured", *c.LoadStart, cpus)
+	default:
 		return nil
 	}
-	var seen []string
-	if busy {
-		seen = append(seen, fmt.Sprintf("a load average of %.2f on %.3g CPUs before anything was measured", *c.LoadStart, cpus))
-	}
-	if waiting {
-		seen = append(seen, fmt.Sprintf("tasks waiting for a CPU %.0f %% of the time", *c.Pressure.CPU))
-	}
-	return one(Warning, "other work shares the CPUs: "+strings.Join(seen, ", "),
+	return one(Warning, "other work shares the CPUs: "+seen,
 		"what it takes is missing from some rounds, and not from others", "stop it (see top), or run on CPUs of your own: taskset -c LIST clsbench …")
 }
 

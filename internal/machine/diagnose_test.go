@@ -21,7 +21,7 @@ func healthy() (Info, Conditions) {
 			Environment: map[string]string{},
 			Software:    Software{Platform: "linux/amd64"},
 		}, Conditions{
-			LoadStart: &load, StealPercent: &zero, BusyPercent: &idle, Throttled: &none, ThermalEvents: &none,
+			LoadStart: &load, StealPercent: &zero, BusyPercent: &idle, OtherPercent: &zero, Throttled: &none, ThermalEvents: &none,
 			Pressure: Pressure{CPU: &zero, Memory: &zero},
 		}
 }
@@ -40,8 +40,8 @@ func TestDiagnose(t *testing.T) {
 		{"throttled", func(_ *Info, c *Conditions) { c.Throttled, c.ThrottledSeconds = count(3), num(0.25) }, "throttled", Problem, "3 periods, 0.25 s"},
 		{"some steal", func(_ *Info, c *Conditions) { c.StealPercent = num(2) }, "steal", Warning, "2.0 %"},
 		{"much steal", func(_ *Info, c *Conditions) { c.StealPercent = num(9) }, "steal", Problem, "9.0 %"},
-		{"load", func(_ *Info, c *Conditions) { c.LoadStart = num(3) }, "other-work", Warning, "3.00 on 4 CPUs"},
-		{"pressure", func(_ *Info, c *Conditions) { c.Pressure.CPU = num(40) }, "other-work", Warning, "40 %"},
+		{"load", func(_ *Info, c *Conditions) { c.OtherPercent, c.LoadStart = nil, num(3) }, "other-work", Warning, "3.00 on 4 CPUs"},
+		{"other work", func(_ *Info, c *Conditions) { c.OtherPercent = num(40) }, "other-work", Warning, "40 %"},
 		{"memory small", func(i *Info, _ *Conditions) { i.Memory.Total, i.Memory.Available = 2<<30, 2<<30 }, "memory", Warning, "the machine has 2.0 GiB"},
 		{"memory full", func(i *Info, _ *Conditions) { i.Memory.Available = 300 << 20 }, "memory", Problem, "300 MiB"},
 		{"memory limit", func(i *Info, _ *Conditions) { i.Cgroup.MemoryLimit = 512 << 20 }, "memory", Problem, "the control group allows 512 MiB"},
@@ -84,6 +84,9 @@ func withoutTools() []Check {
 func TestDiagnoseFindsNothingOnAHealthyMachine(t *testing.T) {
 	i, c := healthy()
 	require.Empty(t, Diagnose(i, c, withoutTools()...))
+	load, pressure := 4.0, 60.0
+	c.LoadStart, c.Pressure.CPU = &load, &pressure
+	require.Empty(t, Diagnose(i, c, withoutTools()...), "a backend's own load and pressure, or the run's before, are nobody else's work")
 	i.Cgroup = Cgroup{"v2", 8, 64 << 30}
 	require.Empty(t, Diagnose(i, c, withoutTools()...), "limits above what there is do not bind")
 	for name, value := range map[string]string{

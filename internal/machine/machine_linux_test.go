@@ -185,6 +185,40 @@ func TestConditionsV2(t *testing.T) {
 	require.Empty(t, s.pressure)
 }
 
+func TestOwnSeconds(t *testing.T) {
+	h := fixture(t, "v1.txtar")
+	fs, err := h.proc()
+	require.NoError(t, err)
+	require.Nil(t, ownSeconds(fs), "no record of this process")
+	for pid, record := range map[int]string{
+		77: statLine(77, 1, 100, 50, 1000, 0),  // we, with a plugin of 10 s that has ended
+		80: statLine(80, 77, 200, 0, 0, 0),     // a plugin
+		81: statLine(81, 80, 25, 25, 0, 300),   // its child, with one of its own that has ended
+		90: statLine(90, 1, 99999, 9999, 0, 0), // somebody else
+	} {
+		dir := filepath.Join(h.root, "proc", fmt.Sprint(pid))
+		require.NoError(t, os.MkdirAll(dir, 0o700))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "stat"), []byte(record), 0o600))
+	}
+	require.InDelta(t, 1.5+10+2+0.5+3, *ownSeconds(fs), 1e-9)
+}
+
+// statLine is a /proc/PID/stat with these times in ticks; its name has a blank and a parenthesis in it.
+func statLine(pid, parent, user, system, childUser, childSystem int) string {
+	return fmt.Sprintf("%d (a (b) c) S %d 1 1 0 -1 4194560 0 0 0 0 %d %d %d %d 20 0 1 0 100 1000 10 18446744073709551615"+
+		" 1 1 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n", pid, parent, user, system, childUser, childSystem)
+}
+
+func TestOwnWorkIsNotOthers(t *testing.T) {
+	w := Watch()
+	child := exec.Command("sh", "-c", "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done")
+	require.NoError(t, child.Run())
+	end := w.host.snapshot()
+	require.Greater(t, *end.own, *w.start.own, "an ended child's time counts as ours")
+	c := w.Stop()
+	require.LessOrEqual(t, *c.OtherPercent, *c.BusyPercent)
+}
+
 func TestCPUList(t *testing.T) {
 	for in, want := range map[string][]int{
 		"0": {0}, "0-3": {0, 1, 2, 3}, "0-1,4,6-7": {0, 1, 4, 6, 7}, "": nil, "3-1": nil, "x": nil, "-1": nil, "0-": nil, "0-999999999": nil, "0,": nil,

@@ -70,6 +70,7 @@ func TestCaptureOfAnEmptyHost(t *testing.T) {
 	c := (&Watcher{h, h.snapshot()}).Stop()
 	require.Nil(t, c.StealPercent)
 	require.Nil(t, c.LoadStart)
+	require.Nil(t, c.OtherPercent)
 	require.Equal(t, Pressure{}, c.Pressure)
 	require.Nil(t, c.Throttled)
 }
@@ -165,14 +166,14 @@ func TestVersion(t *testing.T) {
 }
 
 func TestUntil(t *testing.T) {
-	load, five, nine, slow, fast := 0.7, int64(5), int64(9), 2000.0, 3000.0
+	load, five, nine, slow, fast, own, more := 0.7, int64(5), int64(9), 2000.0, 3000.0, 30.0, 42.0
 	at := time.Now()
 	start := snapshot{
-		at: at, load: &load, total: 100, idle: 50, steal: 1, mhz: &slow, thermal: &five, quota: &throttle{10, 1, 0.5},
+		at: at, load: &load, total: 100, idle: 50, steal: 1, own: &own, mhz: &slow, thermal: &five, quota: &throttle{10, 1, 0.5},
 		pressure: map[string]stall{"cpu": {1, 0}, "memory": {2, 1}},
 	}
 	end := snapshot{
-		at: at.Add(10 * time.Second), total: 120, idle: 55, steal: 2, mhz: &fast, thermal: &nine, quota: &throttle{110, 4, 0.75},
+		at: at.Add(10 * time.Second), total: 120, idle: 55, steal: 2, own: &more, mhz: &fast, thermal: &nine, quota: &throttle{110, 4, 0.75},
 		pressure: map[string]stall{"cpu": {6, 0}, "memory": {2.5, 1.25}, "io": {1, 1}},
 	}
 	c := start.until(end)
@@ -180,6 +181,7 @@ func TestUntil(t *testing.T) {
 	require.Equal(t, 0.7, *c.LoadStart)
 	require.InDelta(t, 5, *c.StealPercent, 1e-9)
 	require.InDelta(t, 75, *c.BusyPercent, 1e-9)
+	require.InDelta(t, 10, *c.OtherPercent, 1e-9, "of 15 s busy, 1 was stolen and 12 our own")
 	require.InDelta(t, 50, *c.Pressure.CPU, 1e-9)
 	require.InDelta(t, 5, *c.Pressure.Memory, 1e-9)
 	require.InDelta(t, 2.5, *c.Pressure.MemoryFull, 1e-9)
