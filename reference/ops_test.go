@@ -90,7 +90,9 @@ func TestWhereIgnoresWhatItDoesNotChoose(t *testing.T) {
 // A zero weight does not hide infinity or NaN, in any op with products or sums.
 func TestZerosHideNothing(t *testing.T) {
 	f := []tensor.DType{tensor.F32, tensor.F32}
-	one := func(v float64, shape ...int) *reference.Array { return &reference.Array{Shape: shape, Data: []float64{v}} }
+	one := func(v float64, shape ...int) *reference.Array {
+		return &reference.Array{Shape: shape, Data: []float64{v}}
+	}
 	for _, bad := range []float64{nan, inf} {
 		for _, m := range modes {
 			equal(t, []float64{nan}, call(t, m, "MatMul", nil, f, one(0, 1, 1), one(bad, 1, 1))[0].Data)
@@ -107,7 +109,9 @@ func TestZerosHideNothing(t *testing.T) {
 }
 
 func TestMaxPoolTiesAndNaN(t *testing.T) {
-	row := func(v ...float64) *reference.Array { return &reference.Array{Shape: tensor.Shape{1, 1, len(v)}, Data: v} }
+	row := func(v ...float64) *reference.Array {
+		return &reference.Array{Shape: tensor.Shape{1, 1, len(v)}, Data: v}
+	}
 	for _, c := range []struct {
 		x              []float64
 		value, indices []float64

@@ -64,7 +64,7 @@ func (s Sum) Value() float64 {
 type order struct {
 	lanes int  // 1 … maxLanes
 	run   int  // terms in a row to one lane
-	first int  // lane of the first term
+	first int  // lane that the others are added to, if not as a tree
 	tree  bool // how the lanes are added up
 	// single rounds every partial sum to f32. A term is then a product of two
 	// f32, exact in float64, so that adding it rounds once, as a fused
@@ -100,6 +100,7 @@ func drawOrder(seed uint64, node string) order {
 type partials struct {
 	acc  *Acc
 	sum  [maxLanes]float64
+	used int // lanes that have had terms; the others are 0
 	at   int // lane of the next term
 	left int // terms until the next lane
 }
@@ -108,11 +109,10 @@ func (a *Acc) begin() Sum {
 	var p *partials
 	if n := len(a.free); n > 0 {
 		p, a.free = a.free[n-1], a.free[:n-1]
-		clear(p.sum[:a.order.lanes])
 	} else {
 		p = &partials{acc: a}
 	}
-	p.at, p.left = a.order.first, a.order.run
+	p.used, p.at, p.left = 0, 0, a.order.run
 	return Sum{parts: p}
 }
 
@@ -130,6 +130,7 @@ func (p *partials) add(term float64) {
 	} else {
 		p.sum[i] += term
 	}
+	p.used = max(p.used, i+1)
 	if p.left--; p.left == 0 {
 		p.left = o.run
 		if p.at++; p.at == o.lanes {
@@ -140,23 +141,29 @@ func (p *partials) add(term float64) {
 
 // end adds up the lanes and gives their memory back.
 func (p *partials) end() float64 {
-	o := p.acc.order
-	lanes := p.sum[:o.lanes]
-	for len(lanes) > 1 {
-		half := 1 // in sequence: the second joins the first, and so on
-		if o.tree {
-			half = len(lanes) / 2
-		}
-		n := len(lanes)
-		for i := range half {
-			v := lanes[i] + lanes[n-half+i]
-			if o.single {
-				v = float64(float32(v))
+	o, lanes := p.acc.order, p.sum[:max(1, p.used)]
+	if o.tree {
+		for n := len(lanes); n > 1; n -= n / 2 {
+			for i := range n / 2 { // the upper half onto the lower
+				lanes[i] = o.rounded(lanes[i] + lanes[n-n/2+i])
 			}
-			lanes[i] = v
 		}
-		lanes = lanes[:n-half]
+	} else {
+		first := o.first % len(lanes)
+		lanes[0], lanes[first] = lanes[first], lanes[0]
+		for _, v := range lanes[1:] {
+			lanes[0] = o.rounded(lanes[0] + v)
+		}
 	}
+	total := lanes[0]
+	clear(lanes)
 	p.acc.free = append(p.acc.free, p)
-	return lanes[0]
+	return total
+}
+
+func (o *order) rounded(v float64) float64 {
+	if o.single {
+		return float64(float32(v))
+	}
+	return v
 }
