@@ -41,7 +41,7 @@ func TestLoadRecipesIsStrict(t *testing.T) {
 		{"data: d", "data: ''", "data"},
 		{"target_accuracy: 0.9", "target_accuracy: 90", "target_accuracy"},
 		{"target_accuracy: 0.9", "target_accuracy: 0.9\n  floor_accuracy: 0.95", "floor_accuracy"},
-		{"batch: 8", "batch: 8\n---\nsecond: {}", "document"},
+		{"target_accuracy: 0.9", "target_accuracy: 0.9\n---\nsecond: {}", "document"},
 	} {
 		require.Contains(t, goodRecipe, c.old)
 		_, err := LoadRecipes([]byte(strings.Replace(goodRecipe, c.old, c.new, 1)))
