@@ -216,6 +216,7 @@ func TestOwnWorkIsNotOthers(t *testing.T) {
 	end := w.host.snapshot()
 	require.Greater(t, *end.own, *w.start.own, "an ended child's time counts as ours")
 	c := w.Stop()
+	require.NotNil(t, c.OtherPercent)
 	require.LessOrEqual(t, *c.OtherPercent, *c.BusyPercent)
 }
 

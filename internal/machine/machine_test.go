@@ -26,7 +26,7 @@ func TestCaptureHere(t *testing.T) {
 	b, err := json.Marshal(i)
 	require.NoError(t, err)
 	require.NotContains(t, string(b), "null", "lists are empty, never null")
-	if name, err := os.Hostname(); err == nil && len(name) > 3 {
+	if name, err := os.Hostname(); err == nil && len(name) >= 8 { // a short one may be a word of the record, such as "docker"
 		require.NotContains(t, string(b), name, "results are published: no host name")
 	}
 	var back Info
