@@ -1,0 +1,157 @@
+package data
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// Set is a data set in memory.
+type Set struct {
+	Name    string   // as registered, or the folder's last element
+	Classes []string // class names; a label is an index into them
+	H, W, C int      // an image's height, width and channels
+	Train   Split
+	Test    Split
+	// Mean and Std are per channel, of v/255 over the training split as it is
+	// here (limited, resized), for (v/255 − Mean)/Std. A channel that never
+	// varies has Std 1.
+	Mean, Std []float64
+}
+
+// Split is one part of a set.
+type Split struct {
+	Images []byte  // NHWC, [Len, H, W, C]
+	Labels []int64 // [Len], each in 0 … len(Set.Classes)−1
+}
+
+// Len returns the number of images.
+func (s Split) Len() int { return len(s.Labels) }
+
+// Image returns image i, [H, W, C], sharing the split's memory.
+func (s Split) Image(i int) []byte {
+	size := len(s.Images) / len(s.Labels)
+	return s.Images[i*size : (i+1)*size : (i+1)*size]
+}
+
+// Digest returns the SHA-256, in hexadecimal, of the set's plain IDX files one
+// after the other: training images, training labels, test images, test labels.
+// It is what `cat train-images… train-labels… t10k-images… t10k-labels… |
+// sha256sum` says of the folder that WriteIDX makes.
+func (s *Set) Digest() string {
+	h := sha256.New()
+	for _, f := range s.idxFiles() {
+		f.writeTo(h) // a hash never fails
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// Options narrow and shape what Open returns. The zero value is the whole set
+// as it is.
+type Options struct {
+	TrainLimit int // keep the first so many training images; 0 keeps all
+	TestLimit  int // the same for the test split
+	Height     int // resize to Height × Width; both 0 keeps the set's own size
+	Width      int
+	Classes    int          // number of classes that a folder's labels are held against; 0 is 10, as in MNIST
+	CacheDir   string       // in place of $CLSBENCH_CACHE or the user's cache folder
+	Workers    int          // goroutines that draw and resize; 0 is one a CPU
+	Log        *slog.Logger // hears what goes wrong without harm, such as an unwritable cache; nil discards
+}
+
+func (o Options) withDefaults() (Options, error) {
+	for _, f := range []struct {
+		name     string
+		value    int
+		min, max int
+	}{
+		{"TrainLimit", o.TrainLimit, 0, maxBytes},
+		{"TestLimit", o.TestLimit, 0, maxBytes},
+		{"Height", o.Height, 0, maxSide},
+		{"Width", o.Width, 0, maxSide},
+		{"Classes", o.Classes, 0, maxClasses},
+	} {
+		if f.value < f.min || f.value > f.max {
+			return o, &Error{Kind: BadOption, Field: f.name, What: fmt.Sprintf("is %d", f.value),
+				Mend: fmt.Sprintf("give %d to %d", f.min, f.max)}
+		}
+	}
+	if (o.Height == 0) != (o.Width == 0) {
+		return o, &Error{Kind: BadOption, Field: "Height and Width", What: fmt.Sprintf("are %d and %d", o.Height, o.Width),
+			Mend: "give both or neither"}
+	}
+	if o.Classes == 0 {
+		o.Classes = 10
+	}
+	if o.Workers <= 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o, nil
+}
+
+// Open returns the set that spec names: one of List's, or a folder of IDX
+// files. A folder that has a registered set's name is meant by "./name".
+// Bad input is an *Error.
+func Open(ctx context.Context, spec string, opts Options) (*Set, error) {
+	opts, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	set, err := load(ctx, spec, opts)
+	if err != nil {
+		return nil, err
+	}
+	if opts.Height > 0 {
+		if err := set.resize(ctx, opts.Height, opts.Width, opts.Workers); err != nil {
+			return nil, err
+		}
+	}
+	set.Mean, set.Std = statistics(set.Train.Images, set.C, opts.Workers)
+	return set, nil
+}
+
+func load(ctx context.Context, spec string, opts Options) (*Set, error) {
+	for _, r := range registered {
+		if r.Name == spec {
+			return r.open(ctx, opts)
+		}
+	}
+	switch info, err := os.Stat(spec); {
+	case err != nil:
+		return nil, &Error{Kind: UnknownSet, Field: "data set", What: fmt.Sprintf("%q is neither registered (%s) nor a folder", spec, names()),
+			Mend: "give one of these names, or a folder of MNIST-format IDX files"}
+	case !info.IsDir():
+		return nil, &Error{Kind: UnknownSet, File: spec, What: "is a file", Mend: "give the folder that holds the four IDX files"}
+	}
+	set, err := readIDXDir(ctx, spec, opts)
+	if err != nil {
+		return nil, err
+	}
+	set.Name = folderName(spec)
+	return set, nil
+}
+
+// folderName returns what a folder's set is called.
+func folderName(dir string) string {
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
+	}
+	return filepath.Base(dir)
+}
+
+func names() string {
+	var out []string
+	for _, r := range registered {
+		out = append(out, r.Name)
+	}
+	return strings.Join(out, ", ")
+}

@@ -1,0 +1,27 @@
+// Package data holds the sets of labelled images that workloads train on and
+// are judged by.
+//
+// [Open] is the one way in. It takes a registered name ([List] has them) or a
+// folder of MNIST-format IDX files, plain or gzipped:
+//
+//	set, err := data.Open(ctx, "digits/v1", data.Options{})
+//	set, err := data.Open(ctx, "/data/mnist", data.Options{Height: 28, Width: 28})
+//
+// A [Set] is in memory, as bytes in NHWC order, which is what a program is fed:
+// cast, transpose and normalisation belong to the program, with the Mean and
+// Std that the set carries. [Batches] walks a split in seeded order.
+//
+// # digits/v1
+//
+// The default set is drawn by package digits and needs no network. It is kept
+// under $CLSBENCH_CACHE, or clsbench in the user's cache folder, as the four
+// IDX files that [WriteIDX] makes, and taken from there only if their SHA-256
+// is the one that the code pins; anything else there is replaced.
+//
+// # Errors
+//
+// What the user can mend (a wrong name, a broken file, a label out of range,
+// an unwritable folder) comes as an [*Error], one line that names the file,
+// the field and the mend. Sizes that a file claims are held against the file's
+// own size before memory is taken for them.
+package data
