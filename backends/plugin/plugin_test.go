@@ -9,11 +9,12 @@ import (
 
 	"github.com/clsbench/clsbench/backends"
 	"github.com/clsbench/clsbench/backends/null"
+	"github.com/clsbench/clsbench/backends/reference"
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/tensor"
 )
 
-var registry = Registry{"null": null.New}
+var registry = Registry{"null": null.New, "reference": reference.New}
 
 func TestMain(m *testing.M) {
 	MaybeServe(registry)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Writes the Go code of the protocol and its descriptor set, from which plugins
-# in dynamic languages build their classes. Needs protoc (Debian's
+# in dynamic languages build their classes, as the one in Python does. Needs protoc (Debian's
 # protobuf-compiler, 3.21); the two generators are fetched at fixed versions.
 set -eu
 cd "$(dirname "$0")"
@@ -13,3 +13,4 @@ PATH="$bin:$PATH" protoc --proto_path=proto \
 	--go-grpc_out=. --go-grpc_opt=module=github.com/clsbench/clsbench/backends/wire \
 	--descriptor_set_out=proto/backend.binpb \
 	clsbench/backend/v1/backend.proto
+protoc --proto_path=../plugin/testdata --descriptor_set_out=../plugin/testdata/plugin.binpb plugin.proto
