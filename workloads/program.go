@@ -7,6 +7,7 @@ import (
 	"github.com/clsbench/clsbench/graph/autodiff"
 	"github.com/clsbench/clsbench/graph/pass"
 	"github.com/clsbench/clsbench/tensor"
+	"github.com/clsbench/clsbench/workloads/data"
 )
 
 // The feeds of every program. Inference and evaluation take images alone.
@@ -21,6 +22,20 @@ const StateStep = "step"
 
 // Standard is how images are standardised: (v/255 - Mean)/Std by channel.
 type Standard struct{ Mean, Std []float64 }
+
+// StandardOf is how a set's images are standardised: by its training split.
+func StandardOf(set *data.Set) Standard { return Standard{set.Mean, set.Std} }
+
+// Fits refuses a set whose images or classes are not the network's.
+func (w *Workload) Fits(set *data.Set) error {
+	if have := (Input{set.H, set.W, set.C}); have != w.Input {
+		return fmt.Errorf("data set %s has images of %v, %s takes %v", set.Name, have, w.Name, w.Input)
+	}
+	if len(set.Classes) > w.Classes {
+		return fmt.Errorf("data set %s has %d classes, %s tells %d apart", set.Name, len(set.Classes), w.Name, w.Classes)
+	}
+	return nil
+}
 
 // Inference is the network on batch images with its parameters frozen into
 // constants. Its one fetch is the logits, f32 N×Classes.

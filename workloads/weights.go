@@ -16,12 +16,12 @@ func (w *Workload) Init(seed uint64) Weights {
 	out := Weights{}
 	for _, p := range w.Params() {
 		t := tensor.New(p.Type.DType, p.Type.Shape...)
-		out[p.Name] = tensor.FillSeeded(t, p.Init, seed, stream(p.Name))
+		out[p.Name] = tensor.FillSeeded(t, p.Init, seed, streamOf(p.Name))
 	}
 	return out
 }
 
-func stream(name string) uint32 {
+func streamOf(name string) uint32 {
 	h := fnv.New32a()
 	h.Write([]byte(name))
 	return h.Sum32()

@@ -88,8 +88,8 @@ func TestAllAreWhole(t *testing.T) {
 		require.NotEmpty(t, w.Description)
 		require.Contains(t, w.Recipes, DefaultRecipe)
 		for _, p := range w.Params() {
-			require.NotContains(t, streams, stream(p.Name), "two parameters draw the same numbers")
-			streams = append(streams, stream(p.Name))
+			require.NotContains(t, streams, streamOf(p.Name), "two parameters draw the same numbers")
+			streams = append(streams, streamOf(p.Name))
 		}
 		p, err := w.Evaluation(3, digits)
 		require.NoError(t, err)
