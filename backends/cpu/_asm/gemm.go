@@ -120,6 +120,7 @@ func (g *gemmFunc) product() {
 	k := g.arg("k")
 	g.TESTQ(k, k)
 	g.JLE(operand.LabelRef("epilogue"))
+	g.prefetchC(k)
 	rows, next := g.rowAddresses()
 	b, bks := g.GP64(), g.stride("bks")
 	g.MOVQ(g.b, b)
@@ -144,6 +145,25 @@ func (g *gemmFunc) product() {
 	g.DECQ(k)
 	g.JNZ(operand.LabelRef("sum"))
 	g.Label("epilogue")
+}
+
+// prefetchC asks for the tile's lines of C, if the sum takes longer than they
+// do: the accumulators that wait for them at the end are more than what a
+// processor looks ahead.
+func (g *gemmFunc) prefetchC(k reg.GPVirtual) {
+	g.CMPQ(k, operand.U8(32))
+	g.JLT(operand.LabelRef("short"))
+	p, crs := g.GP64(), g.stride("crs")
+	g.MOVQ(g.c, p)
+	for i := range g.mr {
+		for o := 0; o < g.nv*g.isa.bytes(); o += 64 {
+			g.PREFETCHT0(at(p, o))
+		}
+		if i < g.mr-1 {
+			g.ADDQ(crs, p)
+		}
+	}
+	g.Label("short")
 }
 
 // ifFlag emits body, skipped at run time unless the bit of flags is set.

@@ -139,6 +139,11 @@ func (a *asm) laneTable() operand.Mem {
 	return *a.table
 }
 
+// bitTable is the word 1<<j at word j, for j < 8.
+func (a *asm) bitTable() operand.Mem {
+	return a.indexTable("bits", 32, 1, 2, 4, 8, 16, 32, 64, 128)
+}
+
 // load reads the lanes of the mask and zeroes the others; memory beyond them
 // is not touched.
 func (l lanes) load(m operand.Mem, v reg.VecVirtual) {

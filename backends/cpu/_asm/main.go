@@ -35,6 +35,11 @@ const (
 
 var sources = []source{
 	{kernelDir, "kernel", "gemm", emitGemm},
+	{kernelDir, "kernel", "elementwise", emitElementwise},
+	{kernelDir, "kernel", "layout", emitLayout},
+	{kernelDir, "kernel", "optimizer", emitOptimizer},
+	{kernelDir, "kernel", "pool", emitPool},
+	{peakDir, "peak", "peak", emitPeak},
 }
 
 func main() {

@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // func gemmAVX512_1x32(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_1x32(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -13,19 +13,28 @@ TEXT ·gemmAVX512_1x32(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   bks+40(FP), R10
-	SHLQ   $0x02, R10
-	MOVQ   AX, R9
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), DI
+	SHLQ       $0x02, DI
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R8
+	SHLQ $0x02, R8
+	MOVQ bks+40(FP), R10
+	SHLQ $0x02, R10
+	MOVQ AX, R9
 
 sum:
 	VMOVUPS      (R9), Z2
@@ -104,7 +113,7 @@ noReLU:
 	RET
 
 // func gemmAVX512_2x32(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_2x32(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -112,21 +121,33 @@ TEXT ·gemmAVX512_2x32(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	MOVQ   bks+40(FP), R11
-	SHLQ   $0x02, R11
-	MOVQ   AX, R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	MOVQ bks+40(FP), R11
+	SHLQ $0x02, R11
+	MOVQ AX, R10
 
 sum:
 	VMOVUPS      (R10), Z4
@@ -225,7 +246,7 @@ noReLU:
 	RET
 
 // func gemmAVX512_3x32(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_3x32(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -233,23 +254,38 @@ TEXT ·gemmAVX512_3x32(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	MOVQ   bks+40(FP), R11
-	SHLQ   $0x02, R11
-	MOVQ   AX, R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	MOVQ bks+40(FP), R11
+	SHLQ $0x02, R11
+	MOVQ AX, R10
 
 sum:
 	VMOVUPS      (R10), Z6
@@ -368,7 +404,7 @@ noReLU:
 	RET
 
 // func gemmAVX512_4x32(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_4x32(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -376,26 +412,44 @@ TEXT ·gemmAVX512_4x32(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	MOVQ   bks+40(FP), R12
-	SHLQ   $0x02, R12
-	MOVQ   AX, R11
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	MOVQ bks+40(FP), R12
+	SHLQ $0x02, R12
+	MOVQ AX, R11
 
 sum:
 	VMOVUPS      (R11), Z8
@@ -534,7 +588,7 @@ noReLU:
 	RET
 
 // func gemmAVX512_5x32(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_5x32(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -542,28 +596,49 @@ TEXT ·gemmAVX512_5x32(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	MOVQ   bks+40(FP), R12
-	SHLQ   $0x02, R12
-	MOVQ   AX, R11
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	MOVQ bks+40(FP), R12
+	SHLQ $0x02, R12
+	MOVQ AX, R11
 
 sum:
 	VMOVUPS      (R11), Z10
@@ -722,7 +797,7 @@ noReLU:
 	RET
 
 // func gemmAVX512_6x32(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_6x32(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -730,31 +805,55 @@ TEXT ·gemmAVX512_6x32(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	LEAQ   (R8)(R8*4), R11
-	MOVQ   bks+40(FP), R13
-	SHLQ   $0x02, R13
-	MOVQ   AX, R12
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*4), R11
+	MOVQ bks+40(FP), R13
+	SHLQ $0x02, R13
+	MOVQ AX, R12
 
 sum:
 	VMOVUPS      (R12), Z12
@@ -933,7 +1032,7 @@ noReLU:
 	RET
 
 // func gemmAVX512_7x32(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_7x32(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -941,33 +1040,60 @@ TEXT ·gemmAVX512_7x32(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	LEAQ   (R8)(R8*4), R11
-	MOVQ   bks+40(FP), R13
-	SHLQ   $0x02, R13
-	MOVQ   AX, R12
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*4), R11
+	MOVQ bks+40(FP), R13
+	SHLQ $0x02, R13
+	MOVQ AX, R12
 
 sum:
 	VMOVUPS      (R12), Z14
@@ -1166,7 +1292,7 @@ noReLU:
 	RET
 
 // func gemmAVX512_8x32(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_8x32(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -1174,36 +1300,66 @@ TEXT ·gemmAVX512_8x32(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	LEAQ   (R8)(R8*4), R11
-	LEAQ   (DI)(R8*1), R12
-	MOVQ   bks+40(FP), R14
-	SHLQ   $0x02, R14
-	MOVQ   AX, R13
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*4), R11
+	LEAQ (DI)(R8*1), R12
+	MOVQ bks+40(FP), R14
+	SHLQ $0x02, R14
+	MOVQ AX, R13
 
 sum:
 	VMOVUPS      (R13), Z16
@@ -1423,7 +1579,7 @@ noReLU:
 	RET
 
 // func gemmAVX512_9x32(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_9x32(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -1431,38 +1587,71 @@ TEXT ·gemmAVX512_9x32(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	LEAQ   (R8)(R8*4), R11
-	LEAQ   (DI)(R8*1), R12
-	MOVQ   bks+40(FP), R14
-	SHLQ   $0x02, R14
-	MOVQ   AX, R13
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*4), R11
+	LEAQ (DI)(R8*1), R12
+	MOVQ bks+40(FP), R14
+	SHLQ $0x02, R14
+	MOVQ AX, R13
 
 sum:
 	VMOVUPS      (R13), Z18
@@ -1702,7 +1891,7 @@ noReLU:
 	RET
 
 // func gemmAVX512_10x32(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_10x32(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -1710,40 +1899,76 @@ TEXT ·gemmAVX512_10x32(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	LEAQ   (R8)(R8*4), R11
-	LEAQ   (DI)(R8*1), R12
-	MOVQ   bks+40(FP), R14
-	SHLQ   $0x02, R14
-	MOVQ   AX, R13
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*4), R11
+	LEAQ (DI)(R8*1), R12
+	MOVQ bks+40(FP), R14
+	SHLQ $0x02, R14
+	MOVQ AX, R13
 
 sum:
 	VMOVUPS      (R13), Z20
@@ -2003,7 +2228,7 @@ noReLU:
 	RET
 
 // func gemmAVX512_11x32(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_11x32(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -2011,42 +2236,81 @@ TEXT ·gemmAVX512_11x32(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	LEAQ   (R8)(R8*4), R11
-	LEAQ   (DI)(R8*1), R12
-	MOVQ   bks+40(FP), R14
-	SHLQ   $0x02, R14
-	MOVQ   AX, R13
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*4), R11
+	LEAQ (DI)(R8*1), R12
+	MOVQ bks+40(FP), R14
+	SHLQ $0x02, R14
+	MOVQ AX, R13
 
 sum:
 	VMOVUPS      (R13), Z22
@@ -2326,7 +2590,7 @@ noReLU:
 	RET
 
 // func gemmAVX512_12x32(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_12x32(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -2334,44 +2598,86 @@ TEXT ·gemmAVX512_12x32(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	LEAQ   (R8)(R8*4), R11
-	LEAQ   (DI)(R8*1), R12
-	MOVQ   bks+40(FP), R14
-	SHLQ   $0x02, R14
-	MOVQ   AX, R13
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*4), R11
+	LEAQ (DI)(R8*1), R12
+	MOVQ bks+40(FP), R14
+	SHLQ $0x02, R14
+	MOVQ AX, R13
 
 sum:
 	VMOVUPS      (R13), Z24
@@ -2671,7 +2977,7 @@ noReLU:
 	RET
 
 // func gemmAVX512_13x32(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_13x32(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -2679,46 +2985,91 @@ TEXT ·gemmAVX512_13x32(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	VPXORD Z24, Z24, Z24
-	VPXORD Z25, Z25, Z25
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	LEAQ   (R8)(R8*4), R11
-	LEAQ   (DI)(R8*1), R12
-	MOVQ   bks+40(FP), R14
-	SHLQ   $0x02, R14
-	MOVQ   AX, R13
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*4), R11
+	LEAQ (DI)(R8*1), R12
+	MOVQ bks+40(FP), R14
+	SHLQ $0x02, R14
+	MOVQ AX, R13
 
 sum:
 	VMOVUPS      (R13), Z26
@@ -3038,7 +3389,7 @@ noReLU:
 	RET
 
 // func gemmAVX512_14x32(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_14x32(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -3046,48 +3397,96 @@ TEXT ·gemmAVX512_14x32(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	VPXORD Z24, Z24, Z24
-	VPXORD Z25, Z25, Z25
-	VPXORD Z26, Z26, Z26
-	VPXORD Z27, Z27, Z27
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	LEAQ   (R8)(R8*4), R11
-	LEAQ   (DI)(R8*1), R12
-	MOVQ   bks+40(FP), R14
-	SHLQ   $0x02, R14
-	MOVQ   AX, R13
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	VPXORD     Z26, Z26, Z26
+	VPXORD     Z27, Z27, Z27
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*4), R11
+	LEAQ (DI)(R8*1), R12
+	MOVQ bks+40(FP), R14
+	SHLQ $0x02, R14
+	MOVQ AX, R13
 
 sum:
 	VMOVUPS      (R13), Z28
@@ -3427,7 +3826,7 @@ noReLU:
 	RET
 
 // func gemmAVX512_1x64(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_1x64(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -3435,21 +3834,32 @@ TEXT ·gemmAVX512_1x64(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   bks+40(FP), R10
-	SHLQ   $0x02, R10
-	MOVQ   AX, R9
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), DI
+	SHLQ       $0x02, DI
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R8
+	SHLQ $0x02, R8
+	MOVQ bks+40(FP), R10
+	SHLQ $0x02, R10
+	MOVQ AX, R9
 
 sum:
 	VMOVUPS      (R9), Z4
@@ -3552,7 +3962,7 @@ noReLU:
 	RET
 
 // func gemmAVX512_2x64(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_2x64(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -3560,25 +3970,41 @@ TEXT ·gemmAVX512_2x64(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	MOVQ   bks+40(FP), R11
-	SHLQ   $0x02, R11
-	MOVQ   AX, R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	MOVQ bks+40(FP), R11
+	SHLQ $0x02, R11
+	MOVQ AX, R10
 
 sum:
 	VMOVUPS      (R10), Z8
@@ -3717,7 +4143,7 @@ noReLU:
 	RET
 
 // func gemmAVX512_3x64(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_3x64(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -3725,29 +4151,50 @@ TEXT ·gemmAVX512_3x64(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	MOVQ   bks+40(FP), R11
-	SHLQ   $0x02, R11
-	MOVQ   AX, R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	MOVQ bks+40(FP), R11
+	SHLQ $0x02, R11
+	MOVQ AX, R10
 
 sum:
 	VMOVUPS      (R10), Z12
@@ -3922,7 +4369,7 @@ noReLU:
 	RET
 
 // func gemmAVX512_4x64(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_4x64(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -3930,34 +4377,60 @@ TEXT ·gemmAVX512_4x64(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	MOVQ   bks+40(FP), R12
-	SHLQ   $0x02, R12
-	MOVQ   AX, R11
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	MOVQ bks+40(FP), R12
+	SHLQ $0x02, R12
+	MOVQ AX, R11
 
 sum:
 	VMOVUPS      (R11), Z16
@@ -4168,7 +4641,7 @@ noReLU:
 	RET
 
 // func gemmAVX512_5x64(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_5x64(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -4176,38 +4649,69 @@ TEXT ·gemmAVX512_5x64(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	MOVQ   bks+40(FP), R12
-	SHLQ   $0x02, R12
-	MOVQ   AX, R11
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	MOVQ bks+40(FP), R12
+	SHLQ $0x02, R12
+	MOVQ AX, R11
 
 sum:
 	VMOVUPS      (R11), Z20
@@ -4454,7 +4958,7 @@ noReLU:
 	RET
 
 // func gemmAVX512_6x64(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_6x64(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -4462,43 +4966,79 @@ TEXT ·gemmAVX512_6x64(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	LEAQ   (R8)(R8*4), R11
-	MOVQ   bks+40(FP), R13
-	SHLQ   $0x02, R13
-	MOVQ   AX, R12
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*4), R11
+	MOVQ bks+40(FP), R13
+	SHLQ $0x02, R13
+	MOVQ AX, R12
 
 sum:
 	VMOVUPS      (R12), Z24
@@ -4781,7 +5321,7 @@ noReLU:
 	RET
 
 // func gemmAVX512_1x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_1x16(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -4789,18 +5329,26 @@ TEXT ·gemmAVX512_1x16(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VPXORD Z0, Z0, Z0
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   bks+40(FP), R10
-	SHLQ   $0x02, R10
-	MOVQ   AX, R9
+	VPXORD     Z0, Z0, Z0
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), DI
+	SHLQ       $0x02, DI
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R8
+	SHLQ $0x02, R8
+	MOVQ bks+40(FP), R10
+	SHLQ $0x02, R10
+	MOVQ AX, R9
 
 sum:
 	VMOVUPS          (R9), Z1
@@ -4866,7 +5414,7 @@ noReLU:
 	RET
 
 // func gemmAVX512_2x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_2x16(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -4874,19 +5422,29 @@ TEXT ·gemmAVX512_2x16(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	MOVQ   bks+40(FP), R11
-	SHLQ   $0x02, R11
-	MOVQ   AX, R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	MOVQ bks+40(FP), R11
+	SHLQ $0x02, R11
+	MOVQ AX, R10
 
 sum:
 	VMOVUPS          (R10), Z2
@@ -4963,7 +5521,7 @@ noReLU:
 	RET
 
 // func gemmAVX512_3x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_3x16(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -4971,20 +5529,32 @@ TEXT ·gemmAVX512_3x16(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	MOVQ   bks+40(FP), R11
-	SHLQ   $0x02, R11
-	MOVQ   AX, R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	MOVQ bks+40(FP), R11
+	SHLQ $0x02, R11
+	MOVQ AX, R10
 
 sum:
 	VMOVUPS          (R10), Z3
@@ -5072,7 +5642,7 @@ noReLU:
 	RET
 
 // func gemmAVX512_4x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_4x16(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -5080,22 +5650,36 @@ TEXT ·gemmAVX512_4x16(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	MOVQ   bks+40(FP), R12
-	SHLQ   $0x02, R12
-	MOVQ   AX, R11
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	MOVQ bks+40(FP), R12
+	SHLQ $0x02, R12
+	MOVQ AX, R11
 
 sum:
 	VMOVUPS          (R11), Z4
@@ -5194,7 +5778,7 @@ noReLU:
 	RET
 
 // func gemmAVX512_5x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_5x16(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -5202,23 +5786,39 @@ TEXT ·gemmAVX512_5x16(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	MOVQ   bks+40(FP), R12
-	SHLQ   $0x02, R12
-	MOVQ   AX, R11
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	MOVQ bks+40(FP), R12
+	SHLQ $0x02, R12
+	MOVQ AX, R11
 
 sum:
 	VMOVUPS          (R11), Z5
@@ -5328,7 +5928,7 @@ noReLU:
 	RET
 
 // func gemmAVX512_6x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_6x16(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -5336,25 +5936,43 @@ TEXT ·gemmAVX512_6x16(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	LEAQ   (R8)(R8*4), R11
-	MOVQ   bks+40(FP), R13
-	SHLQ   $0x02, R13
-	MOVQ   AX, R12
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*4), R11
+	MOVQ bks+40(FP), R13
+	SHLQ $0x02, R13
+	MOVQ AX, R12
 
 sum:
 	VMOVUPS          (R12), Z6
@@ -5475,7 +6093,7 @@ noReLU:
 	RET
 
 // func gemmAVX512_7x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_7x16(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -5483,26 +6101,46 @@ TEXT ·gemmAVX512_7x16(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	LEAQ   (R8)(R8*4), R11
-	MOVQ   bks+40(FP), R13
-	SHLQ   $0x02, R13
-	MOVQ   AX, R12
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*4), R11
+	MOVQ bks+40(FP), R13
+	SHLQ $0x02, R13
+	MOVQ AX, R12
 
 sum:
 	VMOVUPS          (R12), Z7
@@ -5634,7 +6272,7 @@ noReLU:
 	RET
 
 // func gemmAVX512_8x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_8x16(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -5642,28 +6280,50 @@ TEXT ·gemmAVX512_8x16(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	LEAQ   (R8)(R8*4), R11
-	LEAQ   (DI)(R8*1), R12
-	MOVQ   bks+40(FP), R14
-	SHLQ   $0x02, R14
-	MOVQ   AX, R13
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*4), R11
+	LEAQ (DI)(R8*1), R12
+	MOVQ bks+40(FP), R14
+	SHLQ $0x02, R14
+	MOVQ AX, R13
 
 sum:
 	VMOVUPS          (R13), Z8
@@ -5807,7 +6467,7 @@ noReLU:
 	RET
 
 // func gemmAVX512_9x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_9x16(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -5815,29 +6475,53 @@ TEXT ·gemmAVX512_9x16(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	LEAQ   (R8)(R8*4), R11
-	LEAQ   (DI)(R8*1), R12
-	MOVQ   bks+40(FP), R14
-	SHLQ   $0x02, R14
-	MOVQ   AX, R13
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*4), R11
+	LEAQ (DI)(R8*1), R12
+	MOVQ bks+40(FP), R14
+	SHLQ $0x02, R14
+	MOVQ AX, R13
 
 sum:
 	VMOVUPS          (R13), Z9
@@ -5992,7 +6676,7 @@ noReLU:
 	RET
 
 // func gemmAVX512_10x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_10x16(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -6000,30 +6684,56 @@ TEXT ·gemmAVX512_10x16(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	LEAQ   (R8)(R8*4), R11
-	LEAQ   (DI)(R8*1), R12
-	MOVQ   bks+40(FP), R14
-	SHLQ   $0x02, R14
-	MOVQ   AX, R13
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*4), R11
+	LEAQ (DI)(R8*1), R12
+	MOVQ bks+40(FP), R14
+	SHLQ $0x02, R14
+	MOVQ AX, R13
 
 sum:
 	VMOVUPS          (R13), Z10
@@ -6189,7 +6899,7 @@ noReLU:
 	RET
 
 // func gemmAVX512_11x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_11x16(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -6197,31 +6907,59 @@ TEXT ·gemmAVX512_11x16(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	LEAQ   (R8)(R8*4), R11
-	LEAQ   (DI)(R8*1), R12
-	MOVQ   bks+40(FP), R14
-	SHLQ   $0x02, R14
-	MOVQ   AX, R13
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*4), R11
+	LEAQ (DI)(R8*1), R12
+	MOVQ bks+40(FP), R14
+	SHLQ $0x02, R14
+	MOVQ AX, R13
 
 sum:
 	VMOVUPS          (R13), Z11
@@ -6398,7 +7136,7 @@ noReLU:
 	RET
 
 // func gemmAVX512_12x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_12x16(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -6406,32 +7144,62 @@ TEXT ·gemmAVX512_12x16(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	LEAQ   (R8)(R8*4), R11
-	LEAQ   (DI)(R8*1), R12
-	MOVQ   bks+40(FP), R14
-	SHLQ   $0x02, R14
-	MOVQ   AX, R13
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*4), R11
+	LEAQ (DI)(R8*1), R12
+	MOVQ bks+40(FP), R14
+	SHLQ $0x02, R14
+	MOVQ AX, R13
 
 sum:
 	VMOVUPS          (R13), Z12
@@ -6619,7 +7387,7 @@ noReLU:
 	RET
 
 // func gemmAVX512_13x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_13x16(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -6627,33 +7395,65 @@ TEXT ·gemmAVX512_13x16(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	LEAQ   (R8)(R8*4), R11
-	LEAQ   (DI)(R8*1), R12
-	MOVQ   bks+40(FP), R14
-	SHLQ   $0x02, R14
-	MOVQ   AX, R13
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*4), R11
+	LEAQ (DI)(R8*1), R12
+	MOVQ bks+40(FP), R14
+	SHLQ $0x02, R14
+	MOVQ AX, R13
 
 sum:
 	VMOVUPS          (R13), Z13
@@ -6852,7 +7652,7 @@ noReLU:
 	RET
 
 // func gemmAVX512_14x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_14x16(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -6860,34 +7660,68 @@ TEXT ·gemmAVX512_14x16(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	LEAQ   (R8)(R8*4), R11
-	LEAQ   (DI)(R8*1), R12
-	MOVQ   bks+40(FP), R14
-	SHLQ   $0x02, R14
-	MOVQ   AX, R13
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*4), R11
+	LEAQ (DI)(R8*1), R12
+	MOVQ bks+40(FP), R14
+	SHLQ $0x02, R14
+	MOVQ AX, R13
 
 sum:
 	VMOVUPS          (R13), Z14
@@ -7097,7 +7931,7 @@ noReLU:
 	RET
 
 // func gemmAVX2_1x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·gemmAVX2_1x16(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -7105,19 +7939,27 @@ TEXT ·gemmAVX2_1x16(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   bks+40(FP), R10
-	SHLQ   $0x02, R10
-	MOVQ   AX, R9
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), DI
+	SHLQ       $0x02, DI
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R8
+	SHLQ $0x02, R8
+	MOVQ bks+40(FP), R10
+	SHLQ $0x02, R10
+	MOVQ AX, R9
 
 sum:
 	VMOVUPS      (R9), Y2
@@ -7272,7 +8114,7 @@ DATA laneMask<>+60(SB)/4, $0x00000000
 GLOBL laneMask<>(SB), RODATA|NOPTR, $64
 
 // func gemmAVX2_2x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·gemmAVX2_2x16(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -7280,21 +8122,31 @@ TEXT ·gemmAVX2_2x16(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	MOVQ   bks+40(FP), R11
-	SHLQ   $0x02, R11
-	MOVQ   AX, R10
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	MOVQ bks+40(FP), R11
+	SHLQ $0x02, R11
+	MOVQ AX, R10
 
 sum:
 	VMOVUPS      (R10), Y4
@@ -7466,7 +8318,7 @@ stored:
 	RET
 
 // func gemmAVX2_3x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·gemmAVX2_3x16(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -7474,23 +8326,35 @@ TEXT ·gemmAVX2_3x16(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	MOVQ   bks+40(FP), R11
-	SHLQ   $0x02, R11
-	MOVQ   AX, R10
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	MOVQ bks+40(FP), R11
+	SHLQ $0x02, R11
+	MOVQ AX, R10
 
 sum:
 	VMOVUPS      (R10), Y6
@@ -7697,7 +8561,7 @@ stored:
 	RET
 
 // func gemmAVX2_4x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·gemmAVX2_4x16(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -7705,26 +8569,40 @@ TEXT ·gemmAVX2_4x16(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	MOVQ   bks+40(FP), R12
-	SHLQ   $0x02, R12
-	MOVQ   AX, R11
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	MOVQ bks+40(FP), R12
+	SHLQ $0x02, R12
+	MOVQ AX, R11
 
 sum:
 	VMOVUPS      (R11), Y8
@@ -7966,7 +8844,7 @@ stored:
 	RET
 
 // func gemmAVX2_5x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·gemmAVX2_5x16(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -7974,28 +8852,44 @@ TEXT ·gemmAVX2_5x16(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	MOVQ   bks+40(FP), R12
-	SHLQ   $0x02, R12
-	MOVQ   AX, R11
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	MOVQ bks+40(FP), R12
+	SHLQ $0x02, R12
+	MOVQ AX, R11
 
 sum:
 	VMOVUPS      (R11), Y10
@@ -8272,7 +9166,7 @@ stored:
 	RET
 
 // func gemmAVX2_6x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·gemmAVX2_6x16(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -8280,31 +9174,49 @@ TEXT ·gemmAVX2_6x16(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	LEAQ   (R8)(R8*4), R11
-	MOVQ   bks+40(FP), R13
-	SHLQ   $0x02, R13
-	MOVQ   AX, R12
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*4), R11
+	MOVQ bks+40(FP), R13
+	SHLQ $0x02, R13
+	MOVQ AX, R12
 
 sum:
 	VMOVUPS      (R12), Y12
@@ -8616,7 +9528,7 @@ stored:
 	RET
 
 // func gemmAVX2_1x8(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·gemmAVX2_1x8(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -8624,18 +9536,26 @@ TEXT ·gemmAVX2_1x8(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VXORPS Y0, Y0, Y0
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   bks+40(FP), R10
-	SHLQ   $0x02, R10
-	MOVQ   AX, R9
+	VXORPS     Y0, Y0, Y0
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), DI
+	SHLQ       $0x02, DI
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R8
+	SHLQ $0x02, R8
+	MOVQ bks+40(FP), R10
+	SHLQ $0x02, R10
+	MOVQ AX, R9
 
 sum:
 	VMOVUPS      (R9), Y1
@@ -8747,7 +9667,7 @@ stored:
 	RET
 
 // func gemmAVX2_2x8(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·gemmAVX2_2x8(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -8755,19 +9675,29 @@ TEXT ·gemmAVX2_2x8(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	MOVQ   bks+40(FP), R11
-	SHLQ   $0x02, R11
-	MOVQ   AX, R10
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	MOVQ bks+40(FP), R11
+	SHLQ $0x02, R11
+	MOVQ AX, R10
 
 sum:
 	VMOVUPS      (R10), Y2
@@ -8900,7 +9830,7 @@ stored:
 	RET
 
 // func gemmAVX2_3x8(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·gemmAVX2_3x8(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -8908,20 +9838,32 @@ TEXT ·gemmAVX2_3x8(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	MOVQ   bks+40(FP), R11
-	SHLQ   $0x02, R11
-	MOVQ   AX, R10
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	MOVQ bks+40(FP), R11
+	SHLQ $0x02, R11
+	MOVQ AX, R10
 
 sum:
 	VMOVUPS      (R10), Y3
@@ -9075,7 +10017,7 @@ stored:
 	RET
 
 // func gemmAVX2_4x8(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·gemmAVX2_4x8(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -9083,22 +10025,36 @@ TEXT ·gemmAVX2_4x8(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	MOVQ   bks+40(FP), R12
-	SHLQ   $0x02, R12
-	MOVQ   AX, R11
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	MOVQ bks+40(FP), R12
+	SHLQ $0x02, R12
+	MOVQ AX, R11
 
 sum:
 	VMOVUPS      (R11), Y4
@@ -9273,7 +10229,7 @@ stored:
 	RET
 
 // func gemmAVX2_5x8(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·gemmAVX2_5x8(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -9281,23 +10237,39 @@ TEXT ·gemmAVX2_5x8(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	MOVQ   bks+40(FP), R12
-	SHLQ   $0x02, R12
-	MOVQ   AX, R11
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	MOVQ bks+40(FP), R12
+	SHLQ $0x02, R12
+	MOVQ AX, R11
 
 sum:
 	VMOVUPS      (R11), Y5
@@ -9493,7 +10465,7 @@ stored:
 	RET
 
 // func gemmAVX2_6x8(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·gemmAVX2_6x8(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -9501,25 +10473,43 @@ TEXT ·gemmAVX2_6x8(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	LEAQ   (R8)(R8*4), R11
-	MOVQ   bks+40(FP), R13
-	SHLQ   $0x02, R13
-	MOVQ   AX, R12
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*4), R11
+	MOVQ bks+40(FP), R13
+	SHLQ $0x02, R13
+	MOVQ AX, R12
 
 sum:
 	VMOVUPS      (R12), Y6
@@ -9736,7 +10726,7 @@ stored:
 	RET
 
 // func gemmAVX2_7x8(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·gemmAVX2_7x8(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -9744,26 +10734,46 @@ TEXT ·gemmAVX2_7x8(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	LEAQ   (R8)(R8*4), R11
-	MOVQ   bks+40(FP), R13
-	SHLQ   $0x02, R13
-	MOVQ   AX, R12
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*4), R11
+	MOVQ bks+40(FP), R13
+	SHLQ $0x02, R13
+	MOVQ AX, R12
 
 sum:
 	VMOVUPS      (R12), Y7
@@ -10001,7 +11011,7 @@ stored:
 	RET
 
 // func gemmAVX2_8x8(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·gemmAVX2_8x8(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -10009,28 +11019,50 @@ TEXT ·gemmAVX2_8x8(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	LEAQ   (R8)(R8*4), R11
-	LEAQ   (DI)(R8*1), R12
-	MOVQ   bks+40(FP), R14
-	SHLQ   $0x02, R14
-	MOVQ   AX, R13
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*4), R11
+	LEAQ (DI)(R8*1), R12
+	MOVQ bks+40(FP), R14
+	SHLQ $0x02, R14
+	MOVQ AX, R13
 
 sum:
 	VMOVUPS      (R13), Y8
@@ -10290,7 +11322,7 @@ stored:
 	RET
 
 // func gemmAVX2_9x8(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·gemmAVX2_9x8(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -10298,29 +11330,53 @@ TEXT ·gemmAVX2_9x8(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	LEAQ   (R8)(R8*4), R11
-	LEAQ   (DI)(R8*1), R12
-	MOVQ   bks+40(FP), R14
-	SHLQ   $0x02, R14
-	MOVQ   AX, R13
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*4), R11
+	LEAQ (DI)(R8*1), R12
+	MOVQ bks+40(FP), R14
+	SHLQ $0x02, R14
+	MOVQ AX, R13
 
 sum:
 	VMOVUPS      (R13), Y9
@@ -10601,7 +11657,7 @@ stored:
 	RET
 
 // func gemmAVX2_10x8(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·gemmAVX2_10x8(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -10609,30 +11665,56 @@ TEXT ·gemmAVX2_10x8(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	LEAQ   (R8)(R8*4), R11
-	LEAQ   (DI)(R8*1), R12
-	MOVQ   bks+40(FP), R14
-	SHLQ   $0x02, R14
-	MOVQ   AX, R13
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*4), R11
+	LEAQ (DI)(R8*1), R12
+	MOVQ bks+40(FP), R14
+	SHLQ $0x02, R14
+	MOVQ AX, R13
 
 sum:
 	VMOVUPS      (R13), Y10
@@ -10934,7 +12016,7 @@ stored:
 	RET
 
 // func gemmAVX2_11x8(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·gemmAVX2_11x8(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -10942,31 +12024,59 @@ TEXT ·gemmAVX2_11x8(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	LEAQ   (R8)(R8*4), R11
-	LEAQ   (DI)(R8*1), R12
-	MOVQ   bks+40(FP), R14
-	SHLQ   $0x02, R14
-	MOVQ   AX, R13
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*4), R11
+	LEAQ (DI)(R8*1), R12
+	MOVQ bks+40(FP), R14
+	SHLQ $0x02, R14
+	MOVQ AX, R13
 
 sum:
 	VMOVUPS      (R13), Y11
@@ -11289,7 +12399,7 @@ stored:
 	RET
 
 // func gemmAVX2_12x8(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·gemmAVX2_12x8(SB), NOSPLIT, $0-112
 	MOVQ b+32(FP), AX
 	MOVQ c+48(FP), CX
@@ -11297,32 +12407,62 @@ TEXT ·gemmAVX2_12x8(SB), NOSPLIT, $0-112
 	MOVQ bias+96(FP), BX
 
 tile:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	MOVQ   k+0(FP), SI
-	TESTQ  SI, SI
-	JLE    epilogue
-	MOVQ   a+8(FP), DI
-	MOVQ   ars+16(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   aks+24(FP), R9
-	SHLQ   $0x02, R9
-	LEAQ   (R8)(R8*2), R10
-	LEAQ   (R8)(R8*4), R11
-	LEAQ   (DI)(R8*1), R12
-	MOVQ   bks+40(FP), R14
-	SHLQ   $0x02, R14
-	MOVQ   AX, R13
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ aks+24(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*4), R11
+	LEAQ (DI)(R8*1), R12
+	MOVQ bks+40(FP), R14
+	SHLQ $0x02, R14
+	MOVQ AX, R13
 
 sum:
 	VMOVUPS      (R13), Y12

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+func emitElementwise(a *asm) {
+	for _, i := range []isa{avx512, avx2} {
+		for _, op := range arithmetic {
+			op.emit(a, i)
+		}
+		emitReLU(a, i)
+		emitReLUGrad(a, i)
+		emitSum(a, i)
+		emitFromU8(a, i)
+	}
+}
+
+// arith is an arithmetic op of two operands.
+type arith struct {
+	name, sign string
+	commutes   bool
+	// ins is Go's operand order: dst = y op x.
+	ins func(a *asm, x, y, dst operand.Op)
+}
+
+var arithmetic = []arith{
+	{"add", "+", true, func(a *asm, x, y, dst operand.Op) { a.VADDPS(x, y, dst) }},
+	{"sub", "-", false, func(a *asm, x, y, dst operand.Op) { a.VSUBPS(x, y, dst) }},
+	{"mul", "*", true, func(a *asm, x, y, dst operand.Op) { a.VMULPS(x, y, dst) }},
+	{"div", "/", false, func(a *asm, x, y, dst operand.Op) { a.VDIVPS(x, y, dst) }},
+}
+
+// emit writes the op on two vectors, a vector and a scalar and, where that
+// differs, a scalar and a vector.
+func (op arith) emit(a *asm, i isa) {
+	name := op.name + i.name
+	a.function(name, "func(dst, a, b *float32, n int)",
+		name+" is for i := range n { dst[i] = a[i] "+op.sign+" b[i] }")
+	a.stream(i, "dst", "a", "b").each(4, func(_ int, x access) {
+		v, w := x.load(1), x.load(2)
+		op.ins(a, w, v, v)
+		x.store(v, 0)
+	})
+	a.end()
+	scalar := func(suffix, vector, number, expr string, ins func(s, v reg.VecVirtual)) {
+		name := op.name + suffix + i.name
+		a.function(name, "func(dst, "+vector+" *float32, "+number+" float32, n int)",
+			name+" is for i := range n { dst[i] = "+expr+" }")
+		s := a.broadcast(i, number)
+		a.stream(i, "dst", vector).each(4, func(_ int, x access) {
+			v := x.load(1)
+			ins(s, v)
+			x.store(v, 0)
+		})
+		a.end()
+	}
+	scalar("Scalar", "a", "b", "a[i] "+op.sign+" b", func(s, v reg.VecVirtual) { op.ins(a, s, v, v) })
+	if !op.commutes {
+		scalar("Into", "b", "a", "a "+op.sign+" b[i]", func(s, v reg.VecVirtual) { op.ins(a, v, s, v) })
+	}
+}
+
+func emitReLU(a *asm, i isa) {
+	name := "relu" + i.name
+	a.function(name, "func(dst, x *float32, n int)",
+		name+" is for i := range n { dst[i] = x[i]; if x[i] < 0 { dst[i] = 0 } }")
+	z := a.vec(i)
+	a.clear(z)
+	a.stream(i, "dst", "x").each(4, func(_ int, x access) {
+		v := x.load(1)
+		a.VMAXPS(v, z, v) // the second source comes through if either is NaN
+		x.store(v, 0)
+	})
+	a.end()
+}
+
+// notLessOrEqual is the quiet predicate !(x <= y) of VCMPPS.
+const notLessOrEqual = 0x16
+
+func emitReLUGrad(a *asm, i isa) {
+	name := "reluGrad" + i.name
+	a.function(name, "func(dx, dy, y *float32, n int)",
+		name+" is for i := range n { dx[i] = dy[i]; if y[i] <= 0 { dx[i] = 0 } }")
+	z := a.vec(i)
+	a.clear(z)
+	a.stream(i, "dx", "dy", "y").each(4, func(_ int, x access) {
+		d, y := x.load(1), x.load(2)
+		a.keepWherePositive(i, d, y, z)
+		x.store(d, 0)
+	})
+	a.end()
+}
+
+// keepWherePositive zeroes the lanes of d where y ≤ 0; NaN counts as positive.
+func (a *asm) keepWherePositive(i isa, d, y, zero reg.VecVirtual) {
+	if i == avx512 {
+		k := a.K()
+		a.VCMPPS(operand.U8(notLessOrEqual), zero, y, k)
+		a.VMOVUPS_Z(d, k, d)
+		return
+	}
+	a.VCMPPS(operand.U8(notLessOrEqual), zero, y, y)
+	a.VANDPS(y, d, d)
+}
+
+func emitSum(a *asm, i isa) {
+	const chains = 4
+	name := "sum" + i.name
+	a.function(name, "func(x *float32, n int) float32",
+		name+" is for i := range n { sum += x[i] }, in another order.")
+	acc := a.vecs(i, chains)
+	for _, v := range acc {
+		a.clear(v)
+	}
+	a.stream(i, "x").each(chains, func(u int, x access) {
+		v := x.load(0)
+		a.VADDPS(v, acc[u], acc[u])
+	})
+	a.VADDPS(acc[1], acc[0], acc[0])
+	a.VADDPS(acc[3], acc[2], acc[2])
+	a.VADDPS(acc[2], acc[0], acc[0])
+	a.Store(a.fold(i, acc[0]), a.ReturnIndex(0))
+	a.end()
+}
+
+// fold adds the lanes of v; the sum is lane 0 of the answer.
+func (a *asm) fold(i isa, v reg.VecVirtual) reg.Register {
+	x, y := v.AsX(), v.AsY()
+	if i == avx512 {
+		h := a.YMM()
+		a.VEXTRACTF64X4(operand.U8(1), v, h)
+		a.VADDPS(h, y, y)
+	}
+	h := a.XMM()
+	a.VEXTRACTF128(operand.U8(1), y, h)
+	a.VADDPS(h, x, x)
+	a.VMOVHLPS(x, x, h)
+	a.VADDPS(h, x, x)
+	a.VMOVSHDUP(x, h)
+	a.VADDSS(h, x, x)
+	return x
+}
+
+// emitFromU8 writes the conversion of bytes, whole vectors only.
+func emitFromU8(a *asm, i isa) {
+	name := "fromU8" + i.name
+	a.function(name, "func(dst *float32, src *uint8, n int)",
+		label("%s is for i := range n { dst[i] = float32(src[i]) } for n a multiple of %d.", name, i.lanes))
+	dst, src, n := a.arg("dst"), a.arg("src"), a.arg("n")
+	a.Label("loop")
+	a.SUBQ(operand.I32(i.lanes), n)
+	a.JLT(operand.LabelRef("done"))
+	v := a.vec(i)
+	a.VPMOVZXBD(at(src, 0), v)
+	a.VCVTDQ2PS(v, v)
+	a.VMOVUPS(v, at(dst, 0))
+	a.ADDQ(operand.I32(i.lanes), src)
+	a.ADDQ(operand.I32(i.bytes()), dst)
+	a.JMP(operand.LabelRef("loop"))
+	a.Label("done")
+	a.end()
+}
+
+// float32s makes a list of float32 parameters.
+func float32s(names ...string) string { return strings.Join(names, ", ") + " float32" }

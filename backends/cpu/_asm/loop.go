@@ -1,0 +1,89 @@
+package main
+
+import (
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// stream is a loop over n elements at several pointers that move together.
+type stream struct {
+	*asm
+	isa  isa
+	ptrs []reg.GPVirtual
+	n    reg.GPVirtual
+}
+
+// stream takes its pointers and its count n from the parameters so named.
+func (a *asm) stream(i isa, ptrs ...string) *stream {
+	s := &stream{asm: a, isa: i, n: a.arg("n")}
+	for _, p := range ptrs {
+		s.ptrs = append(s.ptrs, a.arg(p))
+	}
+	return s
+}
+
+// access reads and writes the vectors of one iteration of a stream.
+type access struct {
+	s    *stream
+	disp int
+	mask *lanes
+}
+
+func (x access) load(ptr int) reg.VecVirtual {
+	v := x.s.vec(x.s.isa)
+	if m := at(x.s.ptrs[ptr], x.disp); x.mask != nil {
+		x.mask.load(m, v)
+	} else {
+		x.s.VMOVUPS(m, v)
+	}
+	return v
+}
+
+func (x access) store(v reg.VecVirtual, ptr int) {
+	if m := at(x.s.ptrs[ptr], x.disp); x.mask != nil {
+		x.mask.store(v, m)
+	} else {
+		x.s.VMOVUPS(v, m)
+	}
+}
+
+// each emits body for unroll vectors at a time, then one at a time, then under
+// a mask. body gets the number of the vector within its iteration.
+func (s *stream) each(unroll int, body func(u int, x access)) {
+	l := s.isa.lanes
+	if unroll > 1 {
+		s.CMPQ(s.n, operand.I32(unroll*l))
+		s.JLT(operand.LabelRef("single"))
+		s.Label("unrolled")
+		for u := range unroll {
+			body(u, access{s: s, disp: u * s.isa.bytes()})
+		}
+		s.advance(unroll)
+		s.CMPQ(s.n, operand.I32(unroll*l))
+		s.JGE(operand.LabelRef("unrolled"))
+	}
+	s.Label("single")
+	s.CMPQ(s.n, operand.I32(l))
+	s.JLT(operand.LabelRef("tail"))
+	body(0, access{s: s})
+	s.advance(1)
+	s.JMP(operand.LabelRef("single"))
+	s.Label("tail")
+	s.TESTQ(s.n, s.n)
+	s.JLE(operand.LabelRef("done"))
+	m := s.firstLanes(s.isa, s.n)
+	body(0, access{s: s, mask: &m})
+	s.Label("done")
+}
+
+func (s *stream) advance(vectors int) {
+	for _, p := range s.ptrs {
+		s.ADDQ(operand.I32(vectors*s.isa.bytes()), p)
+	}
+	s.SUBQ(operand.I32(vectors*s.isa.lanes), s.n)
+}
+
+func (a *asm) end() {
+	a.VZEROUPPER()
+	a.RET()
+}

@@ -1,0 +1,73 @@
+//go:build !purego
+
+package kernel
+
+var arith512 = [...]arithLoops{
+	Add: {addAVX512, addScalarAVX512, addScalarAVX512},
+	Sub: {subAVX512, subScalarAVX512, subIntoAVX512},
+	Mul: {mulAVX512, mulScalarAVX512, mulScalarAVX512},
+	Div: {divAVX512, divScalarAVX512, divIntoAVX512},
+}
+
+var arith2 = [...]arithLoops{
+	Add: {addAVX2, addScalarAVX2, addScalarAVX2},
+	Sub: {subAVX2, subScalarAVX2, subIntoAVX2},
+	Mul: {mulAVX2, mulScalarAVX2, mulScalarAVX2},
+	Div: {divAVX2, divScalarAVX2, divIntoAVX2},
+}
+
+// arithFor gives the loops of op; nil: there are none.
+func arithFor(i ISA, op Arith) *arithLoops {
+	switch i {
+	case AVX512:
+		return &arith512[op]
+	case AVX2:
+		return &arith2[op]
+	}
+	return nil
+}
+
+func reluLoop(i ISA, dst, x []float32) {
+	switch i {
+	case AVX512:
+		reluAVX512(&dst[0], &x[0], len(dst))
+	case AVX2:
+		reluAVX2(&dst[0], &x[0], len(dst))
+	default:
+		reluGo(dst, x)
+	}
+}
+
+func reluGradLoop(i ISA, dx, dy, y []float32) {
+	switch i {
+	case AVX512:
+		reluGradAVX512(&dx[0], &dy[0], &y[0], len(dx))
+	case AVX2:
+		reluGradAVX2(&dx[0], &dy[0], &y[0], len(dx))
+	default:
+		reluGradGo(dx, dy, y)
+	}
+}
+
+func sumLoop(i ISA, x []float32) float32 {
+	switch i {
+	case AVX512:
+		return sumAVX512(&x[0], len(x))
+	case AVX2:
+		return sumAVX2(&x[0], len(x))
+	}
+	return sumGo(x)
+}
+
+// fromU8Loop converts whole vectors and says how many elements that were.
+func fromU8Loop(i ISA, dst []float32, src []uint8) int {
+	switch n := len(dst); i {
+	case AVX512:
+		fromU8AVX512(&dst[0], &src[0], n&^15)
+		return n &^ 15
+	case AVX2:
+		fromU8AVX2(&dst[0], &src[0], n&^7)
+		return n &^ 7
+	}
+	return 0
+}
