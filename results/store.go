@@ -46,6 +46,18 @@ func (s Store) make() error {
 	return nil
 }
 
+// Probe says whether files can be made in the store, making its folder: before hours of work, not after.
+func (s Store) Probe() error {
+	if err := s.make(); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(s.Dir, ".probe-*")
+	if err != nil {
+		return fmt.Errorf("results folder %s takes no files: %w", s.Dir, err)
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
 // Save validates the document and writes it to a new file, named by date, backends and workloads. It gives the path.
 func (s Store) Save(d *Document) (string, error) {
 	var b bytes.Buffer

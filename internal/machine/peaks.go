@@ -10,6 +10,9 @@ const (
 	PeakCopy   = "copy"    // GB/s moved by a copy, the bytes read and the bytes written both counted
 	PeakLaunch = "launch"  // µs from handing over an empty region of work until it is done
 	PeakRPC    = "rpc"     // µs for an empty call to a plugin and back
+
+	// PeakHarness is what the harness and the plugin boundary add to a step, µs: below it nothing can be told.
+	PeakHarness = "harness"
 )
 
 // Peak is one measured limit.

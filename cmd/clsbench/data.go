@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/google/renameio/v2"
+	"github.com/spf13/cobra"
+
+	"github.com/clsbench/clsbench/workloads/data"
+)
+
+func newDataCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "data",
+		Short: "List, make and look at data sets",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newDataListCmd(), newDataMakeCmd(), newDataShowCmd())
+	return cmd
+}
+
+func newDataListCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List the data sets that need no files",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var rows [][]string
+			for _, i := range data.List() {
+				rows = append(rows, []string{i.Name, fmt.Sprintf("%d×%d×%d", i.H, i.W, i.C), fmt.Sprint(i.Train), fmt.Sprint(i.Test), i.Description})
+			}
+			return table(cmd, []string{"name", "image", "train", "test", "what"}, rows)
+		},
+	}
+}
+
+func newDataMakeCmd() *cobra.Command {
+	var plain bool
+	cmd := &cobra.Command{
+		Use:   "make NAME DIR",
+		Short: "Write a data set as MNIST-format IDX files",
+		Long: `make writes the four files of MNIST's format into a folder, gzipped: what --data
+DIR reads, and every other tool for MNIST too.`,
+		Example:           "  clsbench data make digits/v1 ./digits",
+		Args:              cobra.ExactArgs(2),
+		ValidArgsFunction: completeData,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			set, err := data.Open(cmd.Context(), args[0], data.Options{})
+			if err != nil {
+				return dataError(err)
+			}
+			if err := data.WriteIDX(args[1], set, !plain); err != nil {
+				return dataError(err)
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: %d training and %d test images of %s, SHA-256 %s\n",
+				args[1], set.Train.Len(), set.Test.Len(), set.Name, set.Digest())
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&plain, "plain", false, "do not gzip")
+	return cmd
+}
+
+func newDataShowCmd() *cobra.Command {
+	var out string
+	var test bool
+	var o data.SheetOptions
+	cmd := &cobra.Command{
+		Use:   "show NAME|DIR",
+		Short: "Draw a contact sheet of samples, a row a class",
+		Example: `  clsbench data show digits/v1
+  clsbench data show ./mnist --test --out sheet.png`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeData,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			set, err := data.Open(cmd.Context(), args[0], data.Options{})
+			if err != nil {
+				return dataError(err)
+			}
+			split := set.Train
+			if test {
+				split = set.Test
+			}
+			var sheet bytes.Buffer
+			if err := data.ContactSheet(&sheet, set, split, o); err != nil {
+				return dataError(err)
+			}
+			if out == "" {
+				out = filepath.Base(args[0]) + ".png"
+			}
+			if err := renameio.WriteFile(out, sheet.Bytes(), 0o644); err != nil {
+				return usagef("flag --out: %w", err)
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %d×%d×%d, %d training and %d test images, mean %.4f, deviation %.4f\n",
+				out, set.Name, set.H, set.W, set.C, set.Train.Len(), set.Test.Len(), set.Mean, set.Std)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&out, "out", "", "PNG file (default the set's name)")
+	cmd.Flags().BoolVar(&test, "test", false, "of the test split")
+	return cmd
+}
+
+// dataError gives bad input exit code 2.
+func dataError(err error) error {
+	var e *data.Error
+	if errors.As(err, &e) {
+		return usage(err)
+	}
+	return err
+}

@@ -1,0 +1,91 @@
+// Command clsbench benchmarks image-classification stacks and checks that
+// they compute what they claim. See the README for a tour, `clsbench help` for
+// the commands.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/clsbench/clsbench/backends/plugin"
+)
+
+func main() {
+	// A plugin process is this binary again; it never comes back from here.
+	plugin.MaybeServe(embedded())
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run is main without the process: arguments in, exit code out.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root, started := newRoot()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	code := exitCode(ctx, err, *started)
+	if msg := err.Error(); msg != "" {
+		fmt.Fprintf(stderr, "clsbench: %s\n", msg)
+	}
+	return code
+}
+
+// The exit codes, the same for every command. When several apply, 1 beats 3.
+const (
+	exitDone        = 0
+	exitVerdict     = 1   // the answer is no: a failed check, a slower row
+	exitUsage       = 2   // bad input
+	exitPartial     = 3   // some cells errored, the rest stands
+	exitInterrupted = 130 // SIGINT or SIGTERM
+)
+
+// exitError is an error that knows its exit code.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// usage marks an error as the user's to mend.
+func usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &exitError{exitUsage, err}
+}
+
+func usagef(format string, args ...any) error { return usage(fmt.Errorf(format, args...)) }
+
+// exitCode decides. Errors before a command started come from the flag and
+// argument parser, whatever their type.
+func exitCode(ctx context.Context, err error, started bool) int {
+	var e *exitError
+	switch {
+	case errors.As(err, &e):
+		return e.code
+	case ctx.Err() != nil:
+		return exitInterrupted
+	case !started:
+		return exitUsage
+	}
+	return exitPartial
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/fatih/color"
+	"github.com/olekukonko/tablewriter"
+	"github.com/olekukonko/tablewriter/tw"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/clsbench/clsbench/results"
+)
+
+func newResultsCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "results",
+		Short: "List, show and validate result files",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newResultsListCmd(), newResultsShowCmd(), newResultsValidateCmd())
+	return cmd
+}
+
+func newResultsListCmd() *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the runs in the store, the latest first",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			entries, err := results.Store{Dir: out}.List()
+			if err != nil {
+				return usage(err)
+			}
+			rows := make([][]string, 0, len(entries))
+			for _, e := range entries {
+				if e.Err != nil {
+					fmt.Fprintf(cmd.ErrOrStderr(), "%s: %v\n", e.Path, e.Err)
+					continue
+				}
+				rows = append(rows, []string{e.RunID, e.Started.Format(time.DateTime), e.Effort, strings.Join(e.Backends, " "),
+					strings.Join(e.Workloads, " "), fmt.Sprint(e.Cells), fmt.Sprint(e.Failed), e.Path})
+			}
+			return table(cmd, []string{"run", "started", "effort", "backends", "workloads", "cells", "failed", "file"}, rows)
+		},
+	}
+	outFlag(cmd, &out)
+	return cmd
+}
+
+func newResultsShowCmd() *cobra.Command {
+	var out, format string
+	cmd := &cobra.Command{
+		Use:     "show RUN|FILE",
+		Short:   "Print a result as its run did",
+		Example: "  clsbench results show 7c1e\n  clsbench results show result.json --format md",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := results.CheckFormat(format); err != nil {
+				return usagef("flag --format: %w", err)
+			}
+			d, path, err := results.Store{Dir: out}.Load(args[0])
+			if err != nil {
+				return usage(err)
+			}
+			o := renderOptions(cmd)
+			o.Heading, o.Saved, o.Again = true, path, d.Run.ID
+			return results.Render(cmd.OutOrStdout(), d, format, o)
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", "table", strings.Join(results.Formats(), ", "))
+	outFlag(cmd, &out)
+	return cmd
+}
+
+func newResultsValidateCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "validate FILE...",
+		Short: "Check result files against the schema and against themselves",
+		Long: `validate checks each file against the JSON Schema of its version, and what a
+schema can't say: intervals around their medians, unique cells, figures beside
+statuses that allow them. Exit code 2 if any file is invalid.`,
+		Example: "  clsbench results validate results/runs/*.json",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			bad := 0
+			for _, path := range args {
+				d, err := results.ReadFile(path)
+				if err != nil {
+					bad++
+					fmt.Fprintln(cmd.ErrOrStderr(), err)
+					continue
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "%s: valid, %d cells, %s\n", path, len(d.Results), d.Schema)
+			}
+			if bad > 0 {
+				return usagef("%d of %d files are invalid", bad, len(args))
+			}
+			return nil
+		},
+	}
+}
+
+// renderOptions fit standard output: colour and width on a terminal only.
+func renderOptions(cmd *cobra.Command) results.RenderOptions {
+	o := results.RenderOptions{}
+	if f, ok := cmd.OutOrStdout().(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		o.Color = !color.NoColor
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil {
+			o.Width = w
+		}
+	}
+	return o
+}
+
+// table prints rows under headers, without lines.
+func table(cmd *cobra.Command, headers []string, rows [][]string) error {
+	t := tablewriter.NewTable(cmd.OutOrStdout(),
+		tablewriter.WithHeaderAutoFormat(tw.Off),
+		tablewriter.WithRendition(tw.Rendition{Borders: tw.BorderNone, Settings: tw.Settings{Separators: tw.SeparatorsNone, Lines: tw.LinesNone}}),
+		tablewriter.WithAlignment(tw.MakeAlign(len(headers), tw.AlignLeft)))
+	t.Header(headers)
+	if err := t.Bulk(rows); err != nil {
+		return err
+	}
+	return t.Render()
+}

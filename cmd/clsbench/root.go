@@ -1,0 +1,55 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/clsbench/clsbench/backends"
+	"github.com/clsbench/clsbench/backends/null"
+	"github.com/clsbench/clsbench/backends/plugin"
+	"github.com/clsbench/clsbench/backends/reference"
+)
+
+// embedded lists the backends that this binary holds; each runs as a process
+// of its own all the same.
+func embedded() plugin.Registry {
+	return plugin.Registry{
+		"reference": func() backends.Backend { return reference.New() },
+		"null":      func() backends.Backend { return null.New() },
+	}
+}
+
+// newRoot builds the command tree. started turns true when a command's own
+// code begins, after flags and arguments were found good.
+func newRoot() (root *cobra.Command, started *bool) {
+	started = new(bool)
+	root = &cobra.Command{
+		Use:   "clsbench",
+		Short: "Which stack runs image classification right, and how fast?",
+		Long: `clsbench runs classification stacks as plugin processes, checks each against a
+readable float64 reference, and measures inference and training of real
+networks. No figure stands without the verdict on the code that produced it.`,
+		Example: `  clsbench run                                  the whole job on the built-in cpu backend
+  clsbench run --backend cpu --backend old=exec:./my-plugin
+  clsbench conform --backend exec:./my-plugin   the conformance suite alone
+  clsbench doctor                               what would spoil a measurement here`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := applyConfig(cmd); err != nil {
+				return err
+			}
+			*started = true
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.PersistentFlags().BoolP("quiet", "q", false, "no progress, only the answer")
+	root.PersistentFlags().BoolP("verbose", "v", false, "say more on the way")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
+	root.AddCommand(
+		newRunCmd(), newCompareCmd(), newRerunCmd(), newPlotCmd(), newResultsCmd(),
+		newBackendsCmd(), newWorkloadsCmd(), newDataCmd(), newDoctorCmd(), newVersionCmd(),
+	)
+	return root, started
+}

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/clsbench/clsbench/backends/plugin"
+	"github.com/clsbench/clsbench/internal/harness"
+	"github.com/clsbench/clsbench/plots"
+	"github.com/clsbench/clsbench/results"
+)
+
+// runFlags are the flags of `run`, as typed.
+type runFlags struct {
+	backends  []string
+	workloads []string
+	modes     []string
+	scenario  string
+	batches   []int
+	precision []string
+	threads   int
+	data      string
+	epochs    int
+	target    float64
+	effort    string
+	seed      uint64
+	filter    string
+	math      []string
+	timeout   time.Duration
+	dryRun    bool
+	format    string
+	json      bool
+	resume    string
+	out       string
+	failOn    string
+	noPlots   bool
+}
+
+func newRunCmd() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Check, train and measure workloads on backends: the main job",
+		Long: `run starts each backend as a process of its own, checks it against the float64
+reference, trains and infers the workloads, and measures throughput, latency,
+accuracy and memory. The result goes to a new file under --out, with plots
+beside it. Several backends are measured in interleaved rounds and compared in
+pairs.
+
+Exit codes: 0 done; 1 a negative verdict; 2 bad input; 3 some cells errored, the
+rest stands; 130 interrupted (what was finished is kept: --resume RUN goes on).`,
+		Example: `  clsbench run                                        LeNet-5 on the cpu backend, under a minute
+  clsbench run --backend cpu --backend cpu:isa=avx2   two instruction sets, side by side
+  clsbench run --backend 'new=exec:./my-plugin' --backend cpu --effort standard
+  clsbench run --mode infer --batch 1,8,64 --threads 1
+  clsbench run --data ~/mnist --epochs 30             IDX files in place of digits/v1
+  clsbench run --dry-run                              which cells, how long, how much memory
+  clsbench run --filter 'infer/.*/32/' --json         one document on standard output`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+	}
+	f.register(cmd)
+	return cmd
+}
+
+func (f *runFlags) register(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.StringArrayVar(&f.backends, "backend", []string{"cpu"}, "backend to measure, repeatable: [LABEL=]NAME[:KEY=VALUE,…] or [LABEL=]exec:COMMAND")
+	fl.StringArrayVar(&f.workloads, "workload", []string{"lenet5"}, "network, repeatable, with options as in 'lenet5;pool=max'")
+	fl.StringSliceVar(&f.modes, "mode", harness.Modes, "infer, train")
+	fl.StringVar(&f.scenario, "scenario", "offline", strings.Join(harness.Scenarios, " or "))
+	fl.IntSliceVar(&f.batches, "batch", nil, "images a step, a list (default 1,32 for infer, 64 for train)")
+	fl.StringSliceVar(&f.precision, "precision", []string{"f32"}, strings.Join(harness.Precisions, ", "))
+	fl.IntVar(&f.threads, "threads", 0, "threads of a backend (default all that the process may use)")
+	fl.StringVar(&f.data, "data", "", "data set: a name (clsbench data list) or a folder of IDX files (default the workload's)")
+	fl.IntVar(&f.epochs, "epochs", 0, "epochs to train (default the recipe's)")
+	fl.Float64Var(&f.target, "target-accuracy", 0, "top-1, a fraction, at which training may stop")
+	fl.StringVar(&f.effort, "effort", "quick", "smoke, quick, standard or publish")
+	fl.Uint64Var(&f.seed, "seed", 0, "seed of everything that is drawn (default a fresh one, recorded)")
+	fl.StringVar(&f.filter, "filter", "", "only cells whose name matches this RE2 expression")
+	fl.StringSliceVar(&f.math, "math", []string{"strict"}, "math modes; strict is always measured too")
+	fl.DurationVar(&f.timeout, "timeout", time.Minute, "how long a plugin may take for one answer")
+	fl.BoolVar(&f.dryRun, "dry-run", false, "say what would run and what it would cost, and stop")
+	fl.StringVar(&f.format, "format", "table", "table, json, csv or md")
+	fl.BoolVar(&f.json, "json", false, "short for --format json")
+	fl.StringVar(&f.resume, "resume", "", "take up an interrupted run by its id or a prefix of it")
+	fl.StringVar(&f.out, "out", defaultOut, "folder for the result file, the journal and the plots")
+	fl.StringVar(&f.failOn, "fail-on", "", "exit 1 if a backend is slower than the first one, as in slower:2%")
+	fl.BoolVar(&f.noPlots, "no-plots", false, "draw no plots")
+	f.registerCompletions(cmd)
+}
+
+// options turns flags into the harness's options.
+func (f *runFlags) options(cmd *cobra.Command) (*harness.Options, error) {
+	o := &harness.Options{
+		Workloads: f.workloads, Modes: f.modes, Scenario: f.scenario, Batches: f.batches,
+		Precision: f.precision, Threads: f.threads, Data: f.data, Epochs: f.epochs, Target: f.target,
+		Effort: f.effort, Seed: f.seed, Math: f.math, Timeout: f.timeout,
+		Command: append([]string{"clsbench"}, os.Args[1:]...), Store: results.Store{Dir: f.out},
+	}
+	if !cmd.Flags().Changed("seed") {
+		o.Seed = harness.FreshSeed()
+	}
+	if f.filter != "" {
+		re, err := regexp.Compile(f.filter)
+		if err != nil {
+			return nil, usagef("flag --filter: %w", err)
+		}
+		o.Filter = re
+	}
+	specs, err := plugin.ParseSpecs(f.backends)
+	if err != nil {
+		return nil, usagef("flag --backend: %w", err)
+	}
+	o.Backends = specs
+	if f.json {
+		f.format = "json"
+	}
+	if err := results.CheckFormat(f.format); err != nil {
+		return nil, usagef("flag --format: %w", err)
+	}
+	return o, nil
+}
+
+func (f *runFlags) run(cmd *cobra.Command) error {
+	o, err := f.options(cmd)
+	if err != nil {
+		return err
+	}
+	limit, err := parseFailOn(f.failOn)
+	if err != nil {
+		return err
+	}
+	ui := newProgress(cmd)
+	defer ui.Close()
+	plan, err := harness.NewPlan(cmd.Context(), o, embedded())
+	if err != nil {
+		return asUsage(err)
+	}
+	if f.dryRun {
+		return printPlan(cmd, plan, f.format)
+	}
+	doc, path, err := plan.Run(cmd.Context(), f.resume, ui)
+	ui.Close()
+	if doc == nil {
+		return asUsage(err)
+	}
+	ro := renderOptions(cmd)
+	ro.Saved, ro.Again = path, o.Store.Short(doc.Run.ID)
+	if rerr := results.Render(cmd.OutOrStdout(), doc, f.format, ro); rerr != nil {
+		return rerr
+	}
+	if err == nil && !f.noPlots && f.format == "table" {
+		_, err = plots.Draw([]*results.Document{doc}, strings.TrimSuffix(path, ".json")+"-plots", plots.Options{})
+	}
+	return firstError(cmd, err, doc, limit)
+}
+
+// asUsage gives the harness's complaints about what was asked exit code 2.
+func asUsage(err error) error {
+	var u *harness.UsageError
+	if errors.As(err, &u) {
+		return usage(err)
+	}
+	return err
+}
+
+// firstError is what the run's exit code is made of: a negative verdict beats
+// errored cells.
+func firstError(cmd *cobra.Command, err error, doc *results.Document, limit float64) error {
+	failed, errored := 0, 0
+	for i := range doc.Results {
+		r := &doc.Results[i]
+		if r.Conformance.Verdict == results.VerdictFail || r.Status == results.StatusInvalid {
+			failed++
+		}
+		if !r.Status.Measured() {
+			errored++
+		}
+	}
+	slower := slowerThan(doc, limit)
+	switch {
+	case cmd.Context().Err() != nil:
+		return &exitError{exitInterrupted, fmt.Errorf("interrupted: %d cells are kept; clsbench run --resume %s goes on", len(doc.Results), doc.Run.ID)}
+	case err != nil:
+		return asUsage(err)
+	case failed > 0:
+		return &exitError{exitVerdict, fmt.Errorf("%d of %d cells are judged wrong", failed, len(doc.Results))}
+	case slower != nil:
+		return &exitError{exitVerdict, slower}
+	case errored > 0:
+		return &exitError{exitPartial, fmt.Errorf("%d of %d cells errored; the rest stands", errored, len(doc.Results))}
+	}
+	return nil
+}

@@ -1,0 +1,185 @@
+package harness
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/clsbench/clsbench/backends"
+	"github.com/clsbench/clsbench/backends/plugin"
+	"github.com/clsbench/clsbench/internal/measure"
+	"github.com/clsbench/clsbench/results"
+)
+
+// Options is a run as it was asked for. Zero values take the defaults that the
+// fields name.
+type Options struct {
+	Backends  []plugin.Spec
+	Workloads []string // names with options, "lenet5;pool=max"; default lenet5
+	Modes     []string // infer, train; default both
+	Scenario  string   // offline or singlestream; default offline
+	Batches   []int    // default 1 and 32 for inference, 64 for training
+	Precision []string // default f32
+	Threads   int      // default: all that the process may use
+	Data      string   // name or folder; default the workload's
+	Epochs    int      // default the recipe's
+	Target    float64  // top-1 at which training may stop; default none
+	Effort    string   // smoke, quick, standard, publish; default quick
+	Seed      uint64
+	Filter    *regexp.Regexp // on cell names
+	Math      []string       // beside strict, which is always measured
+	Timeout   time.Duration  // for one answer of a plugin; default a minute
+
+	Command []string      // the command line, for the record
+	Store   results.Store // where journal, checkpoints and document go
+}
+
+// UsageError is a fault in what was asked: it names the flag and the mend.
+type UsageError struct {
+	Flag string
+	Err  error
+}
+
+func (e *UsageError) Error() string { return fmt.Sprintf("flag --%s: %v", e.Flag, e.Err) }
+func (e *UsageError) Unwrap() error { return e.Err }
+
+func badFlag(flag, format string, args ...any) error {
+	return &UsageError{flag, fmt.Errorf(format, args...)}
+}
+
+// The values of closed flags.
+var (
+	Modes      = []string{"infer", "train"}
+	Scenarios  = []string{"offline", "singlestream"}
+	Precisions = []string{"f32"}
+)
+
+const (
+	maxBatch   = 1 << 16
+	maxEpochs  = 10_000
+	maxThreads = 4096
+)
+
+// complete fills defaults in and refuses what can't be meant.
+func (o *Options) complete() error {
+	o.Workloads = orDefault(o.Workloads, "lenet5")
+	o.Modes = orDefault(o.Modes, Modes...)
+	o.Precision = orDefault(o.Precision, "f32")
+	o.Scenario = cmpOr(o.Scenario, "offline")
+	o.Effort = cmpOr(o.Effort, "quick")
+	if o.Timeout == 0 {
+		o.Timeout = time.Minute
+	}
+	for _, c := range []struct {
+		flag   string
+		values []string
+		known  []string
+	}{
+		{"mode", o.Modes, Modes},
+		{"scenario", []string{o.Scenario}, Scenarios},
+		{"precision", o.Precision, Precisions},
+		{"effort", []string{o.Effort}, effortNames()},
+	} {
+		if err := oneOf(c.flag, c.values, c.known); err != nil {
+			return err
+		}
+	}
+	for _, b := range o.Batches {
+		if b < 1 || b > maxBatch {
+			return badFlag("batch", "%d: want 1 to %d", b, maxBatch)
+		}
+	}
+	switch {
+	case o.Threads < 0 || o.Threads > maxThreads:
+		return badFlag("threads", "%d: want 0 (all) to %d", o.Threads, maxThreads)
+	case o.Epochs < 0 || o.Epochs > maxEpochs:
+		return badFlag("epochs", "%d: want 1 to %d", o.Epochs, maxEpochs)
+	case o.Target < 0 || o.Target > 1:
+		return badFlag("target-accuracy", "%v: want a fraction between 0 and 1", o.Target)
+	case o.Seed > results.MaxSeed:
+		return badFlag("seed", "%d: want at most 2^53", o.Seed)
+	case o.Timeout < time.Second:
+		return badFlag("timeout", "%v: want at least 1s", o.Timeout)
+	}
+	o.Math = slices.DeleteFunc(slices.Clone(o.Math), func(m string) bool { return m == backends.Strict })
+	if len(o.Backends) == 0 {
+		return badFlag("backend", "none given")
+	}
+	return nil
+}
+
+func oneOf(flag string, values, known []string) error {
+	seen := map[string]bool{}
+	for _, v := range values {
+		if !slices.Contains(known, v) {
+			return badFlag(flag, "%q is not known: want %s", v, strings.Join(known, ", "))
+		}
+		if seen[v] {
+			return badFlag(flag, "%q is named twice", v)
+		}
+		seen[v] = true
+	}
+	return nil
+}
+
+func orDefault(list []string, def ...string) []string {
+	if len(list) == 0 {
+		return def
+	}
+	return list
+}
+
+func cmpOr(s, def string) string {
+	if s == "" {
+		return def
+	}
+	return s
+}
+
+func effortNames() (names []string) {
+	for _, e := range measure.Efforts() {
+		names = append(names, e.Name)
+	}
+	return names
+}
+
+// reproFlags are the flags beside backend, workload, effort, seed and filter
+// that a cell's figures depend on.
+func (o *Options) reproFlags(c *Cell) string {
+	s := fmt.Sprintf(" --batch %d", c.Batch)
+	if c.Mode == "train" && c.Batch == c.Recipe.Batch && len(o.Batches) == 0 {
+		s = ""
+	}
+	if c.Scenario == "singlestream" {
+		s += " --scenario singlestream"
+	}
+	if c.Math != backends.Strict {
+		s += " --math " + c.Math
+	}
+	if o.Threads != 0 {
+		s += fmt.Sprintf(" --threads %d", o.Threads)
+	}
+	if o.Data != "" {
+		s += " --data " + shellQuote(o.Data)
+	}
+	if o.Epochs != 0 {
+		s += fmt.Sprintf(" --epochs %d", o.Epochs)
+	}
+	if o.Target != 0 {
+		s += fmt.Sprintf(" --target-accuracy %v", o.Target)
+	}
+	return s
+}
+
+// shellQuote makes a word that a shell takes as one.
+func shellQuote(w string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./:=,@%+", r)
+	}
+	if w != "" && strings.IndexFunc(w, func(r rune) bool { return !plain(r) }) < 0 {
+		return w
+	}
+	return "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+}

@@ -1,0 +1,234 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/clsbench/clsbench/backends"
+	"github.com/clsbench/clsbench/backends/plugin"
+	"github.com/clsbench/clsbench/internal/measure"
+	"github.com/clsbench/clsbench/results"
+	"github.com/clsbench/clsbench/workloads"
+)
+
+// Plan is what a run will do: its cells, resolved.
+type Plan struct {
+	Cells  []*Cell
+	Effort measure.Effort
+
+	opts     *Options
+	effort   measure.Effort
+	registry plugin.Registry
+	sets     datasets
+}
+
+// Cell is one thing to measure.
+type Cell struct {
+	results.Cell
+	Spec     plugin.Spec
+	Workload *workloads.Workload
+	Recipe   *workloads.Recipe
+	Scenario string // offline, singlestream, train
+	Math     string
+	Data     string // what data.Open is given
+}
+
+// label is the cell's task, short enough for a progress bar.
+func (c *Cell) label() string { return fmt.Sprintf("%s b%d", c.Mode, c.Batch) }
+
+// The batches measured when none are asked for.
+var defaultBatches = map[string][]int{"infer": {1, 32}}
+
+// NewPlan checks everything that was asked for, before any process starts, and
+// lists the cells in the order in which they will run. Faults are *UsageError.
+func NewPlan(ctx context.Context, o *Options, registry plugin.Registry) (*Plan, error) {
+	if err := o.complete(); err != nil {
+		return nil, err
+	}
+	effort, err := measure.EffortByName(o.Effort)
+	if err != nil {
+		return nil, &UsageError{"effort", err}
+	}
+	p := &Plan{Effort: effort, effort: effort, opts: o, registry: registry, sets: datasets{}}
+	for _, s := range o.Backends {
+		if err := plugin.Check(s, plugin.Options{Registry: registry}); err != nil {
+			return nil, &UsageError{"backend", err}
+		}
+	}
+	for _, name := range o.Workloads {
+		w, err := workloads.Lookup(name)
+		if err != nil {
+			return nil, &UsageError{"workload", err}
+		}
+		if err := p.addWorkload(ctx, w); err != nil {
+			return nil, err
+		}
+	}
+	if len(p.Cells) == 0 {
+		return nil, badFlag("filter", "%q matches no cell; clsbench run --dry-run lists them", o.Filter)
+	}
+	return p, nil
+}
+
+func (p *Plan) addWorkload(ctx context.Context, w *workloads.Workload) error {
+	recipe, err := p.recipe(ctx, w)
+	if err != nil {
+		return err
+	}
+	// Training first: inference then runs with trained weights.
+	for _, mode := range []string{"train", "infer"} {
+		if !slices.Contains(p.opts.Modes, mode) {
+			continue
+		}
+		batches := p.opts.Batches
+		if len(batches) == 0 {
+			batches = defaultBatches[mode]
+		}
+		if mode == "train" && len(p.opts.Batches) == 0 {
+			batches = []int{recipe.Batch}
+		}
+		for _, precision := range p.opts.Precision {
+			for _, batch := range batches {
+				p.addTask(w, recipe, mode, precision, batch)
+			}
+		}
+	}
+	return nil
+}
+
+// recipe is the one made for the data set asked for, or else the default one
+// without its claims on accuracy, with the flags' changes.
+func (p *Plan) recipe(ctx context.Context, w *workloads.Workload) (*workloads.Recipe, error) {
+	r := *w.Recipes[workloads.DefaultRecipe]
+	if spec := p.opts.Data; spec != "" && spec != r.Data {
+		name, err := p.dataName(ctx, w)
+		if err != nil {
+			return nil, err
+		}
+		found := false
+		for _, other := range w.Recipes {
+			if other.Data == name && !found {
+				r, found = *other, true
+			}
+		}
+		if !found {
+			r.Target, r.Floor = 1, 0 // no claim
+		}
+		r.Data = spec
+	}
+	if p.opts.Epochs > 0 {
+		r.Epochs = p.opts.Epochs
+	}
+	if p.opts.Target > 0 {
+		r.Target = p.opts.Target
+		r.Floor = min(r.Floor, r.Target)
+	}
+	return &r, nil
+}
+
+// dataName is what the data set asked for is called. Folders are read now, so
+// that a fault in them is told before anything runs.
+func (p *Plan) dataName(ctx context.Context, w *workloads.Workload) (string, error) {
+	if registered(p.opts.Data) {
+		return p.opts.Data, nil
+	}
+	set, err := p.sets.open(ctx, p.opts.Data, w)
+	if err != nil {
+		return "", err
+	}
+	return set.Name, nil
+}
+
+// addTask adds one cell a backend and math mode.
+func (p *Plan) addTask(w *workloads.Workload, recipe *workloads.Recipe, mode, precision string, batch int) {
+	scenario := p.opts.Scenario
+	if mode == "train" {
+		scenario = "train"
+	}
+	r := *recipe
+	if mode == "train" {
+		r.Batch = batch
+	}
+	for _, s := range p.opts.Backends {
+		for _, math := range append([]string{backends.Strict}, p.opts.Math...) {
+			c := &Cell{Spec: s, Workload: w, Recipe: &r, Scenario: scenario, Math: math, Data: cmpOr(p.opts.Data, recipe.Data),
+				Cell: results.Cell{Workload: w.Name, Mode: mode, Precision: precision, Batch: batch, Backend: s.Label, Settings: map[string]string{}}}
+			if scenario == "singlestream" {
+				c.Settings[results.KeyScenario] = scenario
+			}
+			if math != backends.Strict {
+				c.Settings[results.KeyMath] = math
+			}
+			if p.opts.Threads != 0 {
+				c.Settings[results.KeyThreads] = strconv.Itoa(p.opts.Threads)
+			}
+			if v := w.Variant(); v != "" {
+				c.Settings[results.KeyVariant] = v
+			}
+			if p.opts.Data != "" && p.opts.Data != w.Recipes[workloads.DefaultRecipe].Data {
+				c.Settings[results.KeyInput] = filepath.Base(p.opts.Data)
+			}
+			if p.opts.Filter == nil || p.opts.Filter.MatchString(c.String()) {
+				p.Cells = append(p.Cells, c)
+			}
+		}
+	}
+}
+
+// groups are the cells of equal task, which are measured in the same rounds,
+// in the plan's order.
+func (p *Plan) groups() [][]*Cell {
+	var order []string
+	by := map[string][]*Cell{}
+	for _, c := range p.Cells {
+		t := c.Task()
+		if by[t] == nil {
+			order = append(order, t)
+		}
+		by[t] = append(by[t], c)
+	}
+	out := make([][]*Cell, len(order))
+	for i, t := range order {
+		out[i] = by[t]
+	}
+	return out
+}
+
+// Duration is a rough guess of what the plan takes: rounds and warm-ups as the
+// effort has them, training and verdicts at the rates of a two-core machine.
+func (p *Plan) Duration() time.Duration {
+	total := 3 * time.Second // peaks
+	trained := map[string]bool{}
+	for _, c := range p.Cells {
+		t := p.effort.Time(time.Millisecond)
+		if c.Scenario == "offline" || c.Mode == "train" {
+			t += time.Duration(p.effort.Rounds) * p.effort.Round
+		}
+		total += t + 2*time.Second // judging
+		if c.Mode == "train" && !trained[c.Spec.Label] && p.effort.Figures {
+			trained[c.Spec.Label] = true
+			flops := float64(c.Workload.FLOPs()) * 3 * float64(c.Recipe.Epochs) * 60_000
+			total += time.Duration(flops / 100e9 * 1e9)
+		}
+	}
+	return total
+}
+
+// Memory is a rough guess of what the plan needs at once, bytes: the data set,
+// the harness, and one plugin a backend.
+func (p *Plan) Memory() int64 {
+	return 120<<20 + int64(len(p.opts.Backends))*80<<20
+}
+
+// Names lists the cells by name.
+func (p *Plan) Names() []string {
+	names := make([]string, len(p.Cells))
+	for i, c := range p.Cells {
+		names[i] = c.String()
+	}
+	return names
+}

@@ -1,0 +1,77 @@
+package harness
+
+import (
+	"context"
+	"math/rand/v2"
+
+	"github.com/clsbench/clsbench/backends"
+	"github.com/clsbench/clsbench/graph"
+	"github.com/clsbench/clsbench/tensor"
+	"github.com/clsbench/clsbench/workloads"
+	"github.com/clsbench/clsbench/workloads/data"
+)
+
+// program is the cell's: inference with frozen weights, or a training step.
+func (h *run) program(c *Cell, set *data.Set, w workloads.Weights) (*graph.Program, error) {
+	if c.Mode == "train" {
+		return c.Workload.Training(c.Batch, standardOf(set), c.Recipe, false)
+	}
+	return c.Workload.Inference(c.Batch, standardOf(set), w)
+}
+
+// rigFor compiles the cell's program in the bench's session, with state
+// written and feeds drawn at random from the training split.
+func (h *run) rigFor(ctx context.Context, c *Cell, b *bench, set *data.Set, w workloads.Weights) (*rig, error) {
+	if err := b.open(ctx); err != nil {
+		return nil, err
+	}
+	p, err := h.program(c, set, w)
+	if err != nil {
+		return nil, err
+	}
+	fitted, err := backends.Fit(ctx, b.session, p)
+	if err != nil {
+		return nil, err
+	}
+	r, err := newRig(ctx, b.session, fitted, c.Batch)
+	if err != nil {
+		return nil, err
+	}
+	r.canonical, r.timeout = p, h.opts.Timeout
+	r.feed = feeder(set.Train, c, randomSource(h.opts.Seed, "feeds "+c.String()))
+	if len(p.State) > 0 {
+		state := workloads.Weights{}
+		for _, v := range p.State {
+			state[v.Name] = w[v.Name]
+			if state[v.Name] == nil {
+				state[v.Name] = tensor.New(v.Type.DType, v.Type.Shape...) // optimizer slots begin at zero
+			}
+		}
+		if err := workloads.Restore(ctx, b.session, p.State, state); err != nil {
+			_ = r.Close() // the error that counts is the one before
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// feeder fills a step's feeds with images drawn at random; training rounds run
+// at a twentieth of the recipe's rate, far from divergence.
+func feeder(split data.Split, c *Cell, r *rand.Rand) func(int64, func(string) []byte) {
+	return func(_ int64, at func(string) []byte) {
+		images := at(workloads.FeedImage)
+		size := len(images) / c.Batch
+		var labels []int64
+		if c.Mode == "train" {
+			labels = tensor.View[int64](at(workloads.FeedLabel))
+			tensor.View[float32](at(workloads.FeedLR))[0] = float32(c.Recipe.Optimizer.LR / 20)
+		}
+		for i := range c.Batch {
+			n := r.IntN(split.Len())
+			copy(images[i*size:(i+1)*size], split.Image(n))
+			if labels != nil {
+				labels[i] = split.Labels[n]
+			}
+		}
+	}
+}

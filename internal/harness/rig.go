@@ -1,0 +1,218 @@
+package harness
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/clsbench/clsbench/backends"
+	"github.com/clsbench/clsbench/graph"
+	"github.com/clsbench/clsbench/internal/measure"
+)
+
+// rig is a compiled program ready to be timed: its buffers, and a source that
+// refills its feeds.
+type rig struct {
+	*backends.Bound
+	program   *graph.Program // as compiled
+	canonical *graph.Program // before anything was decomposed: what it is judged against
+	batch     int
+	timeout   time.Duration                                  // for one call
+	feed      func(step int64, at func(value string) []byte) // fills the feeds of one step
+	stamp     uint64                                         // counts refills, so that no two are alike
+
+	next int64 // first step not yet run
+	k    int   // steps a call
+	out  map[string][]byte
+
+	splits []backends.StepSample // of the last call
+}
+
+// Rings are as long as these bounds allow: a call's fetches must all fit their
+// ring (what is checked is drawn afterwards), its feeds may come round again.
+const (
+	maxSteps     = 4096
+	maxFeedSlots = 256
+	maxFetchRing = 64 << 20 // bytes
+	maxFeedRing  = 32 << 20
+)
+
+// newRig compiles p on s.
+func newRig(ctx context.Context, s backends.Session, p *graph.Program, batch int) (*rig, error) {
+	g, err := p.Infer()
+	if err != nil {
+		return nil, err
+	}
+	slots := func(v string) int {
+		size := max(1, g.Types[v].Bytes())
+		for _, f := range g.Feeds {
+			if f.Name == v {
+				return min(maxFeedSlots, max(2, maxFeedRing/size))
+			}
+		}
+		return min(maxSteps, max(1, maxFetchRing/size))
+	}
+	b, err := backends.CompileBound(ctx, s, p, slots, nil)
+	if err != nil {
+		return nil, err
+	}
+	r := &rig{Bound: b, program: p, batch: batch, k: 1, out: map[string][]byte{}}
+	for _, f := range p.Fetches {
+		r.out[f] = make([]byte, g.Types[f].Bytes())
+	}
+	return r, nil
+}
+
+// steps is the most that one call can take: every fetch keeps a slot.
+func (r *rig) maxCall() int {
+	n := maxSteps
+	for _, f := range r.program.Fetches {
+		n = min(n, r.Slots(f))
+	}
+	return n
+}
+
+// feedSlots is the number of distinct inputs that the rings hold.
+func (r *rig) feedSlots() int {
+	n := maxFeedSlots
+	for _, f := range r.program.Feeds {
+		n = min(n, r.Slots(f.Name))
+	}
+	return n
+}
+
+// aim chooses how many steps a call takes, so that it lasts about span.
+func (r *rig) aim(stepNanos float64, span time.Duration) {
+	k := float64(span) / max(1, stepNanos)
+	r.k = max(1, min(r.maxCall(), int(k)))
+}
+
+// refill writes new inputs for the next n steps, or as many as the rings hold.
+func (r *rig) refill(n int) {
+	r.stamp++
+	for i := range min(n, r.feedSlots()) {
+		step := r.next + int64(i)
+		r.feed(step, func(v string) []byte { return r.At(v, step) })
+	}
+}
+
+// run makes one call of n steps and reads the fetches of every step inside the
+// clock, as a user would have to. The plugin's samples are held against that
+// clock: a *measure.Violation if they do not fit.
+func (r *rig) run(ctx context.Context, n int, sync bool) (measure.Call, error) {
+	c := measure.Call{Asked: n, Sync: sync, Begin: backends.Now()}
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
+	samples, err := r.Run(ctx, backends.RunRequest{First: r.next, Steps: n, Sync: sync})
+	if err != nil {
+		return c, err
+	}
+	for i := range n {
+		for _, f := range r.program.Fetches {
+			copy(r.out[f], r.At(f, r.next+int64(i)))
+		}
+	}
+	c.End = backends.Now()
+	c.Steps = make([]measure.Step, len(samples.Steps))
+	for i, s := range samples.Steps {
+		c.Steps[i] = measure.Step{Start: s.Start, End: s.End, Queue: s.Split.Queue,
+			Split: s.Split.HostToDevice + s.Split.Device + s.Split.DeviceToHost + s.Split.Host}
+	}
+	r.splits = samples.Steps
+	r.next += int64(n)
+	return c, c.Check()
+}
+
+// part is a stretch of one round of one cell: calls of one kind.
+type part struct {
+	steps    int
+	wall     int64     // ns by the harness's clock, refills left out
+	lengths  []float64 // ns a step by the plugin's clock
+	latency  []int64   // ns from the scheduled time to the step's end; synchronised only
+	back     []float64 // ns from a call's last step's end to its return
+	overhead []float64 // ns a step, one a call
+	splits   []backends.Split
+}
+
+// rate is images a second by the harness's clock.
+func (p *part) rate(batch int) float64 {
+	return float64(p.steps) * float64(batch) / (float64(p.wall) / 1e9)
+}
+
+// stretch makes calls on fresh inputs until they have taken span.
+func (r *rig) stretch(ctx context.Context, span time.Duration, sync bool) (*part, error) {
+	p := &part{}
+	for p.steps == 0 || p.wall < int64(span) {
+		r.refill(r.k)
+		c, err := r.run(ctx, r.k, sync)
+		if err != nil {
+			return nil, err
+		}
+		p.add(c, r.splits)
+	}
+	return p, nil
+}
+
+func (p *part) add(c measure.Call, samples []backends.StepSample) {
+	p.steps += len(c.Steps)
+	p.wall += c.End - c.Begin
+	p.overhead = append(p.overhead, float64(c.Overhead()))
+	p.back = append(p.back, float64(c.End-c.Steps[len(c.Steps)-1].End))
+	for i, s := range c.Steps {
+		p.lengths = append(p.lengths, float64(max(1, s.End-s.Start)))
+		if c.Sync {
+			p.latency = append(p.latency, s.End-s.Start+s.Queue)
+			p.splits = append(p.splits, samples[i].Split)
+		}
+	}
+}
+
+// warm runs until the backend is warm, then chooses the number of steps a
+// call.
+func (r *rig) warm(ctx context.Context, e measure.Effort, span time.Duration) (*measure.Warmup, error) {
+	w := measure.NewWarmup(e.WarmupCap)
+	begin := time.Now()
+	length := 0.0
+	for !w.Done() {
+		// Short steps are taken in bundles: the first ten single steps of 10 µs
+		// say nothing about the next second.
+		r.refill(r.k)
+		c, err := r.run(ctx, r.k, true)
+		if err != nil {
+			return w, err
+		}
+		length = float64(c.End-c.Begin) / float64(r.k)
+		w.Add(time.Duration(length), time.Since(begin))
+		r.aim(length, warmCall)
+	}
+	if length > 0 {
+		r.aim(length, min(span, callSpan))
+	}
+	return w, nil
+}
+
+// How long calls last: in the warm-up, and in a round, where a call must be
+// long beside the 0.1 ms that one costs, and short enough to stop soon.
+const (
+	warmCall = 10 * time.Millisecond
+	callSpan = 100 * time.Millisecond
+)
+
+// randomSource makes a generator for one purpose of one cell: its stream is
+// drawn from the run's seed and the purpose's name.
+func randomSource(seed uint64, purpose string) *rand.Rand {
+	h := uint64(14695981039346656037) // FNV-1a
+	for _, c := range []byte(purpose) {
+		h = (h ^ uint64(c)) * 1099511628211
+	}
+	return rand.New(rand.NewPCG(seed, h))
+}
+
+// feedBytes is what one step reads of its feeds.
+func (r *rig) feedBytes() int {
+	n := 0
+	for _, f := range r.program.Feeds {
+		n += f.Type.Bytes()
+	}
+	return n
+}

@@ -1,0 +1,168 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+
+	"github.com/clsbench/clsbench/backends"
+	"github.com/clsbench/clsbench/backends/plugin"
+	"github.com/clsbench/clsbench/internal/machine"
+	"github.com/clsbench/clsbench/results"
+	"github.com/clsbench/clsbench/workloads"
+)
+
+// all works through the plan: each workload's training runs, then its groups
+// of cells. The error is only ever one that
+// ends the run; cells keep theirs.
+func (h *run) all(ctx context.Context) error {
+	trainings := map[string]*trained{}
+	for _, group := range h.groups() {
+		if ctx.Err() != nil {
+			return nil
+		}
+		var lanes []*lane
+		for _, c := range group {
+			if h.done[c.String()] {
+				continue
+			}
+			key := c.Workload.String() + "\x00" + benchKey(c)
+			if trainings[key] == nil && h.trains(c) {
+				trainings[key] = h.trainOnce(ctx, h.trainingCell(c), h.bench(c))
+			}
+			l, err := h.newLane(ctx, c, trainings[key])
+			if err != nil {
+				return err
+			}
+			lanes = append(lanes, l)
+		}
+		if ctx.Err() == nil {
+			h.runGroup(ctx, lanes)
+		}
+	}
+	return nil
+}
+
+// overhead measures what the harness itself costs, with a backend that does
+// nothing.
+func (h *run) overhead(ctx context.Context) {
+	if h.registry["null"] == nil {
+		return
+	}
+	const calls = 100
+	d, err := plugin.Overhead(ctx, plugin.Options{Registry: h.registry}, calls)
+	if err != nil {
+		h.events.Note("the harness's own cost is unknown: " + err.Error())
+		return
+	}
+	h.peaks.Put(machine.Peak{Name: machine.PeakHarness, Value: float64(d) / 1e3, Unit: "µs",
+		How: fmt.Sprintf("added to a step by harness and plugin boundary, null backend, %d steps a call, median of %d calls", plugin.OverheadSteps, calls)})
+}
+
+// benchKey tells benches apart: a math mode is a property of the session.
+func benchKey(c *Cell) string { return c.Spec.Label + "\x00" + c.Math }
+
+// bench finds or makes the bench of a cell.
+func (h *run) bench(c *Cell) *bench {
+	key := benchKey(c)
+	if h.benches[key] == nil {
+		h.benches[key] = &bench{
+			spec:   c.Spec,
+			config: backends.SessionConfig{Math: c.Math, Threads: h.threads()},
+			opts:   plugin.Options{Registry: h.registry},
+			limit:  h.opts.Timeout,
+		}
+	}
+	return h.benches[key]
+}
+
+// trains says whether the plan trains the cell's workload on its backend to
+// an accuracy: some train cell of both is in it, and the effort claims figures.
+func (h *run) trains(c *Cell) bool { return h.effort.Figures && h.trainingCell(c) != nil }
+
+// trainingCell is the train cell whose recipe the training run follows.
+func (h *run) trainingCell(c *Cell) *Cell {
+	for _, o := range h.Cells {
+		if o.Mode == "train" && benchKey(o) == benchKey(c) && o.Workload.String() == c.Workload.String() {
+			return o
+		}
+	}
+	return nil
+}
+
+// newLane prepares a cell's way to a result.
+func (h *run) newLane(ctx context.Context, c *Cell, t *trained) (*lane, error) {
+	set, err := h.sets.open(ctx, c.Data, c.Workload)
+	if err != nil {
+		return nil, err
+	}
+	b := h.bench(c)
+	weights := c.Workload.Init(h.opts.Seed)
+	if t != nil && t.err == nil {
+		weights = t.weights
+	}
+	l := &lane{cell: c, bench: b, set: set, weights: weights, result: &results.Result{
+		Cell: c.String(), Status: results.StatusOK, Backend: c.Spec.Label, Workload: c.Workload.Name, Mode: c.Mode,
+		Scenario: c.Scenario, Data: set.Name, Precision: c.Precision, Batch: c.Batch, Threads: h.threads(), Math: c.Math,
+		Options: c.Spec.Options, Repro: h.repro(c), FLOPsPerImage: float64(c.Workload.FLOPs()),
+	}}
+	if c.Mode == "train" {
+		// Forward, and the gradients to inputs and to weights.
+		l.result.FLOPsPerImage *= 3
+	}
+	l.build = func(ctx context.Context) (*rig, error) { return h.rigFor(ctx, c, b, set, weights) }
+	l.judge = newJudge(h, l)
+	if t != nil {
+		h.credit(ctx, l, t)
+	}
+	return l, nil
+}
+
+// credit gives a lane what the training run says of it.
+func (h *run) credit(ctx context.Context, l *lane, t *trained) {
+	switch {
+	case ctx.Err() != nil:
+	case t.err != nil && l.cell.Mode == "train":
+		h.fail(l, t.err)
+	case t.err != nil:
+		h.events.Note(fmt.Sprintf("%s runs with untrained weights: training failed", l.cell))
+	case l.cell == h.trainingCell(l.cell):
+		l.result.Accuracy = t.accuracy
+		if t.accuracy.Top1 < t.accuracy.Floor {
+			l.result.Status = results.StatusInvalid
+			l.result.Cause = &results.Cause{Kind: results.CauseAccuracy,
+				Message: fmt.Sprintf("top-1 is %.4f, the recipe's floor %.4f", t.accuracy.Top1, t.accuracy.Floor)}
+		}
+	}
+	l.trained = t.err == nil
+}
+
+// evaluate gives an inference cell the accuracy of its own program: frozen
+// weights, its batch.
+func (h *run) evaluate(ctx context.Context, l *lane) error {
+	if l.cell.Mode != "infer" || !l.trained {
+		return nil
+	}
+	p, err := h.program(l.cell, l.set, l.weights)
+	if err != nil {
+		return err
+	}
+	e, err := workloads.NewEvaluator(ctx, l.bench.session, p, workloads.DefaultPerCall)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	got, err := e.Run(ctx, l.set.Test)
+	if err != nil {
+		return err
+	}
+	l.result.Accuracy = &results.Accuracy{Top1: got.Top1}
+	return nil
+}
+
+// repro is the line that measures the cell alone, under the same seed.
+func (h *run) repro(c *Cell) string {
+	s := fmt.Sprintf("clsbench run --backend %s --workload %s --effort %s --seed %d --filter %s",
+		shellQuote(c.Spec.String()), shellQuote(c.Workload.String()), h.effort.Name, h.opts.Seed, shellQuote("^"+regexp.QuoteMeta(c.String())+"$"))
+	return s + h.opts.reproFlags(c)
+}

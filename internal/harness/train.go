@@ -1,0 +1,94 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/clsbench/clsbench/results"
+	"github.com/clsbench/clsbench/workloads"
+	"github.com/clsbench/clsbench/workloads/data"
+)
+
+// trained is what a backend's training run left behind.
+type trained struct {
+	weights  workloads.Weights
+	accuracy *results.Accuracy
+	err      error
+}
+
+// trainOnce trains the cell's workload on its backend to the recipe's end, or
+// to the target if one was asked for. Time to accuracy has its evaluations on
+// the clock.
+func (h *run) trainOnce(ctx context.Context, c *Cell, b *bench) *trained {
+	t, err := h.train(ctx, c, b)
+	if err != nil {
+		return &trained{err: err}
+	}
+	return t
+}
+
+func (h *run) train(ctx context.Context, c *Cell, b *bench) (*trained, error) {
+	if err := b.open(ctx); err != nil {
+		return nil, err
+	}
+	set, err := h.sets.open(ctx, c.Data, c.Workload)
+	if err != nil {
+		return nil, err
+	}
+	cfg := workloads.TrainConfig{
+		Workload: c.Workload, Recipe: c.Recipe, Data: set,
+		Seed: h.opts.Seed, StopAtTarget: h.opts.Target > 0,
+		Checkpoint: h.checkpoint(c), Resume: h.session > 0,
+	}
+	rate := newMeter()
+	var last workloads.Point
+	outcome, err := workloads.Train(ctx, b.session, cfg, workloads.Hooks{
+		Step: func(step, of int64, _ float64) {
+			if images, due := rate.step(c.Recipe.Batch); due {
+				h.events.Stage("train", int(step), int(of), fmt.Sprintf("%s · epoch %d · %.1f %% · ~%s img/s",
+					c.Subject(), last.Epoch+1, 100*last.Top1, results.FormatRate(images)))
+			}
+		},
+		Epoch: func(p workloads.Point) { last = p },
+	})
+	if err != nil {
+		return nil, err
+	}
+	weights, err := h.snapshot(ctx, c, b, set)
+	if err != nil {
+		return nil, err
+	}
+	return &trained{weights: weights, accuracy: h.accuracyOf(c, outcome)}, nil
+}
+
+// checkpoint is the file that a training run saves its epochs to, next to the
+// journal and named by the run and the cell.
+func (h *run) checkpoint(c *Cell) string {
+	name := fmt.Sprintf("%s-%s-%s.checkpoint.safetensors", h.doc.Run.ID, c.Workload.Name, c.Spec.Label)
+	return filepath.Join(h.opts.Store.Dir, name)
+}
+
+// snapshot reads the trained parameters out of the session.
+func (h *run) snapshot(ctx context.Context, c *Cell, b *bench, set *data.Set) (workloads.Weights, error) {
+	p, err := c.Workload.Evaluation(1, standardOf(set))
+	if err != nil {
+		return nil, err
+	}
+	return workloads.Snapshot(ctx, b.session, p.State)
+}
+
+func (h *run) accuracyOf(c *Cell, o *workloads.Outcome) *results.Accuracy {
+	run := results.Training{Seed: h.opts.Seed, Top1: o.Final.Top1, Seconds: o.Seconds, Reached: o.Reached}
+	for _, p := range o.Curve {
+		run.Curve = append(run.Curve, results.CurvePoint{Epoch: float64(p.Epoch), Seconds: p.Seconds, Top1: p.Top1, Loss: p.TrainLoss})
+	}
+	a := &results.Accuracy{Top1: o.Final.Top1, Floor: c.Recipe.Floor, Seconds: o.Seconds, Runs: []results.Training{run}}
+	if o.Reached {
+		a.Seconds = o.TimeToAccuracy
+	}
+	if c.Recipe.Target < 1 {
+		a.Target = c.Recipe.Target
+	}
+	return a
+}
