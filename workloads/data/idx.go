@@ -2,10 +2,10 @@ package data
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
-	"math/bits"
 	"strings"
 )
 
@@ -14,7 +14,7 @@ import (
 // dimension as a big-endian u32, then the elements in row-major order.
 const (
 	idxUnsignedByte = 0x08
-	idxMaxRank      = 4
+	idxMaxRank      = 3
 )
 
 // Limits on what is read, far beyond any set of small images, so that a
@@ -127,16 +127,12 @@ func (x *idxReader) header(rank int) (shape []int, err error) {
 	elements := uint64(1)
 	for d := range rank {
 		n := binary.BigEndian.Uint32(head[4+4*d:])
-		hi, lo := bits.Mul64(elements, uint64(n))
-		if hi != 0 || lo > math.MaxInt64-need {
-			return nil, x.fail(Oversized, "dimensions", "overflow 64 bits", mend, nil)
-		}
-		if field := []string{"count", "rows", "columns", "channels"}[d]; n == 0 {
+		if field := [idxMaxRank]string{"count", "rows", "columns"}[d]; n == 0 {
 			return nil, x.fail(NotIDX, field, "is 0", "give a file with images", nil)
 		} else if d > 0 && n > maxSide {
 			return nil, x.fail(Oversized, field, fmt.Sprintf("is %d", n), fmt.Sprintf("images are read up to %d pixels a side", maxSide), nil)
 		}
-		elements = lo
+		elements *= uint64(n) // below 2³²·maxSide² = 2⁶⁰
 		shape = append(shape, int(n))
 	}
 	return shape, x.claim(need + elements)
@@ -163,7 +159,7 @@ func (x *idxReader) read(dst []byte, field string, want int) error {
 	switch {
 	case err == nil:
 		return nil
-	case err == io.EOF, err == io.ErrUnexpectedEOF:
+	case ended(err):
 		return x.fail(Truncated, field, fmt.Sprintf("ends after %d of %d bytes", n, want), "fetch the file again", nil)
 	}
 	return x.broken(field, err)
@@ -171,7 +167,10 @@ func (x *idxReader) read(dst []byte, field string, want int) error {
 
 // broken is a read that failed beneath: in the system or in the compression.
 func (x *idxReader) broken(field string, err error) error {
-	if x.size.compressed {
+	switch {
+	case ended(err):
+		return x.fail(Truncated, field, "the gzip stream ends early", "fetch the file again", nil)
+	case x.size.compressed:
 		return x.fail(NotIDX, field, "the gzip stream is damaged", "fetch the file again", err)
 	}
 	return x.fail(Unreadable, field, "cannot be read", "look at the disk", err)
@@ -192,24 +191,25 @@ func (x *idxReader) elements(keep, total uint64) ([]byte, error) {
 		n, err := x.r.Read(out[len(out):cap(out)])
 		out = out[:len(out)+n]
 		if err != nil && uint64(len(out)) < keep {
-			return nil, x.ended(uint64(len(out)), total, err)
+			return nil, x.short(uint64(len(out)), total, err)
 		}
 	}
 	if n, err := io.CopyN(io.Discard, x.r, int64(total-keep)); err != nil {
-		return nil, x.ended(keep+uint64(n), total, err)
+		return nil, x.short(keep+uint64(n), total, err)
 	}
 	var one [1]byte
 	switch n, err := io.ReadFull(x.r, one[:]); {
 	case n > 0:
 		return nil, x.fail(Oversized, "elements", fmt.Sprintf("go on after the %d that the header claims", total), "fetch the file again", nil)
-	case err != io.EOF:
+	case !errors.Is(err, io.EOF):
 		return nil, x.broken("elements", err)
 	}
 	return out, nil
 }
 
-func (x *idxReader) ended(have, want uint64, err error) error {
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
+// short is a file whose elements stop before the last.
+func (x *idxReader) short(have, want uint64, err error) error {
+	if ended(err) {
 		return x.fail(Truncated, "elements", fmt.Sprintf("end after %d of %d bytes", have, want), "fetch the file again", nil)
 	}
 	return x.broken("elements", err)
@@ -254,3 +254,6 @@ func (x *idxReader) labels(classes int) ([]int64, error) {
 	}
 	return out, nil
 }
+
+// ended tells the end of a file, or of a compressed stream, from a failure.
+func ended(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
