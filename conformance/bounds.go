@@ -1,0 +1,212 @@
+package conformance
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"math"
+
+	"github.com/clsbench/clsbench/graph"
+	"github.com/clsbench/clsbench/reference"
+	"github.com/clsbench/clsbench/tensor"
+)
+
+// The table of bounds. Notation: y answer, y* reference in float64 on inputs
+// rounded once to the type, e = y − y*, u unit roundoff, K terms of a sum with
+// its bias, B the abs twin (the same sum with every term replaced by its
+// magnitude), T elements of an output. ulp is that of y*, not below the least
+// normal number's.
+var (
+	exact = &Bound{
+		Name: "exact", Formula: "y = y* rounded once",
+		Source: "IEEE 754-2019 §4.3 and §5.4: movement, comparison, maximum, integers, and single operations that every device rounds correctly",
+		expect: func(s *site) (*expectation, error) {
+			return &expectation{want: rounded(s.want.Data, s.dtype())}, nil
+		},
+	}
+	quotientBound = ulps("quotient", "2.5 ulp", "Vulkan 1.3 and OpenCL 1.2 §7.4: x/y",
+		func(_, _ float64) float64 { return 2.5 })
+	sqrtBound = ulps("sqrt", "3 ulp", "OpenCL 1.2 §7.4: sqrt",
+		func(_, _ float64) float64 { return 3 })
+	expBound = ulps("exp", "(3 + 2|x|) ulp", "Vulkan 1.3, precision of individual operations: exp",
+		func(x, _ float64) float64 { return 3 + 2*math.Abs(x) })
+	sigmoidBound = ulps("sigmoid", "2(1 + |x|) ulp", "TOSA 1.0, SIGMOID",
+		func(x, _ float64) float64 { return 2 * (1 + math.Abs(x)) })
+	logBound = &Bound{
+		Name: "log", Formula: "3 ulp; for x in [½, 2] 2^-21·(u/2^-24)", Source: "Vulkan 1.3, precision of individual operations: log",
+		expect: unaryLimit(func(s *site, x, y float64) float64 {
+			if x >= 0.5 && x <= 2 {
+				return 8 * s.u()
+			}
+			return 3 * ulp(y, s.dtype())
+		}),
+	}
+	tanhBound = &Bound{
+		Name: "tanh", Formula: "4(3 + 2|x|) ulp of max(|y*|, ½)", Source: "TOSA 1.0, TANH: made of exp, it cancels at 0",
+		expect: unaryLimit(func(s *site, x, y float64) float64 {
+			return 4 * (3 + 2*math.Abs(x)) * ulp(max(math.Abs(y), 0.5), s.dtype())
+		}),
+	}
+	dotBound = &Bound{
+		Name: "dot", Formula: "|e| ≤ 2K′uB (f32: 6K′uB); Σ(e/uB)² ≤ 1.6K′T and |Σ e/uB| ≤ √(16K′T) where T ≥ 1000; K′ = ⌈K·2^-(accumulator bits − output bits)/2⌉ + bias",
+		Source: "TOSA 1.0, dot product accuracy requirements (f32 leaves room for three bf16 products)",
+		expect: expectDot,
+	}
+	softmaxBound = &Bound{
+		Name: "softmax", Formula: "u·y*(8 + 2|x − max| + √N) + least normal", Source: "N terms in any order: Higham 2002 §4.2 with random signs; exp as above", Proposal: true,
+		expect: expectSoftmax,
+	}
+	softmaxGradBound = &Bound{
+		Name: "softmax gradient", Formula: "u(12 + 2·range + 2√N)·B, B = y(|dy| + Σ y|dy|)", Source: "B is what the difference cancels from", Proposal: true,
+		expect: expectSoftmaxGrad,
+	}
+	lossBound = &Bound{
+		Name: "cross-entropy", Formula: "4u(|lse| + |x_t|); reduced, the rows' bounds reduced + √N·u·Σ|loss|", Source: "the difference cancels from both", Proposal: true,
+		expect: expectLoss,
+	}
+	lossGradBound = &Bound{
+		Name: "cross-entropy gradient", Formula: "u|dloss|(p(8 + 2|x − lse|) + 4|p − hot|) + least normal", Source: "exp as above, then two roundings", Proposal: true,
+		expect: expectLossGrad,
+	}
+	slotBound = &Bound{
+		Name: "optimizer slot", Formula: "8uB", Source: "five roundings of positive terms", Proposal: true,
+		expect: expectSlot,
+	}
+	stepBound = &Bound{
+		Name: "optimizer step", Formula: "2u|p| + 8u·Δ, Δ the abs twin of the step", Source: "one rounding of p′, a handful in the step", Proposal: true,
+		expect: expectStep,
+	}
+	argmaxBound = &Bound{
+		Name: "argmax", Formula: "the first maximum of the window; without the feature first-maximum any of its maxima", Source: "cuDNN picks one, not always the same",
+		expect: expectArgmax,
+	}
+	programRule = &Bound{
+		Name: "program", Formula: "per group of ≥ 64: max|e| ≤ 2·max_r|y_r − y*| + 2u·max|y*|, y_r eight runs rounded after every node in random orders of reduction; 12 root mean squares of it where the group's errors hang together",
+		Source: "flash-attention's tests; the root mean square by Student's t, for groups whose errors hang together",
+	}
+)
+
+// Bounds lists the table.
+func Bounds() []*Bound {
+	return []*Bound{exact, quotientBound, sqrtBound, expBound, sigmoidBound, logBound, tanhBound, dotBound,
+		softmaxBound, softmaxGradBound, lossBound, lossGradBound, slotBound, stepBound, argmaxBound, programRule}
+}
+
+// BoundsDigest names the state of the table, for reports.
+func BoundsDigest() string {
+	h := sha256.New()
+	for _, b := range Bounds() {
+		fmt.Fprintln(h, b.Name, b.Formula, b.Source)
+	}
+	return fmt.Sprintf("%x", h.Sum(nil)[:8])
+}
+
+// unaryLimit is the bound of a function of one element.
+func unaryLimit(limit func(s *site, x, y float64) float64) func(*site) (*expectation, error) {
+	return func(s *site) (*expectation, error) {
+		x, l := s.in(0), make([]float64, len(s.want.Data))
+		for i, y := range s.want.Data {
+			l[i] = limit(s, x.Data[i%len(x.Data)], y)
+		}
+		return &expectation{want: s.want.Data, limit: l}, nil
+	}
+}
+
+func ulps(name, formula, source string, n func(x, y float64) float64) *Bound {
+	return &Bound{Name: name, Formula: formula, Source: source, expect: func(s *site) (*expectation, error) {
+		x, l := s.in(0), make([]float64, len(s.want.Data))
+		for i, y := range s.want.Data {
+			k := 0.0
+			if len(x.Data) == len(l) { // else broadcast, where n does not depend on x
+				k = x.Data[i]
+			}
+			l[i] = n(k, y) * ulp(y, s.dtype())
+		}
+		return &expectation{want: s.want.Data, limit: l}, nil
+	}}
+}
+
+// twin evaluates the call with every input and float attribute replaced by
+// its magnitude: B, for the ops that are linear in each input.
+func (s *site) twin() (*reference.Array, error) {
+	call := *s.call
+	node := *s.call.Node
+	call.Node = &node
+	node.Attrs = graph.Attrs{}
+	for name, a := range s.call.Attrs {
+		a.Float = float32(math.Abs(float64(a.Float)))
+		node.Attrs[name] = a
+	}
+	env := map[string]*reference.Array{}
+	for i := range call.In {
+		if call.Has(i) {
+			env[call.Inputs[i]] = magnitudes(s.env[call.Inputs[i]])
+		}
+	}
+	node.Outputs = make([]string, len(s.call.Op.Outputs))
+	for i := range node.Outputs {
+		node.Outputs[i] = fmt.Sprintf("twin of output %d", i)
+	}
+	if err := reference.EvalNode(&call, env, reference.Mode{}); err != nil {
+		return nil, err
+	}
+	return env[node.Outputs[s.index]], nil
+}
+
+func magnitudes(x *reference.Array) *reference.Array {
+	y := reference.New(x.Shape...)
+	for i, v := range x.Data {
+		y.Data[i] = math.Abs(v)
+	}
+	return y
+}
+
+// accumulatorBits are the fraction bits that sums keep at least.
+func fractionBits(d tensor.DType) float64 { return -math.Log2(2 * d.UnitRoundoff()) }
+
+// dotLength is TOSA's K′ for K terms: sums of 16-bit floats are kept in f32.
+func dotLength(k int, d tensor.DType) float64 {
+	acc := max(fractionBits(d), fractionBits(tensor.F32))
+	return math.Ceil(float64(k) * math.Exp2(-(acc-fractionBits(d))/2))
+}
+
+// minStatistics is how many outputs the statistics over all of them want.
+const minStatistics = 1000
+
+func expectDot(s *site) (*expectation, error) {
+	twin, err := s.twin()
+	if err != nil {
+		return nil, err
+	}
+	k := dotLength(s.terms, s.dtype())
+	factor := 2.0
+	if s.dtype() == tensor.F32 {
+		factor = 6
+	}
+	e := &expectation{want: s.want.Data, limit: make([]float64, len(twin.Data))}
+	unit := make([]float64, len(twin.Data))
+	for i, b := range twin.Data {
+		unit[i] = max(s.u()*b, minNormal(s.dtype()))
+		e.limit[i] = factor * k * unit[i]
+	}
+	if len(unit) >= minStatistics {
+		e.unit = unit
+		e.whole = func(errs []float64) string { return dotStatistics(errs, k) }
+	}
+	return e, nil
+}
+
+func dotStatistics(errs []float64, k float64) string {
+	var sum, squares float64
+	for _, r := range errs {
+		sum += r
+		squares += r * r
+	}
+	t := float64(len(errs))
+	if limit := 1.6 * k * t; !(squares <= limit) {
+		return fmt.Sprintf("Σ(e/uB)² is %.4g, %.3g times its bound 1.6K′T", squares, squares/limit)
+	}
+	if limit := math.Sqrt(16 * k * t); !(math.Abs(sum) <= limit) {
+		return fmt.Sprintf("|Σ e/uB| is %.4g, %.3g times its bound √(16K′T): the errors are biased", math.Abs(sum), math.Abs(sum)/limit)
+	}
+	return ""
+}

@@ -1,0 +1,71 @@
+package conformance
+
+import (
+	"fmt"
+
+	"github.com/clsbench/clsbench/graph"
+	"github.com/clsbench/clsbench/tensor"
+)
+
+// castRequired are the casts that networks here are made of: images, labels,
+// masks.
+var castRequired = map[[2]tensor.DType]bool{
+	{tensor.U8, tensor.F32}: true, {tensor.S64, tensor.F32}: true, {tensor.Bool, tensor.F32}: true,
+}
+
+// castCases are all pairs of types. Numbers stay inside the range of the type
+// they go to: outside of it ONNX leaves the result open. Ties, fractions of
+// both signs, and overflow to infinity among floats are in.
+func castCases() []*Case {
+	var all []*Case
+	for _, from := range tensor.DTypes() {
+		for _, to := range tensor.DTypes() {
+			if from == to {
+				continue // an identity: nothing that an echo could not do
+			}
+			effort := Standard
+			switch {
+			case castRequired[[2]tensor.DType{from, to}]:
+				effort = Smoke
+			case from == tensor.F32 || to == tensor.F32:
+				effort = Quick
+			}
+			all = append(all, &Case{
+				Op: "Cast", DType: from, Params: fmt.Sprintf("x=5x37,to=%v", to), Class: "exact", Suite: InferenceCore,
+				Effort: effort, Required: castRequired[[2]tensor.DType{from, to}], bound: every(exact),
+				subject: &opSubject{
+					apply:  single("Cast", graph.Attrs{"to": graph.S(to.String())}, 1),
+					inputs: []input{{name: "input", typ: tensor.T(from, 5, 37), fill: castFill(from, to)}}},
+			})
+		}
+	}
+	return all
+}
+
+func castFill(from, to tensor.DType) fill {
+	if from == tensor.Bool || to == tensor.Bool {
+		return integers(0, 1)
+	}
+	lo, hi := shared(from, to)
+	switch {
+	case from.IsFloat() && to.IsFloat():
+		return sprinkled(each(func(r *rng) float64 { return r.normal() * float64(uint(1)<<r.intn(20)) }), 65519, 65520, 1+1.0/256, 1+3.0/256, 0)
+	case from.IsFloat():
+		return each(func(r *rng) float64 { return lo + (hi-lo)*r.float() })
+	}
+	return each(func(r *rng) float64 { return float64(int64(lo + (hi-lo)*r.float())) })
+}
+
+// shared is a range that both types have, with room at the ends for the
+// rounding of coarse floats.
+func shared(a, b tensor.DType) (lo, hi float64) {
+	lo, hi = -1<<40, 1<<40
+	for _, d := range []tensor.DType{a, b} {
+		l, h := -maxFinite(d), maxFinite(d)
+		if d.IsInt() {
+			l, h = tensor.IntRange(d)
+		}
+		lo, hi = max(lo, l), min(hi, h)
+	}
+	return lo + (hi-lo)/64, hi - (hi-lo)/64
+}

@@ -1,0 +1,91 @@
+package conformance
+
+import (
+	"github.com/clsbench/clsbench/graph"
+	"github.com/clsbench/clsbench/tensor"
+)
+
+// Movement ops, between other ops: alone, a Reshape is what an echo does. A
+// float comes out of a Neg, other types out of a Cast or a comparison, so that
+// the bytes fetched are never the bytes fed.
+
+// movement is a row: an op with its attributes on one shape.
+type movement struct {
+	op     string
+	params string
+	in     tensor.Shape
+	attrs  graph.Attrs
+}
+
+func movements() []movement {
+	perm := func(s tensor.Shape, p ...int) movement {
+		return movement{"Transpose", "x=" + s.String() + ",perm=" + list(p, ""), s, graph.Attrs{"perm": graph.L(p...)}}
+	}
+	shape := func(op string, s tensor.Shape, to ...int) movement {
+		return movement{op, "x=" + s.String() + ",shape=" + list(to, "x"), s, graph.Attrs{"shape": graph.L(to...)}}
+	}
+	flat := func(s tensor.Shape, axis int) movement {
+		return movement{"Flatten", params("x="+s.String(), "axis="+list([]int{axis}, "")), s, graph.Attrs{"axis": graph.I(axis)}}
+	}
+	return []movement{
+		perm(tensor.Shape{2, 9, 7, 3}, 0, 3, 1, 2), // images: NHWC to NCHW
+		perm(tensor.Shape{33, 17}, 1, 0),
+		perm(tensor.Shape{2, 3, 5, 7}, 3, 1, 0, 2),
+		perm(tensor.Shape{5, 1, 16}, 2, 0, 1),
+		{"Transpose", "x=4x3x5", tensor.Shape{4, 3, 5}, nil},
+		shape("Reshape", tensor.Shape{2, 3, 35}, 6, -1),
+		shape("Reshape", tensor.Shape{4, 1, 9}, 0, 9),
+		shape("Reshape", tensor.Shape{37}, 1, 37, 1),
+		flat(tensor.Shape{3, 16, 4, 4}, 1),
+		flat(tensor.Shape{2, 3, 5}, -1),
+		shape("Expand", tensor.Shape{1, 17, 1}, 3, 17, 5),
+		shape("Expand", tensor.Shape{5, 1}, 4, 5, 3),
+		shape("Expand", tensor.Shape{}, 33),
+	}
+}
+
+func movementCases() []*Case {
+	var all []*Case
+	seen := map[string]int{}
+	for _, m := range movements() {
+		for _, d := range tensor.DTypes() {
+			all = append(all, m.cases(d, seen[m.op])...)
+		}
+		seen[m.op]++
+	}
+	return all
+}
+
+func (m movement) cases(d tensor.DType, row int) []*Case {
+	make := func(class string, e Effort, s *opSubject) *Case {
+		return &Case{Op: m.op, DType: d, Params: m.params, Class: class, Suite: InferenceCore, Effort: e, Required: d == tensor.F32,
+			bound: every(exact), subject: s}
+	}
+	effort := effortOf(d, row)
+	if d != tensor.F32 {
+		effort = max(effort, Quick)
+	}
+	if d.IsFloat() {
+		list := []*Case{make("moved", effort, m.after("Neg", nil, d, normal(1)))}
+		if m.in.Elements() >= 8 {
+			list = append(list, make("specials", max(effort, Quick), m.after("Neg", nil, d, sprinkled(normal(1), specialValues(d, true)...))))
+		}
+		return list
+	}
+	if d == tensor.Bool {
+		s := m.after("LessOrEqual", nil, tensor.F32, normal(1))
+		s.inputs = append(s.inputs, input{name: "other", typ: tensor.Type{DType: tensor.F32, Shape: m.in}, fill: normal(1)})
+		return []*Case{make("moved", effort, s)}
+	}
+	return []*Case{make("moved", effort, m.after("Cast", graph.Attrs{"to": graph.S(d.String())}, tensor.F32, uniform(1, 100)))}
+}
+
+// after puts the op behind another.
+func (m movement) after(op string, attrs graph.Attrs, d tensor.DType, f fill) *opSubject {
+	return &opSubject{
+		inputs: []input{{name: "data", typ: tensor.Type{DType: d, Shape: m.in}, fill: f}},
+		apply: func(b *graph.Builder, in []graph.Value) []graph.Value {
+			return []graph.Value{b.Op(m.op, m.attrs, b.Op(op, attrs, in...))}
+		},
+	}
+}

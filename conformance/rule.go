@@ -1,0 +1,294 @@
+package conformance
+
+import (
+	"errors"
+	"math"
+	"runtime"
+	"sync"
+
+	"github.com/clsbench/clsbench/graph"
+	"github.com/clsbench/clsbench/reference"
+	"github.com/clsbench/clsbench/tensor"
+)
+
+// The program rule. Backends fuse, so bounds of single ops do not compose; what
+// a legal implementation may do to a program is shown by legal implementations:
+// the reference in float64, and runs of it that round after every node and sum
+// in random orders.
+
+const (
+	roundedRuns   = 8
+	manyRounds    = int64(1e9) // FLOPs above which three runs must do
+	fewRuns       = 3
+	minGroup      = 64
+	groupFactor   = 2
+	dependence    = 5 // how much more the limit is where errors hang together, see groupErrors
+	firstOrder    = 1 // seeds of the orders of summation
+	kinkRuns      = 3 // runs that say how near is too near to a kink
+	kinkDistance  = 4
+	spreadAllowed = 2 // times u·max|y*|
+)
+
+// errKink says that the data lie so near to a discontinuity that legal
+// implementations fall on different sides: other data must be drawn.
+var errKink = errors.New("data at a kink")
+
+// ensemble is a number of reference runs of one program, each with a state of
+// its own; the first is in float64, the others are rounded.
+type ensemble struct {
+	graph   *graph.Graph
+	outputs []output
+	watched []kink
+	threads int
+	states  []map[string]*reference.Array
+}
+
+// newEnsemble starts all runs from one state.
+func newEnsemble(g *graph.Graph, state map[string]*reference.Array, threads int) *ensemble {
+	runs := roundedRuns
+	if g.FLOPs() > manyRounds {
+		runs = fewRuns
+	}
+	e := &ensemble{graph: g, outputs: outputsOf(g), watched: kinks(g), threads: threads, states: make([]map[string]*reference.Array, 1+runs)}
+	e.restart(state)
+	return e
+}
+
+// restart sets the state of all runs.
+func (e *ensemble) restart(state map[string]*reference.Array) {
+	for r := range e.states {
+		e.states[r] = map[string]*reference.Array{}
+		for _, v := range e.graph.State {
+			e.states[r][v.Name] = state[v.Name]
+		}
+	}
+}
+
+// run is what one reference run gave: outputs by their order, and the values
+// watched for kinks.
+type run struct {
+	outputs []*reference.Array
+	watched []*reference.Array
+}
+
+// step evaluates all runs on the feeds, moves their states on and gives what
+// to expect of each output. At a kink it moves nothing and gives errKink.
+func (e *ensemble) step(feeds map[string]*reference.Array) ([]*expectation, error) {
+	first := len(e.states)
+	if len(e.watched) > 0 {
+		first = min(first, kinkRuns)
+	}
+	runs := make([]*run, len(e.states))
+	if err := e.evaluate(runs, 0, first, feeds); err != nil {
+		return nil, err
+	}
+	if e.atKink(runs[:first]) {
+		return nil, errKink
+	}
+	if err := e.evaluate(runs, first, len(runs), feeds); err != nil {
+		return nil, err
+	}
+	for r := range runs {
+		for i, out := range e.outputs {
+			if out.state {
+				e.states[r][out.key[len(nextPrefix):]] = runs[r].outputs[i]
+			}
+		}
+	}
+	return e.expectations(runs), nil
+}
+
+// evaluate fills runs[from:to], as many at a time as there are threads.
+func (e *ensemble) evaluate(runs []*run, from, to int, feeds map[string]*reference.Array) error {
+	errs := make([]error, len(runs))
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, max(1, min(e.threads, to-from)))
+	each := max(1, e.threads/max(1, to-from))
+	for r := from; r < to; r++ {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			mode := reference.Mode{Threads: each}
+			if r > 0 {
+				mode.Round, mode.Order = true, uint64(firstOrder+r-1)
+			}
+			runs[r], errs[r] = e.one(r, feeds, mode)
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func (e *ensemble) one(r int, feeds map[string]*reference.Array, mode reference.Mode) (*run, error) {
+	env := map[string]*reference.Array{}
+	for _, v := range e.graph.Feeds {
+		env[v.Name] = feeds[v.Name]
+	}
+	for name, x := range e.states[r] {
+		env[name] = x
+	}
+	if _, err := reference.Eval(e.graph, env, mode); err != nil {
+		return nil, err
+	}
+	got := &run{}
+	for _, out := range e.outputs {
+		got.outputs = append(got.outputs, env[out.value])
+	}
+	for _, k := range e.watched {
+		got.watched = append(got.watched, env[k.value])
+	}
+	return got, nil
+}
+
+// expectations applies the rule to every output.
+func (e *ensemble) expectations(runs []*run) []*expectation {
+	list := make([]*expectation, len(e.outputs))
+	for i, out := range e.outputs {
+		others := make([][]float64, 0, len(runs)-1)
+		for _, r := range runs[1:] {
+			others = append(others, r.outputs[i].Data)
+		}
+		want := runs[0].outputs[i].Data
+		list[i] = &expectation{output: out, bound: programRule, want: want, limit: e.ruleLimits(out, want, others)}
+	}
+	return list
+}
+
+// ruleLimits are the limits by element, equal within a group. Integers and
+// truth values may be what any of the runs has.
+func (e *ensemble) ruleLimits(out output, want []float64, others [][]float64) []float64 {
+	limit := make([]float64, len(want))
+	if !out.typ.DType.IsFloat() {
+		for i := range want {
+			for _, y := range others {
+				limit[i] = max(limit[i], math.Abs(y[i]-want[i]))
+			}
+		}
+		return limit
+	}
+	n, group := grouping(out.typ.Shape, e.groupAxis(out))
+	gs := make([]groupErrors, n)
+	for i := range want {
+		gs[group(i)].add(want[i], others, i)
+	}
+	limits := make([]float64, n)
+	for g := range gs {
+		limits[g] = gs[g].limit() + spreadAllowed*out.typ.DType.UnitRoundoff()*gs[g].size
+	}
+	for i := range limit {
+		limit[i] = limits[group(i)]
+	}
+	return limit
+}
+
+// groupErrors are the errors of the rounded runs in one group.
+type groupErrors struct {
+	size     float64 // max|y*|
+	elements int
+	runs     int
+	worst    [roundedRuns]float64 // max|y_r − y*|
+	squares  [roundedRuns]float64 // Σ(y_r − y*)²
+}
+
+func (g *groupErrors) add(want float64, others [][]float64, i int) {
+	g.runs = len(others)
+	if math.IsInf(want, 0) || math.IsNaN(want) {
+		return
+	}
+	g.elements++
+	g.size = max(g.size, math.Abs(want))
+	for r, y := range others {
+		e := math.Abs(y[i] - want)
+		g.worst[r] = max(g.worst[r], e) // keeps NaN: no demand
+		g.squares[r] += e * e
+	}
+}
+
+// limit is twice the worst error. But where the errors of a group hang together
+// (all of a weight's row follow from a few elements of a small batch, or the
+// output is a single number), eight runs are as many samples, and by chance
+// all may be small. How many errors are independent shows in how much Σe²
+// varies from run to run: of n normal errors its variance is 2/n of its
+// squared mean. With one, the limit is 12 root mean squares of the runs' worst
+// errors, which Student's t with 8 degrees of freedom exceeds 2e-6 of the
+// time; with 64, twice the root mean square, which twice the worst exceeds.
+func (g *groupErrors) limit() float64 {
+	if g.elements == 0 {
+		return 0
+	}
+	var worst, squared, mean, variance float64
+	n := float64(g.runs)
+	for r := range g.runs {
+		worst = max(worst, g.worst[r])
+		squared += g.worst[r] * g.worst[r] / n
+		mean += g.squares[r] / n
+	}
+	if !(mean > 0) {
+		return groupFactor * worst // no errors, or NaN
+	}
+	for _, q := range g.squares[:g.runs] {
+		variance += (q - mean) * (q - mean) / (n - 1)
+	}
+	independent := min(max(1, 2*mean*mean/variance), float64(g.elements))
+	return groupFactor * max(worst, (1+dependence/independent)*math.Sqrt(squared))
+}
+
+// groupAxis is the axis whose indices are alike: channels of images (axis 1
+// from rank 4 on), the last of tokens and features, the first of weights and
+// their gradients.
+func (e *ensemble) groupAxis(out output) int {
+	if out.state {
+		return 0
+	}
+	for i := range e.graph.Calls {
+		if c := &e.graph.Calls[i]; c.Op.Name == "ConvWeightGrad" && c.Outputs[0] == out.value {
+			return 0
+		}
+	}
+	if len(out.typ.Shape) >= 4 {
+		return 1
+	}
+	return len(out.typ.Shape) - 1
+}
+
+// grouping splits the elements of a shape into n groups of whole indices of an
+// axis, neighbours pooled until a group has minGroup elements; fewer elements
+// than that are one group.
+func grouping(s tensor.Shape, axis int) (n int, group func(i int) int) {
+	total := s.Elements()
+	if len(s) == 0 || total < 2*minGroup {
+		return 1, func(int) int { return 0 }
+	}
+	extent, inner := s[axis], s[axis+1:].Elements()
+	each := max(1, total/extent)           // elements an index
+	pooled := (minGroup + each - 1) / each // indices a group
+	n = max(1, extent/pooled)
+	return n, func(i int) int { return min(i/inner%extent/pooled, n-1) }
+}
+
+// Oracle evaluates the reference for cases. Its zero value keeps nothing.
+type Oracle struct {
+	Threads int    // goroutines it may use; 0: as many as run at a time
+	Cache   *Cache // of the program rule's results; nil: none
+}
+
+func (o *Oracle) threads() int {
+	if o.Threads > 0 {
+		return o.Threads
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+// rule applies the program rule to one step from the given feeds and state.
+func (o *Oracle) rule(g *graph.Graph, values map[string]*reference.Array) ([]*expectation, error) {
+	key := o.Cache.key(g, values)
+	if list, ok := o.Cache.load(key, g); ok {
+		return list, nil
+	}
+	list, err := newEnsemble(g, values, o.threads()).step(values)
+	if err != nil {
+		return nil, err
+	}
+	o.Cache.store(key, list)
+	return list, nil
+}

@@ -1,0 +1,240 @@
+package conformance
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/clsbench/clsbench/graph"
+	"github.com/clsbench/clsbench/reference"
+	"github.com/clsbench/clsbench/tensor"
+)
+
+// Softmax, the loss made of it, and their gradients. Bounds first, rows below.
+
+// alongAxis calls f for each row of a shape along an axis with the flat
+// positions of its elements.
+func alongAxis(s tensor.Shape, axis int, f func(at []int)) {
+	inner, extent := s[axis+1:].Elements(), s[axis]
+	at := make([]int, extent)
+	for outer := range s[:axis].Elements() {
+		for i := range inner {
+			for j := range extent {
+				at[j] = (outer*extent+j)*inner + i
+			}
+			f(at)
+		}
+	}
+}
+
+func expectSoftmax(s *site) (*expectation, error) {
+	axis, err := s.call.Axis("axis")
+	if err != nil {
+		return nil, err
+	}
+	x, limit := s.in(0), make([]float64, len(s.want.Data))
+	alongAxis(x.Shape, axis, func(at []int) {
+		m := math.Inf(-1)
+		for _, i := range at {
+			m = max(m, x.Data[i])
+		}
+		root := math.Sqrt(float64(len(at)))
+		for _, i := range at {
+			far := m - x.Data[i]
+			if math.IsInf(far, 0) {
+				far = 0 // the result is 0, exactly
+			}
+			limit[i] = s.u()*s.want.Data[i]*(8+2*far+root) + minNormal(s.dtype())
+		}
+	})
+	return &expectation{want: s.want.Data, limit: limit}, nil
+}
+
+// expectSoftmaxGrad bounds dX of the composed gradient; the program has the
+// softmax with output y, and the feed dY.
+func expectSoftmaxGrad(s *site) (*expectation, error) {
+	x, dy := s.env["X"], s.env["dY"]
+	axis := len(x.Shape) - 1
+	soft := reference.Softmax(&reference.Acc{}, x, axis)
+	limit := make([]float64, len(s.want.Data))
+	alongAxis(x.Shape, axis, func(at []int) {
+		lo, hi, twin := math.Inf(1), math.Inf(-1), 0.0
+		for _, i := range at {
+			lo, hi = min(lo, x.Data[i]), max(hi, x.Data[i])
+			twin += soft.Data[i] * math.Abs(dy.Data[i])
+		}
+		k := 12 + 2*(hi-lo) + 2*math.Sqrt(float64(len(at)))
+		for _, i := range at {
+			limit[i] = s.u()*k*soft.Data[i]*(math.Abs(dy.Data[i])+twin) + minNormal(s.dtype())
+		}
+	})
+	return &expectation{want: s.want.Data, limit: limit}, nil
+}
+
+// rowLimits bounds lse[n] − logits[n, label] for each row.
+func rowLimits(s *site, lse *reference.Array) []float64 {
+	logits, labels := s.in(0), s.in(1)
+	classes := logits.Shape[1]
+	limit := make([]float64, logits.Shape[0])
+	for n := range limit {
+		limit[n] = 4 * s.u() * (math.Abs(lse.Data[n]) + math.Abs(logits.Data[n*classes+int(labels.Data[n])]))
+	}
+	return limit
+}
+
+func expectLoss(s *site) (*expectation, error) {
+	// The lse even where the program does not ask for it.
+	losses, lse, err := reference.SoftmaxCrossEntropy(&reference.Acc{}, s.in(0), s.in(1), "none")
+	if err != nil {
+		return nil, err
+	}
+	limit := rowLimits(s, lse)
+	if s.index == 1 { // lse itself: a maximum and a logarithm
+		logits := s.in(0)
+		for n := range limit {
+			row := logits.Data[n*logits.Shape[1]:][:logits.Shape[1]]
+			m := math.Inf(-1)
+			for _, x := range row {
+				m = max(m, x)
+			}
+			limit[n] = 4 * s.u() * (math.Abs(lse.Data[n]) + math.Abs(m))
+		}
+		return &expectation{want: s.want.Data, limit: limit}, nil
+	}
+	if s.call.Str("reduction") == "none" {
+		return &expectation{want: s.want.Data, limit: limit}, nil
+	}
+	var sum float64
+	n := float64(len(limit))
+	for i, l := range limit {
+		sum += l + math.Sqrt(n)*s.u()*math.Abs(losses.Data[i])
+	}
+	if s.call.Str("reduction") == "mean" {
+		sum /= n
+	}
+	return &expectation{want: s.want.Data, limit: []float64{sum}}, nil
+}
+
+func expectLossGrad(s *site) (*expectation, error) {
+	dloss, logits, labels, lse := s.in(0), s.in(1), s.in(2), s.in(3)
+	classes := logits.Shape[1]
+	limit := make([]float64, len(s.want.Data))
+	for i := range limit {
+		n, c := i/classes, i%classes
+		scale := dloss.Data[n%len(dloss.Data)]
+		if s.call.Str("reduction") == "mean" {
+			scale /= float64(logits.Shape[0])
+		}
+		d := logits.Data[i] - lse.Data[n]
+		p, hot := math.Exp(d), 0.0
+		if float64(c) == labels.Data[n] {
+			hot = 1
+		}
+		limit[i] = s.u()*math.Abs(scale)*(p*(8+2*math.Abs(d))+4*math.Abs(p-hot)) + minNormal(s.dtype())
+	}
+	return &expectation{want: s.want.Data, limit: limit}, nil
+}
+
+// logits are a batch of scores: rows and classes, and how far they reach.
+type scores struct {
+	rows, classes int
+	scale         float64
+}
+
+var scoreRows = []scores{{32, 10, 4}, {1, 10, 2}, {64, 1000, 6}, {13, 17, 30}, {7, 2, 1}, {33, 33, 0.01}}
+
+func softmaxCases() []*Case {
+	var all []*Case
+	for _, d := range floats {
+		for i, r := range scoreRows {
+			e := effortOf(d, i)
+			all = append(all, r.softmax(d, e)...)
+			all = append(all, r.losses(d, e)...)
+		}
+		all = append(all, alongOtherAxes(d)...)
+	}
+	return all
+}
+
+func (r scores) typ(d tensor.DType) tensor.Type { return tensor.T(d, r.rows, r.classes) }
+
+func (r scores) params(more ...string) string {
+	return params(append([]string{fmt.Sprintf("x=%dx%d,scale=%v", r.rows, r.classes, r.scale)}, more...)...)
+}
+
+func (r scores) softmax(d tensor.DType, e Effort) []*Case {
+	c := func(op, class string, suite Suite, e Effort, b *Bound, s *opSubject) *Case {
+		return &Case{Op: op, DType: d, Params: r.params(), Class: class, Suite: suite, Effort: e, Required: d == tensor.F32, bound: every(b), subject: s}
+	}
+	x := input{name: "X", typ: r.typ(d), fill: normal(r.scale)}
+	shifted := input{name: "X", typ: r.typ(d), fill: each(func(r *rng) float64 { return 500 + 4*r.normal() })}
+	all := []*Case{c("Softmax", "real", InferenceCore, e, softmaxBound, &opSubject{inputs: []input{x}, apply: single("Softmax", nil, 1)}),
+		// Exponentials overflow unless the maximum is subtracted first.
+		c("Softmax", "shifted", InferenceCore, max(e, Quick), softmaxBound, &opSubject{inputs: []input{shifted}, apply: single("Softmax", nil, 1)})}
+	if r.rows > 8 {
+		x.fill = rarely(normal(r.scale), math.Inf(-1), math.Inf(-1), math.NaN(), math.Inf(1))
+		all = append(all, c("Softmax", "specials", InferenceCore, max(e, Quick), softmaxBound, &opSubject{inputs: []input{x}, apply: single("Softmax", nil, 1)}))
+	}
+	return append(all, c("SoftmaxGrad", "real", TrainingCore, e, softmaxGradBound, r.softmaxGrad(d)))
+}
+
+// softmaxGrad is the gradient that the op's row writes, a program of five ops.
+func (r scores) softmaxGrad(d tensor.DType) *opSubject {
+	return &opSubject{
+		inputs: []input{{name: "X", typ: r.typ(d), fill: normal(r.scale)}, {name: "dY", typ: r.typ(d), fill: normal(1)}},
+		apply: func(b *graph.Builder, in []graph.Value) []graph.Value {
+			b.Op("Softmax", nil, in[0])
+			calls := b.Calls()
+			forward := calls[len(calls)-1]
+			return forward.Op.Grad(b, forward, in[1:])
+		},
+	}
+}
+
+// alongOtherAxes has rows that are not contiguous.
+func alongOtherAxes(d tensor.DType) []*Case {
+	var all []*Case
+	for _, axis := range []int{1, 0} {
+		all = append(all, &Case{
+			Op: "Softmax", DType: d, Params: fmt.Sprintf("x=5x19x7,axis=%d", axis), Class: "real", Suite: InferenceCore,
+			Effort: effortOf(d, 1), Required: d == tensor.F32, bound: every(softmaxBound),
+			subject: &opSubject{inputs: []input{{name: "X", typ: tensor.T(d, 5, 19, 7), fill: normal(3)}},
+				apply: single("Softmax", graph.Attrs{"axis": graph.I(axis)}, 1)}})
+	}
+	return all
+}
+
+func (r scores) losses(d tensor.DType, e Effort) []*Case {
+	var all []*Case
+	labels := input{name: "labels", typ: tensor.T(tensor.S64, r.rows), fill: integers(0, r.classes-1)}
+	for i, reduction := range []string{"mean", "sum", "none"} {
+		if i > 0 {
+			e = max(e, Quick)
+		}
+		attrs := graph.Attrs{"reduction": graph.S(reduction)}
+		c := func(op, class string, b *Bound, s *opSubject) {
+			all = append(all, &Case{Op: op, DType: d, Params: r.params("reduction=" + reduction), Class: class, Suite: TrainingCore,
+				Effort: e, Required: d == tensor.F32, bound: every(b), subject: s})
+		}
+		logits := input{name: "logits", typ: r.typ(d), fill: normal(r.scale)}
+		c("SoftmaxCrossEntropy", "real", lossBound, &opSubject{inputs: []input{logits, labels}, apply: single("SoftmaxCrossEntropy", attrs, 2)})
+		loss := tensor.T(d)
+		if reduction == "none" {
+			loss = tensor.T(d, r.rows)
+		}
+		c("SoftmaxCrossEntropyGrad", "real", lossGradBound, &opSubject{
+			inputs: []input{{name: "dloss", typ: loss, fill: each(func(r *rng) float64 { return r.sign() * (0.5 + r.float()) })},
+				logits, labels, {name: "lse", typ: tensor.T(d, r.rows), fill: constant(0)}},
+			tie:   tieLSE,
+			apply: single("SoftmaxCrossEntropyGrad", attrs, 1)})
+	}
+	return all
+}
+
+// tieLSE sets lse to what the logits give.
+func tieLSE(v Values) {
+	_, lse, err := reference.SoftmaxCrossEntropy(&reference.Acc{}, reference.FromTensor(v["logits"]), reference.FromTensor(v["labels"]), "none")
+	if err != nil {
+		panic(err) // labels are drawn inside the classes
+	}
+	v["lse"].SetFloat64s(lse.Data)
+}

@@ -1,0 +1,225 @@
+package conformance
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+
+	"github.com/clsbench/clsbench/graph"
+	"github.com/clsbench/clsbench/reference"
+	"github.com/clsbench/clsbench/tensor"
+)
+
+// Trial is one set of data of a case with what the reference makes of it.
+// It knows nothing of any backend, and any number of answers can be judged
+// against it.
+type Trial struct {
+	Case    *Case
+	Draw    Draw
+	Program *graph.Program
+	Graph   *graph.Graph
+	Values  Values // feeds and state
+
+	outputs []output
+	expect  []*expectation // one an output
+}
+
+// output is something to judge: a fetch, or what a state variable becomes.
+type output struct {
+	key   string // in Outputs
+	value string // the value of the program
+	state bool
+	typ   tensor.Type
+}
+
+// Outputs are what a backend answered: fetches under their names, the next
+// values of state variables under theirs, prefixed by nextPrefix.
+type Outputs map[string]*tensor.Tensor
+
+const nextPrefix = "next "
+
+func outputsOf(g *graph.Graph) []output {
+	var list []output
+	for _, f := range g.Fetches {
+		list = append(list, output{key: f, value: f, typ: g.Types[f]})
+	}
+	for _, u := range g.Updates {
+		list = append(list, output{key: nextPrefix + u.State, value: u.Value, state: true, typ: g.Types[u.Value]})
+	}
+	return list
+}
+
+// maxTries bounds how often data are drawn anew because they lie at a kink.
+const maxTries = 16
+
+// newTrial draws set number set of a case and evaluates the reference on it.
+// The tries that kinks cost are counted from first on.
+func newTrial(c *Case, seed uint64, set, first int, o *Oracle) (*Trial, error) {
+	t := &Trial{Case: c}
+	for try := range maxTries {
+		t.Draw = Draw{Seed: seed, Case: c.dataName(), Set: set, Try: first + try}
+		if err := t.draw(); err != nil {
+			return nil, err
+		}
+		err := t.evaluate(o)
+		if !errors.Is(err, errKink) {
+			return t, err
+		}
+	}
+	return nil, fmt.Errorf("%s: %d draws of data, each with an element at a kink", c.Name(), maxTries)
+}
+
+func (t *Trial) draw() (err error) {
+	if t.Program == nil || t.Case.drawn() {
+		if t.Program, err = t.Case.program(t.Draw); err != nil {
+			return err
+		}
+		if t.Graph, err = t.Program.Infer(); err != nil {
+			return err
+		}
+		t.outputs = outputsOf(t.Graph)
+	}
+	t.Values, err = t.Case.values(t.Draw, t.Graph)
+	return err
+}
+
+// evaluate fills expect. Outputs of a program as a whole are bounded by the
+// program rule, which wants a number of evaluations; the others by their op's
+// own bound, which wants one.
+func (t *Trial) evaluate(o *Oracle) error {
+	t.expect = make([]*expectation, len(t.outputs))
+	var ruled, owned []int
+	for i, out := range t.outputs {
+		if t.boundOf(out) == programRule {
+			ruled = append(ruled, i)
+		} else {
+			owned = append(owned, i)
+		}
+	}
+	if len(ruled) > 0 {
+		all, err := o.rule(t.Graph, t.arrays())
+		if err != nil {
+			return err
+		}
+		for _, i := range ruled {
+			t.expect[i] = all[i]
+		}
+	}
+	if len(owned) == 0 {
+		return nil
+	}
+	env := t.arrays()
+	if _, err := reference.Eval(t.Graph, env, reference.Mode{Threads: o.threads()}); err != nil {
+		return err
+	}
+	for _, i := range owned {
+		e, err := t.expectation(t.outputs[i], env)
+		if err != nil {
+			return fmt.Errorf("%s: output %s: %w", t.Case.Name(), t.outputs[i].key, err)
+		}
+		t.expect[i] = e
+	}
+	return nil
+}
+
+func (t *Trial) arrays() map[string]*reference.Array { return arraysOf(t.Values) }
+
+func arraysOf(v Values) map[string]*reference.Array {
+	env := make(map[string]*reference.Array, len(v))
+	for name, x := range v {
+		env[name] = reference.FromTensor(x)
+	}
+	return env
+}
+
+// boundOf is the bound of an output: the case's where the op under test gives
+// it or, in a program of several ops, where no single op is under test; else,
+// what movement beside the op did, bit equality.
+func (t *Trial) boundOf(out output) *Bound {
+	if t.underTest() == nil {
+		return t.Case.bound(0)
+	}
+	if _, i := t.producer(out); i >= 0 {
+		return t.Case.bound(i)
+	}
+	return exact
+}
+
+// underTest is the call of the case's op; nil for a program of several.
+func (t *Trial) underTest() *graph.Call {
+	if t.Case.bound(0) == programRule {
+		return nil
+	}
+	for k := range t.Graph.Calls {
+		if c := &t.Graph.Calls[k]; c.Op.Name == t.Case.Op {
+			return c
+		}
+	}
+	return nil
+}
+
+// producer is the call under test if it gives out, and which of its outputs.
+func (t *Trial) producer(out output) (*graph.Call, int) {
+	if c := t.underTest(); c != nil {
+		for i, name := range c.Outputs {
+			if name == out.value {
+				return c, i
+			}
+		}
+	}
+	return nil, -1
+}
+
+func (t *Trial) expectation(out output, env map[string]*reference.Array) (*expectation, error) {
+	call, i := t.producer(out)
+	b := t.boundOf(out)
+	s := &site{call: call, index: max(0, i), env: env, out: out, want: env[out.value], terms: t.Case.terms}
+	e, err := b.expect(s)
+	if err != nil {
+		return nil, err
+	}
+	e.output, e.bound = out, b
+	return e, nil
+}
+
+// honest are the answers of the reference itself, rounded: what a replaying
+// backend has to replay.
+func (t *Trial) honest() Outputs {
+	o := Outputs{}
+	for _, e := range t.expect {
+		x := &reference.Array{Shape: e.output.typ.Shape, Data: e.want}
+		o[e.output.key] = x.Tensor(e.output.typ.DType)
+	}
+	return o
+}
+
+// Judge holds an answer against the bounds: a finding for every output. An
+// output that is missing is a fault of our own and panics. features are those
+// that the backend declares.
+func (t *Trial) Judge(got Outputs, features []string) []*Finding {
+	fs := make([]*Finding, len(t.expect))
+	for i, e := range t.expect {
+		fs[i] = e.judge(got[e.output.key], features)
+	}
+	return fs
+}
+
+// Passed says whether all findings are within their bounds.
+func Passed(fs []*Finding) bool {
+	for _, f := range fs {
+		if !f.OK {
+			return false
+		}
+	}
+	return len(fs) > 0
+}
+
+// inputs are all values that the case puts into the program: feeds, state and
+// drawn consts.
+func (t *Trial) inputs() Values {
+	v := maps.Clone(t.Values)
+	for _, c := range t.Program.Consts {
+		v[c.Name] = c.Tensor
+	}
+	return v
+}
