@@ -112,8 +112,8 @@ func lock(ctx context.Context, path string) (unlock func(), err error) {
 	}
 	l := flock.New(path)
 	if _, err := l.TryLockContext(ctx, 20*time.Millisecond); err != nil {
-		l.Close()
+		_ = l.Close()
 		return nil, err
 	}
-	return func() { l.Close() }, nil
+	return func() { _ = l.Close() }, nil
 }

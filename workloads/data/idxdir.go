@@ -87,7 +87,6 @@ func withIDX(ctx context.Context, dir, base string, read func(*idxReader) error)
 		if err != nil {
 			return path, x.broken("gzip header", err)
 		}
-		defer z.Close()
 		x.r = z
 	}
 	err = read(x)
@@ -181,7 +180,7 @@ func (f idxFile) writeFile(dir string, gzipped bool) error {
 	if err != nil {
 		return err
 	}
-	defer pending.Cleanup()
+	defer func() { _ = pending.Cleanup() }() // does nothing once it is in place
 	if !gzipped {
 		err = f.writeTo(pending)
 	} else {

@@ -53,7 +53,6 @@ func ContactSheet(w io.Writer, set *Set, split Split, opts SheetOptions) error {
 	if err != nil {
 		return err
 	}
-	defer face.Close()
 
 	byClass := make([][]int, len(set.Classes))
 	for i, l := range split.Labels {
