@@ -1,5 +1,5 @@
-// Command _asm writes the assembly of package kernel and of package peak,
-// with the Go declarations of its functions. It lives in a module of its own,
+// Command _asm writes the assembly of packages kernel, pool and peak, with the
+// Go declarations of its functions. It lives in a module of its own,
 // so that nobody who builds clsbench needs avo. Run it by
 //
 //	go generate ./backends/cpu/kernel ./internal/machine/peak
@@ -30,6 +30,7 @@ type source struct {
 
 const (
 	kernelDir = "backends/cpu/kernel"
+	poolDir   = "backends/cpu/pool"
 	peakDir   = "internal/machine/peak"
 )
 
@@ -39,6 +40,7 @@ var sources = []source{
 	{kernelDir, "kernel", "layout", emitLayout},
 	{kernelDir, "kernel", "optimizer", emitOptimizer},
 	{kernelDir, "kernel", "pool", emitPool},
+	{poolDir, "pool", "pause", emitPause},
 	{peakDir, "peak", "peak", emitPeak},
 }
 
