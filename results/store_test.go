@@ -137,7 +137,7 @@ func TestStoreFindsByIDAndPrefix(t *testing.T) {
 	require.Len(t, list, 4)
 	require.Equal(t, ids[2], list[0].RunID, "latest first")
 	require.Equal(t, []string{"cpu", "vendor", "liar"}, list[0].Backends)
-	require.Equal(t, []any{9, 4, "standard"}, []any{list[0].Cells, list[0].Failed, list[0].Effort})
+	require.Equal(t, []any{9, 5, "standard"}, []any{list[0].Cells, list[0].Failed, list[0].Effort})
 	require.ErrorContains(t, list[3].Err, "cut off")
 
 	_, err = s.Find("7c1e")
