@@ -9,16 +9,16 @@ import (
 // elementwiseOps are functions of one element of each input, with NumPy's
 // broadcasting.
 var elementwiseOps = []*Op{
-	binary("Add", 14, Numeric, func(b *Builder, c *Call, dy Value) (Value, Value) {
+	binary("Add", Numeric, func(b *Builder, c *Call, dy Value) (Value, Value) {
 		return dy, dy
 	}),
-	binary("Sub", 14, Numeric, func(b *Builder, c *Call, dy Value) (Value, Value) {
+	binary("Sub", Numeric, func(b *Builder, c *Call, dy Value) (Value, Value) {
 		return dy, b.Op("Neg", nil, dy)
 	}),
-	binary("Mul", 14, Numeric, func(b *Builder, c *Call, dy Value) (Value, Value) {
+	binary("Mul", Numeric, func(b *Builder, c *Call, dy Value) (Value, Value) {
 		return b.Op("Mul", nil, dy, c.Input(1)), b.Op("Mul", nil, dy, c.Input(0))
 	}),
-	binary("Div", 14, Numeric, func(b *Builder, c *Call, dy Value) (Value, Value) {
+	binary("Div", Numeric, func(b *Builder, c *Call, dy Value) (Value, Value) {
 		da := b.Op("Div", nil, dy, c.Input(1)) // dy/b, and -dy·a/b² = -(dy/b)·y
 		return da, b.Op("Neg", nil, b.Op("Mul", nil, da, c.Output(0)))
 	}),
@@ -124,9 +124,9 @@ func elements(t tensor.Type) int64 { return int64(t.Shape.Elements()) }
 
 // binary is the row of a broadcasting arithmetic op; grad gives the two
 // gradients in the output's shape.
-func binary(name string, version int, types TypeSet, grad func(*Builder, *Call, Value) (Value, Value)) *Op {
+func binary(name string, types TypeSet, grad func(*Builder, *Call, Value) (Value, Value)) *Op {
 	return &Op{
-		Name: name, Version: version, Core: true,
+		Name: name, Version: 14, Core: true,
 		Inputs:  []Param{{Name: "A", Types: types, Var: "T"}, {Name: "B", Types: types, Var: "T"}},
 		Outputs: []Param{{Name: "C", Types: types, Var: "T"}},
 		Infer: func(c *Call) ([]tensor.Type, error) {

@@ -60,11 +60,11 @@ func (p *progress) say(format string, args ...any) {
 	}
 	line := fmt.Sprintf(format, args...) + "\n"
 	if p.bars != nil {
-		io.WriteString(p.bars, line)
+		fmt.Fprint(p.bars, line)
 		p.redraw()
 		return
 	}
-	io.WriteString(p.w, line)
+	fmt.Fprint(p.w, line)
 }
 
 func (p *progress) redraw() {

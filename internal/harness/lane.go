@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/clsbench/clsbench/internal/measure"
@@ -219,7 +218,3 @@ func violationKind(v *measure.Violation) results.CauseKind {
 }
 
 func millis(d time.Duration) float64 { return float64(d) / 1e6 }
-
-// pick draws one of the n steps of a finished call for checking: the backend
-// can't know which.
-func pick(r *rand.Rand, n int) int { return r.IntN(n) }

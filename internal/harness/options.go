@@ -1,3 +1,7 @@
+// Package harness carries a run out: it plans cells from what was asked, opens
+// backends as processes, trains, judges and measures them in interleaved
+// rounds, and keeps each finished cell. What a backend does wrong becomes the
+// status of its cell and never ends the run.
 package harness
 
 import (
