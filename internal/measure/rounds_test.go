@@ -65,7 +65,7 @@ func TestRoundsContainFailures(t *testing.T) {
 			return float64(round), nil
 		}),
 		r.cell("panics", func(_ context.Context, round int) (float64, error) {
-			panic("nil map")
+			panic("assignment to entry in nil map")
 		}),
 	}, Plan{Rounds: 4, Order: Shuffle(7), Done: func(_ int, _ string, err error) {
 		if err != nil {
