@@ -127,15 +127,15 @@ type rateRow struct {
 
 func (t *table) rates() []rateRow {
 	var rows []rateRow
-	any := false
+	figure := false
 	t.each(func(p place, r *results.Result) {
 		row := rateRow{place: p, remark: remark(r)}
 		if r.Measured() && r.Throughput != nil {
-			row.rate, any = r.Throughput.Estimate, true
+			row.rate, figure = r.Throughput.Estimate, true
 		}
 		rows = append(rows, row)
 	})
-	if !any {
+	if !figure {
 		return nil
 	}
 	return rows

@@ -80,8 +80,8 @@ func figuresOf(docs []*results.Document) ([]*figure, error) {
 		return nil, fmt.Errorf("plots: %w", err)
 	}
 	var figures []*figure
-	for _, make := range []func(*table) *figure{throughputFigure, latencyFigure, accuracyFigure, memoryFigure, tradeoffFigure} {
-		if f := make(t); f != nil {
+	for _, draw := range []func(*table) *figure{throughputFigure, latencyFigure, accuracyFigure, memoryFigure, tradeoffFigure} {
+		if f := draw(t); f != nil {
 			if t.common != "" {
 				f.title += " · " + t.common
 			}

@@ -11,9 +11,13 @@ import (
 	"github.com/clsbench/clsbench/internal/measure"
 )
 
+// compareSchema names the version of a comparison in JSON.
+const compareSchema = "clsbench.compare/v1"
+
 // FileComparison holds two documents against each other. Their rounds were never interleaved, so whatever changed on
 // the machine in between is in the ratios too; how much the machine's own peaks moved says how much to believe.
 type FileComparison struct {
+	Schema      string      `json:"schema"`
 	A           Side        `json:"a"`
 	B           Side        `json:"b"`
 	Interleaved bool        `json:"interleaved"` // never
@@ -80,6 +84,7 @@ func CompareFiles(a, b *Document, margin float64) (*FileComparison, error) {
 		return nil, fmt.Errorf("margin %g: must be a fraction, 0 or more, such as 0.02", margin)
 	}
 	c := &FileComparison{
+		Schema: compareSchema,
 		A: a.side(), B: b.side(),
 		SameMachine: a.Machine.ID == b.Machine.ID,
 		Drift:       []PeakDrift{}, Cells: []CellDiff{}, OnlyA: []string{}, OnlyB: []string{},
@@ -221,14 +226,14 @@ func (c *FileComparison) judge(margin float64) {
 		if d.Drift == nil || !c.SameMachine {
 			continue // what the machine did in between is unknown
 		}
-		real := p <= 1-measure.Confidence
+		certain := p <= 1-measure.Confidence
 		beyond := 1 + max(margin, *d.Drift)
 		switch {
 		case margin >= *d.Drift && margin > 0 && d.Ratio.Bounded() && d.Ratio.Low > 1/(1+margin) && d.Ratio.High < 1+margin:
 			d.Word = measure.Same
-		case real && d.Ratio.Low > beyond:
+		case certain && d.Ratio.Low > beyond:
 			d.Word = measure.Faster
-		case real && d.Ratio.High < 1/beyond:
+		case certain && d.Ratio.High < 1/beyond:
 			d.Word = measure.Slower
 		}
 	}

@@ -35,7 +35,7 @@ type record struct {
 }
 
 // Journal is the file of a run under way. Each line is on the disk when the call that writes it returns. One process
-// has it at a time.
+// has it at a time, and one goroutine writes to it.
 type Journal struct {
 	f    *os.File
 	lock *flock.Flock
