@@ -91,7 +91,7 @@ var markers = []marker{
 	{corners: 3, turn: 0.5},    // triangle, point down
 	{corners: 5, star: 0.42},   // star
 	{corners: 4, star: 0.35},   // four-pointed star
-	{corners: 6, turn: 1 / 12}, // hexagon
+	{corners: 6, turn: 1.0 / 12}, // hexagon
 }
 
 // DrawGlyph draws the marker; it implements draw.GlyphDrawer.

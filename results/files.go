@@ -85,7 +85,7 @@ func CompareFiles(a, b *Document, margin float64) (*FileComparison, error) {
 	}
 	c := &FileComparison{
 		Schema: compareSchema,
-		A: a.side(), B: b.side(),
+		A:      a.side(), B: b.side(),
 		SameMachine: a.Machine.ID == b.Machine.ID,
 		Drift:       []PeakDrift{}, Cells: []CellDiff{}, OnlyA: []string{}, OnlyB: []string{},
 	}

@@ -61,7 +61,7 @@ func TestReadRefusesAndNamesTheField(t *testing.T) {
 		{"/results/0/batch", `0`, "/results/0/batch", "minimum"},
 		{"/results/0/batch", `3e1`, "/results/0/batch", "cell's name says 1"},
 		{"/results/0/status", `"fine"`, "/results/0/status", "one of ok, unstable"},
-		{"/results/0/accuraccy", `{}`, "/results/0/accuraccy", "misspelt"},
+		{"/results/0/throughputs", `{}`, "/results/0/throughputs", "misspelt"},
 		{"/results/0/throughput", ``, "/results/0/throughput", "status is ok"},
 		{"/results/0/throughput/low", `1e9`, "/results/0/throughput", "lies outside"},
 		{"/results/0/throughput/low", `1`, "/results/0/throughput/low", "leaves the rounds' range"},
