@@ -153,4 +153,8 @@ func TestEvalRefuses(t *testing.T) {
 		reference.New(1, 1, 2), &reference.Array{Shape: tensor.Shape{1, 1, 2}, Data: []float64{0, 4}})
 	_, err = reference.Eval(grad, env, reference.Mode{})
 	require.ErrorContains(t, err, "outside of X 1x1x4")
+	// 20,001 windows of 20,000 taps are too many for a table of contacts.
+	conv, env := single(t, "Conv", nil, []tensor.DType{tensor.F32, tensor.F32}, reference.New(1, 1, 40000), reference.New(1, 1, 20000))
+	_, err = reference.Eval(conv, env, reference.Mode{})
+	require.ErrorContains(t, err, "more than the reference takes")
 }

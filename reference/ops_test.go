@@ -46,6 +46,7 @@ func TestElementwiseValues(t *testing.T) {
 		{"Add", nil, tensor.U8, list(vector(200, 1), vector(100, 2)), []float64{44, 3}},
 		{"Sub", nil, tensor.U32, list(vector(0), vector(1)), []float64{math.MaxUint32}},
 		{"Mul", nil, tensor.S8, list(vector(64, -128), vector(2, -1)), []float64{-128, -128}},
+		{"Mul", nil, tensor.S64, list(vector(1<<62, 3), vector(4, -5)), []float64{0, -15}},
 		{"Neg", nil, tensor.S32, list(vector(math.MinInt32, 5)), []float64{math.MinInt32, -5}},
 		{"Relu", nil, tensor.S8, list(vector(-3, 3)), []float64{0, 3}},
 		{"Equal", nil, tensor.F32, list(vector(nan, 1, 0), vector(nan, 1, math.Copysign(0, -1))), []float64{0, 1, 1}},
@@ -147,6 +148,8 @@ func TestAveragePoolDivisors(t *testing.T) {
 		{4, graph.Attrs{"kernel_shape": graph.L(3), "strides": graph.L(2), "pads": graph.L(1, 0), "ceil_mode": graph.I(1)}, []float64{2. / 3, 1}},
 		// The last window has an element, a padding and a phantom: divisor 2.
 		{5, graph.Attrs{"kernel_shape": graph.L(3), "strides": graph.L(2), "pads": graph.L(0, 1), "ceil_mode": graph.I(1)}, []float64{1, 1, 1. / 2}},
+		// Taps at 0, 2 and 4, then 2, 4 and 6, the last beyond the padding.
+		{5, graph.Attrs{"kernel_shape": graph.L(3), "strides": graph.L(2), "dilations": graph.L(2), "pads": graph.L(0, 1), "ceil_mode": graph.I(1)}, []float64{1, 1}},
 		// Taps at -1, 1 and 3, then 1, 3 and 5, the last on padding.
 		{5, graph.Attrs{"kernel_shape": graph.L(3), "strides": graph.L(2), "dilations": graph.L(2), "pads": graph.L(1, 1)}, []float64{2. / 3, 2. / 3}},
 	} {
