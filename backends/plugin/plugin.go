@@ -39,6 +39,7 @@ type Options struct {
 	Env          []string      // KEY=value, beside this process's own
 	StartTimeout time.Duration // for handshake and description; 0 is 30 s
 	Grace        time.Duration // from a call's cancellation or deadline to the kill; 0 is 1 s
+	CloseTime    time.Duration // for Close of sessions and executables; 0 is 5 s
 	MemoryLimit  int64         // of anonymous memory, bytes; 0 is 90 % of the machine's, -1 none
 	LogLimit     int64         // bytes of log kept; 0 is 16 MiB
 	LogDir       string        // where to keep the log after the end; "" removes it
@@ -139,7 +140,7 @@ func (p *Plugin) prepare(o Options) error {
 	p.client = goplugin.NewClient(&goplugin.ClientConfig{
 		HandshakeConfig: wire.Handshake,
 		VersionedPlugins: map[int]goplugin.PluginSet{wire.Version: {wire.Name: &wire.Plugin{Options: wire.Options{
-			Transport: o.Transport, Dir: p.dir.path, Grace: o.Grace, Abandon: p.abandon, Lost: p.lost,
+			Transport: o.Transport, Dir: p.dir.path, Grace: o.Grace, CloseTime: o.CloseTime, Abandon: p.abandon, Lost: p.lost,
 		}}}},
 		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
 		Logger:           hclog.NewNullLogger(),

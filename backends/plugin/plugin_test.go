@@ -14,7 +14,7 @@ import (
 	"github.com/clsbench/clsbench/tensor"
 )
 
-var registry = Registry{"null": null.New, "reference": reference.New}
+var registry = Registry{"null": null.New, "reference": reference.New, "faulty": newFaulty}
 
 func TestMain(m *testing.M) {
 	MaybeServe(registry)

@@ -33,6 +33,7 @@ func MaybeServe(r Registry) {
 		fmt.Fprintf(os.Stderr, "%s: no backend %q is embedded\n", os.Args[0], os.Args[2])
 		os.Exit(2)
 	}
+	wire.WatchHost()
 	wire.Serve(make())
 	os.Exit(0)
 }

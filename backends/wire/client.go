@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,7 @@ type Options struct {
 	Transport Transport
 	Dir       string        // folder for the files of transport File; "" is TMPDIR
 	Grace     time.Duration // how long a cancelled call may take to answer; 0 is a second
+	CloseTime time.Duration // how long Close may take, which has no context; 0 is 5 s
 
 	// Abandon is told of a call that did not answer in its grace, with the
 	// context's error; it must end the plugin. nil: the call is given up and
@@ -53,9 +55,8 @@ type Client struct {
 
 // NewClient makes the client of a connection.
 func NewClient(conn grpc.ClientConnInterface, o Options) *Client {
-	if o.Grace == 0 {
-		o.Grace = time.Second
-	}
+	o.Grace = cmp.Or(o.Grace, time.Second)
+	o.CloseTime = cmp.Or(o.CloseTime, 5*time.Second)
 	return &Client{rpc: v1.NewBackendServiceClient(conn), opts: o, broken: map[Transport]bool{}}
 }
 
@@ -87,6 +88,11 @@ func call[Q, A any](ctx context.Context, c *Client, name string, number uint64, 
 		c.cancel(hard, number)
 		if hard.Err() == nil && c.opts.Abandon != nil {
 			c.opts.Abandon(name, ctx.Err())
+			// The end of the plugin ends the call, which then says so.
+			select {
+			case <-hard.Done():
+			case <-time.After(c.opts.Grace):
+			}
 		}
 		drop()
 	})
@@ -177,9 +183,9 @@ func (c *Client) Open(ctx context.Context, cfg backends.SessionConfig) (backends
 	return &session{client: c, id: r.GetSession(), links: map[uint32]*link{}}, nil
 }
 
-// withTimeout is the context of calls that have none of their own.
-func withTimeout() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), closeTimeout)
+// closing is the context of calls that have none of their own.
+func (c *Client) closing() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), c.opts.CloseTime)
 }
 
 var (

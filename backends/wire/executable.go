@@ -100,9 +100,9 @@ func (e *executable) Run(ctx context.Context, r backends.RunRequest) (backends.S
 }
 
 func (e *executable) Close() error {
-	ctx, done := withTimeout()
-	defer done()
 	c := e.session.client
+	ctx, done := c.closing()
+	defer done()
 	n := c.number()
 	_, err := call(ctx, c, "CloseExecutable", n, &v1.CloseExecutableRequest{Executable: e.id, Call: n}, c.rpc.CloseExecutable)
 	return err

@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -27,22 +28,10 @@ func Serve(b backends.Backend) {
 		fmt.Fprintf(os.Stderr, "This is a clsbench plugin, which clsbench starts: clsbench run --backend exec:%s\n", os.Args[0])
 		os.Exit(2)
 	}
+	WatchHost()
 	server := NewServer(b)
+	serving.Store(server)
 	stderr := os.Stderr // go-plugin will replace it
-	var once sync.Once
-	end := func(hostDied bool) {
-		once.Do(func() {
-			quit(server, hostDied)
-			os.Exit(1)
-		})
-	}
-	watchHost(func() { end(true) })
-	terminate := make(chan os.Signal, 1)
-	signal.Notify(terminate, syscall.SIGTERM)
-	go func() {
-		<-terminate
-		end(hostGone())
-	}()
 	var redirect sync.Once
 	goplugin.Serve(&goplugin.ServeConfig{
 		HandshakeConfig:  Handshake,
@@ -63,14 +52,38 @@ func Serve(b backends.Backend) {
 	server.Close()
 }
 
+// serving is the server of this process; nil before Serve.
+var serving atomic.Pointer[Server]
+
+// WatchHost ends the process when its host dies or asks for it by SIGTERM.
+// Serve calls it; who needs long to make a backend may do so before.
+var WatchHost = sync.OnceFunc(func() {
+	var once sync.Once
+	end := func(hostDied bool) {
+		once.Do(func() {
+			quit(hostDied)
+			os.Exit(1)
+		})
+	}
+	terminate := make(chan os.Signal, 1)
+	signal.Notify(terminate, syscall.SIGTERM)
+	go func() {
+		<-terminate
+		end(hostGone())
+	}()
+	watchPipe(func() { end(true) })
+})
+
 // quit tidies up before the process ends. Closing may hang with whatever the
 // plugin was doing: it gets half a second.
-func quit(server *Server, hostDied bool) {
-	closed := make(chan struct{})
-	go func() { server.Close(); close(closed) }()
-	select {
-	case <-closed:
-	case <-time.After(500 * time.Millisecond):
+func quit(hostDied bool) {
+	if server := serving.Load(); server != nil {
+		closed := make(chan struct{})
+		go func() { server.Close(); close(closed) }()
+		select {
+		case <-closed:
+		case <-time.After(500 * time.Millisecond):
+		}
 	}
 	if dir := os.Getenv(goplugin.EnvUnixSocketDir); dir != "" {
 		_ = os.RemoveAll(dir) // what stays is swept by the next host
@@ -92,8 +105,8 @@ func lifePipe() *os.File {
 	return os.NewFile(uintptr(fd), "life pipe")
 }
 
-// watchHost calls died when the host's end of the life pipe closes.
-func watchHost(died func()) {
+// watchPipe calls died when the host's end of the life pipe closes.
+func watchPipe(died func()) {
 	pipe := lifePipe()
 	if pipe == nil {
 		return

@@ -37,7 +37,14 @@ func (s *session) Map(ctx context.Context, r *backends.Region) error {
 	return nil
 }
 
+// Unmap has the time of Close if ctx has no deadline: it is often the first
+// call of tidying up after a plugin that hangs.
 func (s *session) Unmap(ctx context.Context, id uint32) error {
+	if _, limited := ctx.Deadline(); !limited {
+		var done func()
+		ctx, done = context.WithTimeout(ctx, s.client.opts.CloseTime)
+		defer done()
+	}
 	n := s.client.number()
 	if _, err := call(ctx, s.client, "Unmap", n, &v1.UnmapRequest{Call: n, Session: s.id, Region: id}, s.client.rpc.Unmap); err != nil {
 		return err
@@ -252,7 +259,7 @@ func (s *session) transfer(ctx context.Context, bytes int64) (*transfer, error) 
 		return nil, errors.Join(err, r.Close())
 	}
 	return &transfer{l, func() {
-		ctx, done := withTimeout()
+		ctx, done := s.client.closing()
 		defer done()
 		n := s.client.number()
 		// If the plugin has gone, so has its mapping.
@@ -285,7 +292,7 @@ func (s *session) Stats(ctx context.Context) (backends.Stats, error) {
 
 // Close frees the host's side even when the plugin has gone.
 func (s *session) Close() error {
-	ctx, done := withTimeout()
+	ctx, done := s.client.closing()
 	defer done()
 	n := s.client.number()
 	_, err := call(ctx, s.client, "CloseSession", n, &v1.CloseSessionRequest{Session: s.id, Call: n}, s.client.rpc.CloseSession)

@@ -12,7 +12,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	goplugin "github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
@@ -53,12 +52,11 @@ func common(theirs []string) map[string]bool {
 
 // Limits of what either side takes from the other.
 const (
-	maxMessage   = 256 << 20 // bytes of a message; programs are the large ones
-	maxInline    = 1 << 20   // bytes of tensors inside a message; more goes by region
-	chunkBytes   = 1 << 20
-	maxRegion    = 1 << 40
-	maxRunSteps  = 1 << 20
-	closeTimeout = 5 * time.Second // Close has no context
+	maxMessage  = 256 << 20 // bytes of a message; programs are the large ones
+	maxInline   = 1 << 20   // bytes of tensors inside a message; more goes by region
+	chunkBytes  = 1 << 20
+	maxRegion   = 1 << 40
+	maxRunSteps = 1 << 20
 )
 
 // Environment that the host gives a plugin beside go-plugin's own.
