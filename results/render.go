@@ -129,6 +129,9 @@ func PeakLine(peaks machine.Peaks, c *machine.Conditions) string {
 			parts = append(parts, fmt.Sprintf("%s %.3g %s", p.shown, best.Value, best.Unit))
 		}
 	}
+	if k, ok := peaks.Of(machine.PeakHarness, 0); ok {
+		parts = append(parts, fmt.Sprintf("harness alone %.1f µs/step", k.Value))
+	}
 	if c != nil && c.StealPercent != nil {
 		parts = append(parts, fmt.Sprintf("steal %.1f %%", *c.StealPercent))
 	}

@@ -37,9 +37,6 @@ has no data is not drawn. Several results are drawn into the same plots.`,
 			for _, p := range paths {
 				fmt.Fprintln(cmd.OutOrStdout(), p)
 			}
-			if len(paths) == 0 {
-				return usagef("nothing to draw: no cell of these results has figures")
-			}
 			return nil
 		},
 	}

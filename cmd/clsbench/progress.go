@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"sort"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -78,18 +76,7 @@ func (p *progress) Begin(info machine.Info, plan *harness.Plan) {
 	p.say("plan     %d cells · %s · about %s", len(plan.Cells), plan.Effort.Name, plan.Duration().Round(time.Second))
 }
 
-func (p *progress) Peaks(peaks machine.Peaks) {
-	keys := make([]string, 0, len(peaks))
-	for k := range peaks {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	parts := make([]string, len(keys))
-	for i, k := range keys {
-		parts[i] = fmt.Sprintf("%s %.4g %s", k, peaks[k].Value, peaks[k].Unit)
-	}
-	p.say("peak     %s", strings.Join(parts, " · "))
-}
+func (p *progress) Peaks(peaks machine.Peaks) { p.say("peak     %s", results.PeakLine(peaks, nil)) }
 
 func (p *progress) Stage(name string, done, total int, note string) {
 	p.note = note
