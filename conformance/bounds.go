@@ -177,7 +177,7 @@ func expectDot(s *site) (*expectation, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := dotLength(s.terms, s.dtype())
+	k := dotLength(terms[s.call.Op.Name](s.call), s.dtype())
 	factor := 2.0
 	if s.dtype() == tensor.F32 {
 		factor = 6

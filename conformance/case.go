@@ -26,7 +26,9 @@ type Case struct {
 	form  form
 	steps int // for programs with updates: how many steps a trajectory has
 	bound func(output int) *Bound
-	terms int // K: the longest sum of an output, a bias counted; for dot-like bounds
+	// natural says that program and data are those of a network: a Reshape in
+	// it may well be an echo, so that liars are not tried.
+	natural bool
 }
 
 // subject is what a case computes.

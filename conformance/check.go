@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync"
 
 	"github.com/clsbench/clsbench/backends"
 	"github.com/clsbench/clsbench/graph"
@@ -40,7 +41,9 @@ type Result struct {
 	Kernels    []string   `json:"kernels,omitempty"`
 	Seconds    float64    `json:"seconds"`
 
-	failed *attempt // the evidence, for a bundle
+	failed   *attempt // the evidence, for a bundle
+	plan     backends.Plan
+	elements int // of all inputs: how large the case is
 }
 
 // attempt is one answer of a backend with what it answered to.
@@ -49,22 +52,25 @@ type attempt struct {
 	got   Outputs
 }
 
-// prepared is a case with its data and the reference's answers: all that can
-// be done before a backend is asked.
-type prepared struct {
+// Prepared is a case with its data and the reference's answers: all that can
+// be done before a backend is asked, and for any number of backends.
+type Prepared struct {
 	c        *Case
 	trials   []*Trial
 	believes []string // liars that the case takes for right
 	err      error
+
+	mu   sync.Mutex
+	path *path // of a trajectory, once one is run
 }
 
 // sets is how many sets of data a case runs with.
 const sets = 2
 
-// prepare draws data until no liar is believed: a maximum of one negative
+// Prepare draws data until no liar is believed: a maximum of one negative
 // number is zero, and only other data can tell that from no answer.
-func prepare(c *Case, seed uint64, o *Oracle) *prepared {
-	p := &prepared{c: c}
+func (c *Case) Prepare(seed uint64, o *Oracle) *Prepared {
+	p := &Prepared{c: c}
 	for draw := range maxTries {
 		p.trials = p.trials[:0]
 		for set := range sets {
@@ -74,6 +80,9 @@ func prepare(c *Case, seed uint64, o *Oracle) *prepared {
 				return p
 			}
 			p.trials = append(p.trials, t)
+		}
+		if c.natural {
+			break
 		}
 		if p.believes = believed(p.trials); len(p.believes) == 0 {
 			break
@@ -86,10 +95,11 @@ func prepare(c *Case, seed uint64, o *Oracle) *prepared {
 // with the first, in distinct ring slots. It never returns a nil Result; what
 // went wrong is in its status.
 func (c *Case) Check(ctx context.Context, s backends.Session, seed uint64, o *Oracle, features []string) *Result {
-	return prepare(c, seed, o).check(ctx, s, o, features)
+	return c.Prepare(seed, o).Check(ctx, s, o, features)
 }
 
-func (p *prepared) check(ctx context.Context, s backends.Session, o *Oracle, features []string) *Result {
+// Check runs the prepared case on a session.
+func (p *Prepared) Check(ctx context.Context, s backends.Session, o *Oracle, features []string) *Result {
 	c := p.c
 	r := &Result{Case: c.Name(), Op: c.Op, DType: c.DType.String(), Suite: c.Suite, Required: c.Required}
 	if p.err != nil {
@@ -100,6 +110,9 @@ func (p *prepared) check(ctx context.Context, s backends.Session, o *Oracle, fea
 	if len(p.believes) > 0 {
 		r.Status, r.Why = StatusMistrusted, fmt.Sprintf("the case takes these for right: %v", p.believes)
 		return r
+	}
+	for _, x := range p.trials[0].inputs() {
+		r.elements += x.Shape.Elements()
 	}
 	attempts, err := p.ask(ctx, s, o, r)
 	if err != nil {
@@ -128,7 +141,7 @@ func firstWrong(fs []*Finding) *Finding {
 }
 
 // ask hands the program over in the case's form and collects the answers.
-func (p *prepared) ask(ctx context.Context, s backends.Session, o *Oracle, r *Result) ([]attempt, error) {
+func (p *Prepared) ask(ctx context.Context, s backends.Session, o *Oracle, r *Result) ([]attempt, error) {
 	switch {
 	case p.c.form == opByOp:
 		return p.askOpByOp(ctx, s)
@@ -139,7 +152,7 @@ func (p *prepared) ask(ctx context.Context, s backends.Session, o *Oracle, r *Re
 }
 
 // askRings runs A, B, A. A program with drawn consts is compiled for each.
-func (p *prepared) askRings(ctx context.Context, s backends.Session, r *Result) (list []attempt, err error) {
+func (p *Prepared) askRings(ctx context.Context, s backends.Session, r *Result) (list []attempt, err error) {
 	a, b := p.trials[0], p.trials[1]
 	first := int64(a.Draw.Seed%1000) * feedSlots * fetchSlots
 	dA, err := p.compile(ctx, s, a, r)
@@ -182,7 +195,7 @@ func (p *prepared) askRings(ctx context.Context, s backends.Session, r *Result) 
 }
 
 // compile lowers a trial's program to what the backend has and compiles it.
-func (p *prepared) compile(ctx context.Context, s backends.Session, t *Trial, r *Result) (*device, error) {
+func (p *Prepared) compile(ctx context.Context, s backends.Session, t *Trial, r *Result) (*device, error) {
 	low, err := lower(ctx, s, t.Program, p.c.form == decomposed)
 	if err != nil {
 		return nil, err
@@ -191,10 +204,10 @@ func (p *prepared) compile(ctx context.Context, s backends.Session, t *Trial, r 
 	if err != nil {
 		return nil, err
 	}
-	plan := d.Plan()
+	r.plan = d.Plan()
 	r.Decomposed = len(low.Nodes) != len(t.Program.Nodes)
-	r.Plan, r.Kernels = plan.Digest, nil
-	for _, part := range plan.Partitions {
+	r.Plan, r.Kernels = r.plan.Digest, nil
+	for _, part := range r.plan.Partitions {
 		r.Kernels = append(r.Kernels, part.Kernel)
 	}
 	return d, nil
@@ -218,7 +231,7 @@ func (r *Result) fail(err error) {
 
 // askOpByOp runs each node as a program of its own and carries the values
 // between them.
-func (p *prepared) askOpByOp(ctx context.Context, s backends.Session) ([]attempt, error) {
+func (p *Prepared) askOpByOp(ctx context.Context, s backends.Session) ([]attempt, error) {
 	var list []attempt
 	for _, t := range p.trials {
 		low, err := lower(ctx, s, t.Program, false)

@@ -127,10 +127,10 @@ func (r convolution) classes(d tensor.DType, k int, e Effort, oneHotLeft, oneHot
 	}
 }
 
-func (r convolution) make(op string, d tensor.DType, cl convClass, suite Suite, k int, in []input, attrs graph.Attrs, detail string) *Case {
+func (r convolution) make(op string, d tensor.DType, cl convClass, suite Suite, in []input, attrs graph.Attrs, detail string) *Case {
 	return &Case{
 		Op: op, DType: d, Params: params(r.params(), detail), Class: cl.name, Suite: suite, Effort: cl.effort,
-		Required: d == tensor.F32 && len(r.in) == 2, bound: every(cl.bound), terms: k,
+		Required: d == tensor.F32 && len(r.in) == 2, bound: every(cl.bound),
 		subject: &opSubject{inputs: in, apply: single(op, attrs, 1)},
 	}
 }
@@ -163,7 +163,7 @@ func (r convolution) forward(d tensor.DType, e Effort) []*Case {
 		if r.role != fed {
 			detail += ",w=" + r.role.String()
 		}
-		all = append(all, r.make("Conv", d, cl, InferenceCore, k, in, r.attrs(), detail))
+		all = append(all, r.make("Conv", d, cl, InferenceCore, in, r.attrs(), detail))
 	}
 	return all
 }
@@ -190,7 +190,7 @@ func (r convolution) inputGrad(d tensor.DType, e Effort) []*Case {
 		in := []input{
 			{name: "dY", typ: tensor.Type{DType: d, Shape: y}, fill: cl.left},
 			{name: "W", typ: tensor.Type{DType: d, Shape: w}, fill: cl.right}}
-		all = append(all, r.make("ConvInputGrad", d, cl, TrainingCore, k, in, attrs, ""))
+		all = append(all, r.make("ConvInputGrad", d, cl, TrainingCore, in, attrs, ""))
 	}
 	return all
 }
@@ -213,7 +213,7 @@ func (r convolution) weightGrad(d tensor.DType, e Effort) []*Case {
 		in := []input{
 			{name: "X", typ: tensor.Type{DType: d, Shape: r.x()}, fill: cl.left},
 			{name: "dY", typ: tensor.Type{DType: d, Shape: y}, fill: cl.right}}
-		all = append(all, r.make("ConvWeightGrad", d, cl, TrainingCore, k, in, attrs, ""))
+		all = append(all, r.make("ConvWeightGrad", d, cl, TrainingCore, in, attrs, ""))
 	}
 	return all
 }

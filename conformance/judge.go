@@ -28,7 +28,6 @@ type site struct {
 	env   map[string]*reference.Array
 	out   output
 	want  *reference.Array
-	terms int
 }
 
 func (s *site) dtype() tensor.DType { return s.out.typ.DType }

@@ -87,14 +87,6 @@ func (p product) params() string {
 	return s
 }
 
-// terms is K with the bias.
-func (p product) terms() int {
-	if p.bias != "" {
-		return p.k + 1
-	}
-	return p.k
-}
-
 func (p product) make(op string, d tensor.DType, class string, e Effort, b *Bound, fa, fb, fc fill) *Case {
 	sa, sb, sc := p.shapes()
 	s := &opSubject{inputs: []input{
@@ -110,7 +102,7 @@ func (p product) make(op string, d tensor.DType, class string, e Effort, b *Boun
 	s.apply = single(op, attrs, 1)
 	return &Case{
 		Op: op, DType: d, Params: p.params(), Class: class, Suite: InferenceCore, Effort: e, Required: d == tensor.F32,
-		bound: every(b), terms: p.terms(), subject: s,
+		bound: every(b), subject: s,
 	}
 }
 

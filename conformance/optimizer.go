@@ -143,12 +143,7 @@ func (o optimizer) outputs() int { return 1 + len(slots[o.op]) }
 func (o optimizer) make(class string, s tensor.Shape, e Effort, subject *opSubject) *Case {
 	return &Case{
 		Op: o.op, DType: tensor.F32, Params: params("p="+s.String(), o.tag), Class: class, Suite: TrainingCore, Effort: e, Required: true,
-		bound: func(output int) *Bound {
-			if output == 0 {
-				return stepBound
-			}
-			return slotBound
-		},
+		bound:   own(o.op),
 		subject: subject,
 	}
 }

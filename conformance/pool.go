@@ -97,7 +97,7 @@ func poolCases() []*Case {
 
 func (r pooling) make(op string, d tensor.DType, class string, suite Suite, e Effort, bound func(int) *Bound, s *opSubject) *Case {
 	return &Case{Op: op, DType: d, Params: r.params(), Class: class, Suite: suite, Effort: e, Required: d == tensor.F32 && len(r.in) == 4,
-		bound: bound, terms: r.taps() + 1, subject: s} // the division counts as a term
+		bound: bound, subject: s}
 }
 
 func (r pooling) averages(d tensor.DType, e Effort) []*Case {
@@ -140,7 +140,7 @@ func (r pooling) out() tensor.Shape {
 
 func (r pooling) maxima(d tensor.DType, e Effort) []*Case {
 	more := max(e, Quick)
-	bound := func(output int) *Bound { return []*Bound{exact, argmaxBound}[output] }
+	bound := own("MaxPool")
 	image := func(class string, e Effort, outputs int, f fill) *Case {
 		return r.make("MaxPool", d, class, InferenceCore, e, bound, &opSubject{
 			inputs: []input{{name: "X", typ: tensor.Type{DType: d, Shape: r.in}, fill: f}}, apply: single("MaxPool", r.attrs(false), outputs)})

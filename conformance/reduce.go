@@ -70,7 +70,7 @@ func reduceCases() []*Case {
 func (f folding) make(op string, d tensor.DType, class string, e Effort, x fill, b *Bound) *Case {
 	return &Case{
 		Op: op, DType: d, Params: f.params(), Class: class, Suite: InferenceCore, Effort: e, Required: d == tensor.F32,
-		bound: every(b), terms: f.terms(),
+		bound:   every(b),
 		subject: &opSubject{apply: single(op, f.attrs(), 1), inputs: []input{{name: "data", typ: tensor.Type{DType: d, Shape: f.in}, fill: x}}},
 	}
 }
@@ -86,11 +86,6 @@ func (f folding) sums(d tensor.DType, row int) []*Case {
 	}
 	if f.outputs() >= 8 {
 		list = append(list, f.make("ReduceSum", d, "specials", max(e, Quick), rarely(uniform(-1, 1), nonFinite...), dotBound))
-	}
-	for _, c := range list {
-		if c.Op == "ReduceMean" {
-			c.terms++ // the division
-		}
 	}
 	return list
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"sync"
 
 	"github.com/clsbench/clsbench/backends"
 	"github.com/clsbench/clsbench/graph"
@@ -20,7 +22,7 @@ const driftAllowed = 0.01
 // trials' states and data, then a trajectory, then the first trial once more.
 // The trials' learning rate is large enough to expose gradients, see
 // networkSubject; that of the trajectory is a usual one.
-func (p *prepared) askTrajectory(ctx context.Context, s backends.Session, o *Oracle, r *Result) (list []attempt, err error) {
+func (p *Prepared) askTrajectory(ctx context.Context, s backends.Session, o *Oracle, r *Result) (list []attempt, err error) {
 	a := p.trials[0]
 	d, err := p.compile(ctx, s, a, r)
 	if err != nil {
@@ -42,24 +44,44 @@ func (p *prepared) askTrajectory(ctx context.Context, s backends.Session, o *Ora
 			return nil, err
 		}
 	}
-	tr := &trajectory{c: p.c, o: o, seed: a.Draw.Seed, program: a.Program, graph: a.Graph}
-	if err := tr.begin(ctx, s); err != nil {
-		return nil, err
-	}
-	for n := range p.c.steps {
-		t, err := tr.next(n)
+	if p.c.steps > 0 {
+		tr, err := p.trajectory(o)
 		if err != nil {
 			return nil, err
 		}
-		out, err := oneStep(ctx, d, t.Graph, step, t.Values)
-		if err != nil {
+		if err := tr.begin(ctx, s); err != nil {
 			return nil, err
 		}
-		step++
-		tr.arrived(out)
-		list = append(list, attempt{t, out})
+		for n := range p.c.steps {
+			t, err := tr.next(n)
+			if err != nil {
+				return nil, err
+			}
+			out, err := oneStep(ctx, d, t.Graph, step, t.Values)
+			if err != nil {
+				return nil, err
+			}
+			step++
+			tr.arrived(out)
+			list = append(list, attempt{t, out})
+		}
 	}
 	return list, single(a)
+}
+
+// trajectory starts one beside the reference's, which all backends that are
+// judged on the same data share.
+func (p *Prepared) trajectory(o *Oracle) (*trajectory, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.path == nil {
+		a := p.trials[0]
+		var err error
+		if p.path, err = newPath(p.c, o, a.Draw.Seed, a.Program, a.Graph); err != nil {
+			return nil, err
+		}
+	}
+	return &trajectory{path: p.path, state: p.path.start}, nil
 }
 
 // oneStep runs one step and gives fetches and next state.
@@ -76,85 +98,128 @@ func oneStep(ctx context.Context, d *device, g *graph.Graph, step int64, feeds V
 	return out[0], nil
 }
 
-// trajectory is the reference beside a backend that trains.
-type trajectory struct {
+// path is the reference's own trajectory, as far as one can be followed.
+type path struct {
 	c       *Case
 	o       *Oracle
 	seed    uint64
 	program *graph.Program
 	graph   *graph.Graph
+	start   Values // the state at the beginning
 
-	start Values    // the state at the beginning
-	state Values    // the backend's, now
-	ref   *ensemble // nil for cases judged by their op's own bound
+	mu     sync.Mutex
+	ref    *ensemble // nil for cases judged by their op's own bound
+	trials []*Trial  // one a step
+	lost   bool      // the runs have spread too far for another step
 }
 
 // trajectorySet is the first set of data of a trajectory; those before are
 // single steps.
 const trajectorySet = sets
 
-func (t *trajectory) draw(n, try int) (Values, Draw, error) {
-	d := Draw{Seed: t.seed, Case: t.c.dataName(), Set: trajectorySet + n, Try: try}
-	v, err := t.c.values(d, t.graph)
-	return v, d, err
-}
-
-// begin draws the state of step 0 and writes it.
-func (t *trajectory) begin(ctx context.Context, s backends.Session) error {
-	v, _, err := t.draw(0, 0)
+// newPath draws the state of step 0.
+func newPath(c *Case, o *Oracle, seed uint64, p *graph.Program, g *graph.Graph) (*path, error) {
+	h := &path{c: c, o: o, seed: seed, program: p, graph: g, start: Values{}}
+	v, err := c.values(h.draw(0, 0), g)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	t.start = Values{}
-	for _, st := range t.graph.State {
-		t.start[st.Name] = v[st.Name]
+	for _, st := range g.State {
+		h.start[st.Name] = v[st.Name]
 	}
-	t.state = t.start
-	if t.c.bound(0) == programRule {
-		t.ref = newEnsemble(t.graph, arraysOf(t.start), t.o.threads())
+	if c.bound(0) == programRule {
+		h.ref = newEnsemble(g, arraysOf(h.start), o.threads())
 	}
-	return writeState(ctx, s, t.graph, t.start)
+	return h, nil
 }
 
-// next is step n from the backend's present state, with what to expect.
-func (t *trajectory) next(n int) (*Trial, error) {
-	if t.ref != nil && n > 0 && t.ref.adrift(arraysOf(t.start)) {
-		t.ref.restart(arraysOf(t.state))
-	}
+func (h *path) draw(n, try int) Draw {
+	return Draw{Seed: h.seed, Case: h.c.dataName(), Set: trajectorySet + n, Try: try}
+}
+
+// trial is step n from a state, with what evaluate makes of it. Data at a kink
+// are drawn anew.
+func (h *path) trial(n int, state Values, evaluate func(*Trial) error) (*Trial, error) {
 	for try := range maxTries {
-		v, d, err := t.draw(n, try)
+		d := h.draw(n, try)
+		v, err := h.c.values(d, h.graph)
 		if err != nil {
 			return nil, err
 		}
-		trial := &Trial{Case: t.c, Draw: d, Program: t.program, Graph: t.graph, Values: Values{}, outputs: outputsOf(t.graph)}
-		for _, f := range t.graph.Feeds {
-			trial.Values[f.Name] = v[f.Name]
+		t := &Trial{Case: h.c, Draw: d, Program: h.program, Graph: h.graph, Values: maps.Clone(state), outputs: outputsOf(h.graph)}
+		for _, f := range h.graph.Feeds {
+			t.Values[f.Name] = v[f.Name]
 		}
-		for name, x := range t.state {
-			trial.Values[name] = x
-		}
-		if t.ref == nil {
-			err = trial.evaluate(t.o)
-		} else {
-			trial.expect, err = t.ref.step(trial.arrays())
-		}
-		if !errors.Is(err, errKink) {
-			return trial, err
+		if err = evaluate(t); !errors.Is(err, errKink) {
+			return t, err
 		}
 	}
 	return nil, fmt.Errorf("step %d: %d draws of data, each with an element at a kink", n, maxTries)
 }
 
+// at is step n of the reference's own trajectory; nil where it can't be
+// followed so far.
+func (h *path) at(n int) (*Trial, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for len(h.trials) <= n && !h.lost {
+		if h.lost = len(h.trials) > 0 && h.ref.adrift(arraysOf(h.start)); h.lost {
+			break
+		}
+		t, err := h.trial(len(h.trials), Values{}, func(t *Trial) (err error) {
+			t.expect, err = h.ref.step(t.arrays())
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		h.trials = append(h.trials, t)
+	}
+	if n < len(h.trials) {
+		return h.trials[n], nil
+	}
+	return nil, nil
+}
+
+// trajectory is a backend that trains, beside the reference.
+type trajectory struct {
+	*path
+	state Values // the backend's, now
+}
+
+// begin writes the state of step 0.
+func (t *trajectory) begin(ctx context.Context, s backends.Session) error {
+	return writeState(ctx, s, t.graph, t.start)
+}
+
+// next is step n with what to expect: by the reference's own trajectory as far
+// as it goes, from then on, and for optimizers always, from the backend's
+// present state.
+func (t *trajectory) next(n int) (*Trial, error) {
+	if t.ref == nil {
+		return t.trial(n, t.state, func(x *Trial) error { return x.evaluate(t.o) })
+	}
+	if shared, err := t.at(n); shared != nil || err != nil {
+		if err != nil {
+			return nil, err
+		}
+		own := *shared
+		own.Values = maps.Clone(t.state)
+		maps.Copy(own.Values, shared.Values)
+		return &own, nil
+	}
+	return t.trial(n, t.state, func(x *Trial) (err error) {
+		x.expect, err = newEnsemble(t.graph, arraysOf(t.state), t.o.threads()).step(x.arrays())
+		return err
+	})
+}
+
 // arrived enters the state that the backend reached.
 func (t *trajectory) arrived(out Outputs) {
-	next := Values{}
-	for name, x := range t.state {
-		next[name] = x
-	}
+	t.state = maps.Clone(t.state)
 	for _, u := range t.graph.Updates {
-		next[u.State] = out[nextPrefix+u.State]
+		t.state[u.State] = out[nextPrefix+u.State]
 	}
-	t.state = next
 }
 
 // adrift says whether the runs have spread beyond what a trajectory can be

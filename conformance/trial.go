@@ -173,7 +173,7 @@ func (t *Trial) producer(out output) (*graph.Call, int) {
 func (t *Trial) expectation(out output, env map[string]*reference.Array) (*expectation, error) {
 	call, i := t.producer(out)
 	b := t.boundOf(out)
-	s := &site{call: call, index: max(0, i), env: env, out: out, want: env[out.value], terms: t.Case.terms}
+	s := &site{call: call, index: max(0, i), env: env, out: out, want: env[out.value]}
 	e, err := b.expect(s)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,134 @@
+package conformance
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/clsbench/clsbench/graph/onnx"
+	"github.com/clsbench/clsbench/tensor"
+	"github.com/clsbench/clsbench/workloads/safetensors"
+)
+
+// maxBundles bounds what a broken backend leaves on the disk.
+const maxBundles = 20
+
+// Repro is the line that runs one case again on the same data.
+func Repro(backend, name string, seed uint64) string {
+	return fmt.Sprintf("clsbench conform --backend %s --effort standard --filter %s --seed %d",
+		quote(backend), quote("^"+regexp.QuoteMeta(name)+"$"), seed)
+}
+
+// quote makes a word of a shell's command line.
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+// evidence is the part of a bundle that a person reads first.
+type evidence struct {
+	*Result
+	SuiteVersion string      `json:"suite_version"`
+	Bounds       string      `json:"bounds_digest"`
+	Seed         uint64      `json:"seed"`
+	Set          int         `json:"set"`
+	Repro        string      `json:"repro"`
+	Backend      BackendInfo `json:"backend"`
+	Program      string      `json:"program_digest"`
+	// Smallest is the smallest case of the op and class that fails, Nearest
+	// the largest that passes.
+	Smallest string   `json:"smallest_failing"`
+	Nearest  string   `json:"nearest_passing,omitempty"`
+	Features []string `json:"features"`
+}
+
+// bundles writes a folder for each failure, as far as there is evidence.
+func (r *Runner) bundles(rep *Report) error {
+	if r.opt.Out == "" {
+		return nil
+	}
+	n := 0
+	for _, res := range rep.Results {
+		if res.failed == nil || n == maxBundles {
+			continue
+		}
+		n++
+		if err := r.bundle(rep, res); err != nil {
+			return fmt.Errorf("bundle of %s: %w", res.Case, err)
+		}
+	}
+	return nil
+}
+
+func (r *Runner) bundle(rep *Report, res *Result) error {
+	dir := filepath.Join(r.opt.Out, fileName(res.Case))
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	t := res.failed.trial
+	label := rep.Backend.Label
+	if label == "" {
+		label = rep.Backend.Name
+	}
+	e := evidence{
+		Result: res, SuiteVersion: rep.Version, Bounds: rep.Bounds, Seed: rep.Seed, Set: t.Draw.Set, Repro: Repro(label, res.Case, rep.Seed),
+		Backend: rep.Backend, Program: onnx.Digest(t.Program), Features: r.features,
+	}
+	e.Smallest, e.Nearest = neighbours(rep, res)
+	text, err := json.MarshalIndent(e, "", "  ")
+	if err != nil {
+		return err
+	}
+	model, err := onnx.Marshal(t.Program)
+	if err != nil {
+		return err
+	}
+	files := map[string][]byte{"finding.json": append(text, '\n'), "program.onnx": model, "repeat.sh": []byte("#!/bin/sh\nexec " + e.Repro + "\n")}
+	for name, values := range map[string]map[string]*tensor.Tensor{
+		"inputs": t.inputs(), "expected": t.honest(), "got": res.failed.got,
+	} {
+		var b bytes.Buffer
+		if err := safetensors.Encode(&b, values, map[string]string{"case": res.Case}); err != nil {
+			return err
+		}
+		files[name+".safetensors"] = b.Bytes()
+	}
+	for name, data := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// neighbours are the smallest case that fails as res does and the largest one
+// that passes, by the elements of the case's inputs.
+func neighbours(rep *Report, res *Result) (smallest, nearest string) {
+	class := func(x *Result) string { return x.Op + "/" + x.DType + x.Case[strings.LastIndexByte(x.Case, '/'):] }
+	smallest = res.Case
+	least, most := res.elements, 0
+	for _, x := range rep.Results {
+		if class(x) != class(res) {
+			continue
+		}
+		if x.Status == StatusFail && x.elements < least {
+			least, smallest = x.elements, x.Case
+		}
+		if x.Status == StatusPass && x.elements > most {
+			most, nearest = x.elements, x.Case
+		}
+	}
+	return smallest, nearest
+}
+
+// fileName makes a case's name one of a folder.
+func fileName(name string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', strings.ContainsRune("=,-_.", r):
+			return r
+		}
+		return '_'
+	}, name)
+}

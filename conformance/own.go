@@ -1,0 +1,67 @@
+package conformance
+
+import (
+	"github.com/clsbench/clsbench/graph"
+	"github.com/clsbench/clsbench/tensor"
+)
+
+// ownBounds are the bounds of each op's outputs on ordinary data, by op: what
+// its cases of class real use, and what a partition of one node is judged by.
+var ownBounds = map[string][]*Bound{
+	"Add": {exact}, "Sub": {exact}, "Mul": {exact}, "Div": {quotientBound}, "Neg": {exact},
+	"Exp": {expBound}, "Log": {logBound}, "Sqrt": {sqrtBound}, "Tanh": {tanhBound}, "Sigmoid": {sigmoidBound},
+	"Relu": {exact}, "ReluGrad": {exact}, "Equal": {exact}, "LessOrEqual": {exact}, "Where": {exact}, "Cast": {exact},
+	"ReduceSum": {dotBound}, "ReduceMean": {dotBound}, "ReduceMax": {exact},
+	"Reshape": {exact}, "Flatten": {exact}, "Transpose": {exact}, "Expand": {exact},
+	"MatMul": {dotBound}, "Gemm": {dotBound},
+	"Conv": {dotBound}, "ConvInputGrad": {dotBound}, "ConvWeightGrad": {dotBound},
+	"AveragePool": {dotBound}, "AveragePoolGrad": {dotBound}, "MaxPool": {exact, argmaxBound}, "MaxPoolGrad": {dotBound},
+	"Softmax": {softmaxBound}, "SoftmaxCrossEntropy": {lossBound, lossBound}, "SoftmaxCrossEntropyGrad": {lossGradBound},
+	"SGD": {stepBound, slotBound}, "Adam": {stepBound, slotBound, slotBound},
+}
+
+// own is the bound function of an op on ordinary data.
+func own(op string) func(int) *Bound {
+	return func(output int) *Bound { return ownBounds[op][output] }
+}
+
+// terms is K, by op: the longest sum of an output, a bias or a division
+// counted.
+var terms = map[string]func(c *graph.Call) int{
+	"ReduceSum":  func(c *graph.Call) int { return folded(c) },
+	"ReduceMean": func(c *graph.Call) int { return folded(c) + 1 },
+	"MatMul":     func(c *graph.Call) int { return c.In[0].Shape[len(c.In[0].Shape)-1] },
+	"Gemm": func(c *graph.Call) int {
+		_, _, k, _ := c.GemmDims()
+		return k + biased(c)
+	},
+	"Conv":          func(c *graph.Call) int { return c.In[1].Shape[1:].Elements() + biased(c) },
+	"ConvInputGrad": func(c *graph.Call) int { return c.In[1].Shape[0] / c.Int("group") * c.In[1].Shape[2:].Elements() },
+	"ConvWeightGrad": func(c *graph.Call) int {
+		return c.In[1].Shape[0] * c.In[1].Shape[2:].Elements()
+	},
+	"AveragePool":     func(c *graph.Call) int { return taps(c) + 1 },
+	"AveragePoolGrad": func(c *graph.Call) int { return taps(c) + 1 },
+	// Every output may have chosen the same input.
+	"MaxPoolGrad": func(c *graph.Call) int { return max(1, c.In[0].Shape[2:].Elements()) },
+}
+
+func folded(c *graph.Call) int {
+	return c.In[0].Shape.Elements() / max(1, c.Out[0].Shape.Elements())
+}
+
+func taps(c *graph.Call) int {
+	w, err := c.PoolWindow()
+	if err != nil {
+		return 1
+	}
+	return tensor.Shape(w.Kernel).Elements()
+}
+
+// biased counts the optional third input of a product.
+func biased(c *graph.Call) int {
+	if c.Has(2) {
+		return 1
+	}
+	return 0
+}
