@@ -41,7 +41,7 @@ func (w *Workload) Fits(set *data.Set) error {
 // constants. Its one fetch is the logits, f32 N×Classes.
 func (w *Workload) Inference(batch int, s Standard, weights Weights) (*graph.Program, error) {
 	b := graph.NewBuilder(w.String() + " inference")
-	logits, _ := w.forward(b, batch, s, func(p Param) graph.Value {
+	logits := w.forward(b, batch, s, func(p Param) graph.Value {
 		t, ok := weights[p.Name]
 		if !ok || !t.Type.Equal(p.Type) {
 			b.Fail(fmt.Errorf("weights: no %s of type %v", p.Name, p.Type))
@@ -57,7 +57,7 @@ func (w *Workload) Inference(batch int, s Standard, weights Weights) (*graph.Pro
 // training leaves them. Its one fetch is the logits, f32 N×Classes.
 func (w *Workload) Evaluation(batch int, s Standard) (*graph.Program, error) {
 	b := graph.NewBuilder(w.String() + " evaluation")
-	logits, _ := w.forward(b, batch, s, func(p Param) graph.Value { return b.State(p.Name, p.Type) })
+	logits := w.forward(b, batch, s, func(p Param) graph.Value { return b.State(p.Name, p.Type) })
 	b.Fetch(logits)
 	return b.Program()
 }
@@ -68,7 +68,7 @@ func (w *Workload) Evaluation(batch int, s Standard) (*graph.Program, error) {
 func (w *Workload) Training(batch int, s Standard, r *Recipe, gradients bool) (*graph.Program, error) {
 	b := graph.NewBuilder(w.String() + " training")
 	var params []graph.Value
-	logits, _ := w.forward(b, batch, s, func(p Param) graph.Value {
+	logits := w.forward(b, batch, s, func(p Param) graph.Value {
 		v := b.State(p.Name, p.Type)
 		params = append(params, v)
 		return v
@@ -94,7 +94,7 @@ func (w *Workload) Training(batch int, s Standard, r *Recipe, gradients bool) (*
 }
 
 // forward feeds images, standardises them and applies the network.
-func (w *Workload) forward(b *graph.Builder, batch int, s Standard, enter func(Param) graph.Value) (graph.Value, *Net) {
+func (w *Workload) forward(b *graph.Builder, batch int, s Standard, enter func(Param) graph.Value) graph.Value {
 	n := newNet(b, enter)
 	if batch < 1 {
 		b.Fail(fmt.Errorf("batch %d: want at least 1", batch))
@@ -105,7 +105,7 @@ func (w *Workload) forward(b *graph.Builder, batch int, s Standard, enter func(P
 	image := b.Feed(FeedImage, tensor.T(tensor.U8, batch, w.Input.Height, w.Input.Width, w.Input.Channels))
 	var x graph.Value
 	b.Scoped("input", func() { x = standardise(b, image, s) })
-	return w.network(n, x, w.chosen), n
+	return w.network(n, x, w.chosen)
 }
 
 // standardise makes u8 N×H×W×C into f32 N×C×H×W of mean 0 and deviation 1:
