@@ -83,3 +83,11 @@ func TestRatesFollowTheSchedule(t *testing.T) {
 	require.InDelta(t, 0.1, rate(5), 1e-15)
 	require.InDelta(t, 0, rate(40), 1e-15)
 }
+
+// The recipe that published accuracies on the UCI digits are held against.
+func TestTheRecipeForUCIDigitsStands(t *testing.T) {
+	require.Equal(t, &Recipe{
+		Data: "uci-digits", Optimizer: Optimizer{Kind: "sgd", LR: 0.05, Momentum: 0.9}, Schedule: Schedule{Kind: "cosine"},
+		Epochs: 30, Batch: 64, DropLast: true, Target: 0.895, Floor: 0.85,
+	}, lookup(t, "lenet5").Recipes["uci-digits"])
+}
