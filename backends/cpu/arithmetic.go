@@ -1,0 +1,266 @@
+package cpu
+
+import (
+	"math"
+
+	"github.com/clsbench/clsbench/backends/cpu/kernel"
+	"github.com/clsbench/clsbench/graph"
+	"github.com/clsbench/clsbench/tensor"
+)
+
+// number is the types that portable loops compute in.
+type number interface {
+	~float32 | ~float64 | ~int8 | ~uint8 | ~int32 | ~uint32 | ~int64
+}
+
+func view[T tensor.Element](v *value) []T { return tensor.View[T](v.mem.data) }
+
+// buildBinary: f32 goes by the vector kernels, row by row of the broadcast.
+func buildBinary(b *builder, c *graph.Call, in []*value, out *value) ranger {
+	switch c.In[0].DType {
+	case tensor.F32:
+		return buildBinaryF32(b.isa, c, in, out)
+	case tensor.F64:
+		return binaryLoop[float64](c, in, out)
+	case tensor.S8:
+		return binaryLoop[int8](c, in, out)
+	case tensor.U8:
+		return binaryLoop[uint8](c, in, out)
+	case tensor.S32:
+		return binaryLoop[int32](c, in, out)
+	case tensor.U32:
+		return binaryLoop[uint32](c, in, out)
+	case tensor.S64:
+		return binaryLoop[int64](c, in, out)
+	}
+	return nil
+}
+
+func buildBinaryF32(set kernel.ISA, c *graph.Call, in []*value, out *value) ranger {
+	op := map[string]kernel.Arith{"Add": kernel.Add, "Sub": kernel.Sub, "Mul": kernel.Mul, "Div": kernel.Div}[c.Op.Name]
+	bc := newBroadcast(c.Out[0].Shape, c.In[0].Shape, c.In[1].Shape)
+	vectorA, vectorB := bc.inners[0] == 1, bc.inners[1] == 1
+	return func(lo, hi int) {
+		x, y, z := in[0].f32(), in[1].f32(), out.f32()
+		for lo < hi {
+			n := bc.rest(lo, hi)
+			a, b := bc.at(0, lo), bc.at(1, lo)
+			switch dst := z[lo : lo+n]; {
+			case vectorA && vectorB:
+				op.Vectors(set, dst, x[a:], y[b:])
+			case vectorA:
+				op.Scalar(set, dst, x[a:], y[b])
+			case vectorB:
+				op.Into(set, dst, x[a], y[b:])
+			default:
+				op.Scalar(set, dst, x[a:a+1], y[b]) // a single element
+			}
+			lo += n
+		}
+	}
+}
+
+func binaryLoop[T number](c *graph.Call, in []*value, out *value) ranger {
+	f := arithmeticOf[T](c)
+	bc := newBroadcast(c.Out[0].Shape, c.In[0].Shape, c.In[1].Shape)
+	stepA, stepB := bc.inners[0], bc.inners[1]
+	return func(lo, hi int) {
+		x, y, z := view[T](in[0]), view[T](in[1]), view[T](out)
+		for lo < hi {
+			n := bc.rest(lo, hi)
+			a, b := bc.at(0, lo), bc.at(1, lo)
+			for i := range n {
+				z[lo+i] = f(x[a+i*stepA], y[b+i*stepB])
+			}
+			lo += n
+		}
+	}
+}
+
+// arithmeticOf: integers wrap around; their quotients are truncated towards
+// zero, and 0 where the divisor is.
+func arithmeticOf[T number](c *graph.Call) func(a, b T) T {
+	switch c.Op.Name {
+	case "Add":
+		return func(a, b T) T { return a + b }
+	case "Sub":
+		return func(a, b T) T { return a - b }
+	case "Mul":
+		return func(a, b T) T { return a * b }
+	}
+	if c.In[0].DType.IsFloat() {
+		return func(a, b T) T { return a / b }
+	}
+	return func(a, b T) T {
+		if b == 0 {
+			return 0
+		}
+		return a / b
+	}
+}
+
+func buildUnary(b *builder, c *graph.Call, in []*value, out *value) ranger {
+	switch c.In[0].DType {
+	case tensor.F32:
+		return buildUnaryF32(b.isa, c, in[0], out)
+	case tensor.F64:
+		return unaryLoop(float64Function(c.Op.Name), in[0], out)
+	case tensor.S8:
+		return unaryLoop(integerFunction[int8](c.Op.Name), in[0], out)
+	case tensor.U8:
+		return unaryLoop(integerFunction[uint8](c.Op.Name), in[0], out)
+	case tensor.S32:
+		return unaryLoop(integerFunction[int32](c.Op.Name), in[0], out)
+	case tensor.U32:
+		return unaryLoop(integerFunction[uint32](c.Op.Name), in[0], out)
+	case tensor.S64:
+		return unaryLoop(integerFunction[int64](c.Op.Name), in[0], out)
+	}
+	return nil
+}
+
+func unaryLoop[T number](f func(T) T, in, out *value) ranger {
+	return func(lo, hi int) {
+		x, y := view[T](in), view[T](out)
+		for i := lo; i < hi; i++ {
+			y[i] = f(x[i])
+		}
+	}
+}
+
+func buildUnaryF32(set kernel.ISA, c *graph.Call, in, out *value) ranger {
+	switch c.Op.Name {
+	case "Relu":
+		return func(lo, hi int) { kernel.ReLU(set, out.f32()[lo:hi], in.f32()[lo:hi]) }
+	case "Neg":
+		return func(lo, hi int) { kernel.Mul.Scalar(set, out.f32()[lo:hi], in.f32()[lo:hi], -1) }
+	}
+	f := float64Function(c.Op.Name)
+	return func(lo, hi int) {
+		x, y := in.f32()[lo:hi], out.f32()[lo:hi]
+		for i, v := range x {
+			y[i] = float32(f(float64(v)))
+		}
+	}
+}
+
+func float64Function(op string) func(float64) float64 {
+	switch op {
+	case "Exp":
+		return math.Exp
+	case "Log":
+		return math.Log
+	case "Sqrt":
+		return math.Sqrt
+	case "Tanh":
+		return math.Tanh
+	case "Sigmoid":
+		return func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
+	case "Relu":
+		return func(x float64) float64 {
+			if x <= 0 {
+				return 0
+			}
+			return x
+		}
+	}
+	return func(x float64) float64 { return -x }
+}
+
+func integerFunction[T number](op string) func(T) T {
+	if op == "Relu" {
+		return func(x T) T { return max(x, 0) }
+	}
+	return func(x T) T { return -x }
+}
+
+func buildReluGrad(b *builder, c *graph.Call, in []*value, out *value) ranger {
+	if c.In[0].DType == tensor.F32 {
+		return func(lo, hi int) { kernel.ReLUGrad(b.isa, out.f32()[lo:hi], in[0].f32()[lo:hi], in[1].f32()[lo:hi]) }
+	}
+	return func(lo, hi int) {
+		dy, y, dx := view[float64](in[0]), view[float64](in[1]), view[float64](out)
+		for i := lo; i < hi; i++ {
+			d := dy[i]
+			if y[i] <= 0 {
+				d = 0
+			}
+			dx[i] = d
+		}
+	}
+}
+
+func buildComparison(_ *builder, c *graph.Call, in []*value, out *value) ranger {
+	switch c.In[0].DType {
+	case tensor.F32:
+		return comparisonLoop[float32](c, in, out)
+	case tensor.F64:
+		return comparisonLoop[float64](c, in, out)
+	case tensor.S8:
+		return comparisonLoop[int8](c, in, out)
+	case tensor.U8, tensor.Bool:
+		return comparisonLoop[uint8](c, in, out)
+	case tensor.S32:
+		return comparisonLoop[int32](c, in, out)
+	case tensor.U32:
+		return comparisonLoop[uint32](c, in, out)
+	case tensor.S64:
+		return comparisonLoop[int64](c, in, out)
+	}
+	return nil
+}
+
+func comparisonLoop[T number](c *graph.Call, in []*value, out *value) ranger {
+	f := func(a, b T) bool { return a == b }
+	if c.Op.Name == "LessOrEqual" {
+		f = func(a, b T) bool { return a <= b }
+	}
+	bc := newBroadcast(c.Out[0].Shape, c.In[0].Shape, c.In[1].Shape)
+	stepA, stepB := bc.inners[0], bc.inners[1]
+	return func(lo, hi int) {
+		x, y, z := view[T](in[0]), view[T](in[1]), out.bytes()
+		for lo < hi {
+			n := bc.rest(lo, hi)
+			a, b := bc.at(0, lo), bc.at(1, lo)
+			for i := range n {
+				z[lo+i] = 0
+				if f(x[a+i*stepA], y[b+i*stepB]) {
+					z[lo+i] = 1
+				}
+			}
+			lo += n
+		}
+	}
+}
+
+// buildWhere moves elements and looks at none: their size is all that counts.
+func buildWhere(_ *builder, c *graph.Call, in []*value, out *value) ranger {
+	switch c.In[1].DType.Size() {
+	case 1:
+		return whereLoop[uint8](c, in, out)
+	case 2:
+		return whereLoop[uint16](c, in, out)
+	case 4:
+		return whereLoop[uint32](c, in, out)
+	}
+	return whereLoop[int64](c, in, out)
+}
+
+func whereLoop[T tensor.Element](c *graph.Call, in []*value, out *value) ranger {
+	bc := newBroadcast(c.Out[0].Shape, c.In[0].Shape, c.In[1].Shape, c.In[2].Shape)
+	return func(lo, hi int) {
+		cond, x, y, z := in[0].bytes(), view[T](in[1]), view[T](in[2]), view[T](out)
+		for lo < hi {
+			n := bc.rest(lo, hi)
+			k, a, b := bc.at(0, lo), bc.at(1, lo), bc.at(2, lo)
+			for i := range n {
+				if cond[k+i*bc.inners[0]] != 0 {
+					z[lo+i] = x[a+i*bc.inners[1]]
+				} else {
+					z[lo+i] = y[b+i*bc.inners[2]]
+				}
+			}
+			lo += n
+		}
+	}
+}

@@ -1,0 +1,213 @@
+package cpu
+
+import (
+	"math"
+
+	"github.com/clsbench/clsbench/backends/cpu/kernel"
+	"github.com/clsbench/clsbench/backends/cpu/pool"
+	"github.com/clsbench/clsbench/graph"
+	"github.com/clsbench/clsbench/tensor"
+)
+
+// reduceRows fold axes away: every output is folded by one worker in one
+// order.
+func reduceRows() []row {
+	vectors := implementation{
+		kernel: "reduce", algorithm: "vectors",
+		takes: ofTypes(f32Only, 0), build: buildReduceF32,
+	}
+	scalar := func(types graph.TypeSet) implementation {
+		return implementation{
+			kernel: "reduce", algorithm: "direct",
+			takes: ofTypes(types, 0), build: buildReduce,
+		}
+	}
+	return []row{
+		{"ReduceSum", []implementation{vectors, scalar(wide)}},
+		{"ReduceMean", []implementation{vectors, scalar(wideFloat)}},
+		{"ReduceMax", []implementation{scalar(wide)}},
+	}
+}
+
+// fold is the axes of a reduction, neighbours that are both folded or both
+// kept being one.
+type fold struct {
+	kept, folded []axisGroup // outermost first
+	outputs      int
+	count        int // elements to an output
+}
+
+func newFold(c *graph.Call) (*fold, error) {
+	axes, err := c.Axes("axes")
+	if err != nil {
+		return nil, err
+	}
+	shape := c.In[0].Shape
+	gone := make([]bool, len(shape))
+	for _, a := range axes {
+		gone[a] = true
+	}
+	strides := shape.Strides()
+	f := &fold{outputs: 1, count: 1}
+	for i, extent := range shape {
+		list, n := &f.kept, &f.outputs
+		if gone[i] {
+			list, n = &f.folded, &f.count
+		}
+		*n *= extent
+		if extent == 1 {
+			continue
+		}
+		if k := len(*list); k > 0 && (*list)[k-1].stride == extent*strides[i] {
+			(*list)[k-1] = axisGroup{(*list)[k-1].extent * extent, strides[i]}
+			continue
+		}
+		*list = append(*list, axisGroup{extent, strides[i]})
+	}
+	return f, nil
+}
+
+// offset is where the i-th element of the groups lies.
+func offset(groups []axisGroup, i int) int {
+	o := 0
+	for k := len(groups) - 1; k >= 0; k-- {
+		o += i % groups[k].extent * groups[k].stride
+		i /= groups[k].extent
+	}
+	return o
+}
+
+// innermost tells whether the last group runs through the memory, and its
+// extent; 1 if there is none.
+func innermost(groups []axisGroup) (extent int, ok bool) {
+	if len(groups) == 0 {
+		return 1, false
+	}
+	g := groups[len(groups)-1]
+	return g.extent, g.stride == 1
+}
+
+// buildReduceF32 adds rows up where the folded axes are innermost, and adds
+// rows to each other where the kept ones are.
+func buildReduceF32(b *builder, p *part) error {
+	c := p.head()
+	f, err := newFold(c)
+	if err != nil {
+		return err
+	}
+	in, out := b.in(c, 0), b.out(c, 0)
+	scale := float32(1)
+	if c.Op.Name == "ReduceMean" {
+		scale = float32(f.count)
+	}
+	task := f.sumRows(b.isa, in, out, scale)
+	if _, ok := innermost(f.kept); ok {
+		task = f.addRows(b.isa, in, out, scale)
+	}
+	p.phases = []phase{{task: task, serial: in.elements() < serialElements || f.outputs == 1}}
+	return nil
+}
+
+// sumRows: each output is the sum of sums over rows.
+func (f *fold) sumRows(set kernel.ISA, in, out *value, divisor float32) pool.Task {
+	inner, _ := innermost(f.folded)
+	return func(worker, workers int) {
+		x, y := in.f32(), out.f32()
+		for o := f.outputs * worker / workers; o < f.outputs*(worker+1)/workers; o++ {
+			base, s := offset(f.kept, o), float32(0)
+			for i := 0; i < f.count; i += inner {
+				at := base + offset(f.folded, i)
+				s += kernel.Sum(set, x[at:at+inner])
+			}
+			y[o] = s / divisor
+		}
+	}
+}
+
+// addRows: rows of outputs are sums of rows.
+func (f *fold) addRows(set kernel.ISA, in, out *value, divisor float32) pool.Task {
+	inner, _ := innermost(f.kept)
+	return func(worker, workers int) {
+		x, y := in.f32(), out.f32()
+		lo, hi := shareOf(f.outputs, worker, workers)
+		for lo < hi {
+			n := min(inner-lo%inner, hi-lo)
+			dst, base := y[lo:lo+n], offset(f.kept, lo)
+			clear(dst)
+			for i := range f.count {
+				kernel.Add.Vectors(set, dst, dst, x[base+offset(f.folded, i):])
+			}
+			if divisor != 1 {
+				kernel.Div.Scalar(set, dst, dst, divisor)
+			}
+			lo += n
+		}
+	}
+}
+
+func buildReduce(b *builder, p *part) error {
+	c := p.head()
+	f, err := newFold(c)
+	if err != nil {
+		return err
+	}
+	in, out := b.in(c, 0), b.out(c, 0)
+	var task pool.Task
+	switch c.In[0].DType {
+	case tensor.F32:
+		task = foldLoop(f, in, out, foldingOf(c, float32(math.Inf(-1))))
+	case tensor.F64:
+		task = foldLoop(f, in, out, foldingOf(c, math.Inf(-1)))
+	case tensor.S8:
+		task = foldLoop(f, in, out, foldingOf[int8](c, math.MinInt8))
+	case tensor.U8:
+		task = foldLoop(f, in, out, foldingOf[uint8](c, 0))
+	case tensor.S32:
+		task = foldLoop(f, in, out, foldingOf[int32](c, math.MinInt32))
+	case tensor.U32:
+		task = foldLoop(f, in, out, foldingOf[uint32](c, 0))
+	case tensor.S64:
+		task = foldLoop(f, in, out, foldingOf[int64](c, math.MinInt64))
+	}
+	p.phases = []phase{{task: task, serial: in.elements() < serialElements/4}}
+	return nil
+}
+
+// folding is a reduction's first value, its step and what is done in the end.
+type folding[T number] struct {
+	start T
+	step  func(a, b T) T
+	mean  bool
+}
+
+func foldingOf[T number](c *graph.Call, least T) folding[T] {
+	if c.Op.Name == "ReduceMax" {
+		return folding[T]{least, func(a, b T) T { return max(a, b) }, false} // the builtin keeps NaN
+	}
+	return folding[T]{0, func(a, b T) T { return a + b }, c.Op.Name == "ReduceMean"}
+}
+
+func foldLoop[T number](f *fold, in, out *value, how folding[T]) pool.Task {
+	inner, step := 1, 0
+	outer := f.folded
+	if k := len(outer); k > 0 && f.count > 0 {
+		inner, step = outer[k-1].extent, outer[k-1].stride
+		outer = outer[:k-1]
+	}
+	return func(worker, workers int) {
+		x, y := view[T](in), view[T](out)
+		for o := f.outputs * worker / workers; o < f.outputs*(worker+1)/workers; o++ {
+			base, s := offset(f.kept, o), how.start
+			for i := range f.count / inner {
+				at := base + offset(outer, i)
+				for j := range inner {
+					s = how.step(s, x[at+j*step])
+				}
+			}
+			if how.mean {
+				s /= T(f.count)
+			}
+			y[o] = s
+		}
+	}
+}
