@@ -235,3 +235,25 @@ func (r *Report) Error() error {
 	}
 	return nil
 }
+
+// AsVerdict is the report's finding on the code behind a figure. Ops that the
+// backend refuses say nothing of it: the harness decomposes them.
+func (r *Report) AsVerdict() *Verdict {
+	v := newVerdict(r.Seed)
+	v.Seconds = r.Seconds
+	for _, x := range r.Results {
+		switch x.Status {
+		case StatusUnsupported, StatusMistrusted:
+		case StatusPass:
+			v.Total++
+			v.Passed++
+			v.Worst = Number(math.Max(float64(v.Worst), float64(x.Worst)))
+		default:
+			v.Total++
+			v.Result = Fail
+			v.Worst = Number(math.Max(float64(v.Worst), float64(x.Worst)))
+			v.Failures = append(v.Failures, VerdictFailure{x.Case, x.Worst, string(x.Status) + ": " + x.Why, x.Findings})
+		}
+	}
+	return v
+}

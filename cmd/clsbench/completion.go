@@ -82,16 +82,30 @@ func completeRuns(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.She
 	return ids, cobra.ShellCompDirectiveDefault
 }
 
+// completeJournals offers the runs that can be taken up.
+func completeJournals(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	out, err := cmd.Flags().GetString("out")
+	if err != nil {
+		return nil, noFiles
+	}
+	return results.Store{Dir: out}.Unfinished(), noFiles
+}
+
 func (f *runFlags) registerCompletions(cmd *cobra.Command) {
 	var efforts []string
 	for _, e := range measure.Efforts() {
 		efforts = append(efforts, e.Name)
 	}
-	for flag, fn := range map[string]cobra.CompletionFunc{
+	complete(cmd, map[string]cobra.CompletionFunc{
 		"backend": completeBackends, "workload": completeWorkloads, "data": completeData, "filter": f.completeCells,
 		"mode": fixed(harness.Modes...), "scenario": fixed(harness.Scenarios...), "precision": fixed(harness.Precisions...),
-		"effort": fixed(efforts...), "format": fixed(results.Formats()...),
-	} {
+		"effort": fixed(efforts...), "resume": completeJournals,
+	})
+}
+
+// complete ties flags to what completes them.
+func complete(cmd *cobra.Command, flags map[string]cobra.CompletionFunc) {
+	for flag, fn := range flags {
 		if err := cmd.RegisterFlagCompletionFunc(flag, fn); err != nil {
 			panic(err) // a flag of that name does not exist: our own fault
 		}

@@ -40,6 +40,7 @@ func applyConfig(cmd *cobra.Command) error {
 			if err := cmd.Flags().Set(f.Name, v); err != nil {
 				first = usagef("environment variable %s: %w", env, err)
 			}
+			configured(f)
 			return
 		}
 		for _, v := range file[f.Name] {
@@ -47,9 +48,26 @@ func applyConfig(cmd *cobra.Command) error {
 				first = usagef("%s: %s: %w", configFile, f.Name, err)
 				return
 			}
+			configured(f)
 		}
 	})
 	return first
+}
+
+// configuredNote marks a flag that was set by environment or file.
+const configuredNote = "clsbench_configured"
+
+func configured(f *pflag.Flag) {
+	if f.Annotations == nil {
+		f.Annotations = map[string][]string{}
+	}
+	f.Annotations[configuredNote] = nil
+}
+
+// typed says whether a flag stood on the command line.
+func typed(f *pflag.Flag) bool {
+	_, from := f.Annotations[configuredNote]
+	return f.Changed && !from
 }
 
 // readConfig reads scalar or list values by flag name. No file is no error.

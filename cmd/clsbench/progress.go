@@ -24,6 +24,7 @@ type progress struct {
 	verbose bool
 	bars    *mpb.Progress // nil when piped
 	refresh chan any
+	gone    chan any // closed when the bars have ended, be it with their terminal
 	bar     *mpb.Bar
 	stage   string
 	note    string
@@ -36,8 +37,8 @@ func newProgress(cmd *cobra.Command) *progress {
 	p := &progress{w: cmd.ErrOrStderr(), quiet: quiet, verbose: verbose, started: time.Now()}
 	if f, ok := p.w.(*os.File); ok && !quiet && term.IsTerminal(int(f.Fd())) {
 		// Redrawn only when told to: nothing may run beside a measurement.
-		p.refresh = make(chan any)
-		p.bars = mpb.New(mpb.WithOutput(f), mpb.WithWidth(24), mpb.WithManualRefresh(p.refresh))
+		p.refresh, p.gone = make(chan any), make(chan any)
+		p.bars = mpb.New(mpb.WithOutput(f), mpb.WithWidth(24), mpb.WithManualRefresh(p.refresh), mpb.WithShutdownNotifier(p.gone))
 	}
 	return p
 }
@@ -66,8 +67,12 @@ func (p *progress) say(format string, args ...any) {
 }
 
 func (p *progress) redraw() {
-	if p.bars != nil {
-		p.refresh <- time.Now()
+	if p.bars == nil {
+		return
+	}
+	select {
+	case p.refresh <- time.Now():
+	case <-p.gone:
 	}
 }
 

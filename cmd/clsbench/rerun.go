@@ -1,17 +1,14 @@
 package main
 
 import (
-	"fmt"
-	"regexp"
-	"strconv"
-
 	"github.com/spf13/cobra"
 
 	"github.com/clsbench/clsbench/results"
 )
 
 func newRerunCmd() *cobra.Command {
-	var out, cell string
+	var f runFlags
+	var cell string
 	cmd := &cobra.Command{
 		Use:   "rerun RUN|FILE",
 		Short: "Measure again what a result measured, under the same seed",
@@ -23,47 +20,38 @@ own; clsbench compare holds the two against each other.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			doc, _, err := results.Store{Dir: out}.Load(args[0])
+			if err := f.checkFormat(); err != nil {
+				return err
+			}
+			doc, _, err := results.Store{Dir: f.out}.Load(args[0])
 			if err != nil {
 				return usage(err)
 			}
-			line, err := rerunArgs(doc, cell)
+			again, flags, err := f.recorded(doc)
+			if err == nil && cell != "" {
+				err = again.only(flags, doc, cell)
+			}
 			if err != nil {
 				return usage(err)
 			}
-			run := newRunCmd()
-			run.Flags().BoolP("quiet", "q", false, "")
-			run.Flags().BoolP("verbose", "v", false, "")
-			if err := run.ParseFlags(line); err != nil {
-				return usagef("the command line that %s records: %w", args[0], err)
-			}
-			run.SetOut(cmd.OutOrStdout())
-			run.SetErr(cmd.ErrOrStderr())
-			run.SetContext(cmd.Context())
-			return run.RunE(run, nil)
+			return again.measure(cmd, flags, nil)
 		},
 	}
 	cmd.Flags().StringVar(&cell, "cell", "", "this cell alone")
-	outFlag(cmd, &out)
+	f.registerPresentation(cmd)
+	complete(cmd, map[string]cobra.CompletionFunc{"cell": f.completeCellsOf})
 	return cmd
 }
 
-// rerunArgs are the flags of the run that made a document, with its seed, and
-// without --resume.
-func rerunArgs(doc *results.Document, cell string) ([]string, error) {
-	c := doc.Run.Command
-	if len(c) < 2 || c[1] != "run" {
-		return nil, fmt.Errorf("run %s records no clsbench run command", doc.Run.ID)
-	}
-	line := append([]string{}, c[2:]...)
-	line = append(line, "--resume=", "--seed", strconv.FormatUint(doc.Run.Seed, 10))
-	if cell == "" {
-		return line, nil
-	}
-	for i := range doc.Results {
-		if doc.Results[i].Cell == cell {
-			return append(line, "--filter", "^"+regexp.QuoteMeta(cell)+"$"), nil
+// completeCellsOf offers the cells of the run that was named.
+func (f *runFlags) completeCellsOf(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	if len(args) == 1 {
+		if doc, _, err := (results.Store{Dir: f.out}).Load(args[0]); err == nil {
+			for i := range doc.Results {
+				names = append(names, doc.Results[i].Cell)
+			}
 		}
 	}
-	return nil, fmt.Errorf("flag --cell: run %s has no cell %q", doc.Run.ID, cell)
+	return names, noFiles
 }

@@ -48,7 +48,7 @@ networks. No figure stands without the verdict on the code that produced it.`,
 	root.PersistentFlags().BoolP("verbose", "v", false, "say more on the way")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	root.AddCommand(
-		newRunCmd(), newCompareCmd(), newRerunCmd(), newPlotCmd(), newResultsCmd(),
+		newRunCmd(), newConformCmd(), newCompareCmd(), newRerunCmd(), newPlotCmd(), newResultsCmd(),
 		newBackendsCmd(), newWorkloadsCmd(), newDataCmd(), newDoctorCmd(), newVersionCmd(),
 	)
 	return root, started

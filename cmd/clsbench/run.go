@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"regexp"
 	"strings"
 	"time"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/clsbench/clsbench/backends/plugin"
 	"github.com/clsbench/clsbench/internal/harness"
+	"github.com/clsbench/clsbench/internal/measure"
 	"github.com/clsbench/clsbench/plots"
 	"github.com/clsbench/clsbench/results"
 )
@@ -33,6 +33,7 @@ type runFlags struct {
 	filter    string
 	math      []string
 	timeout   time.Duration
+	memory    int64 // MiB
 	dryRun    bool
 	format    string
 	json      bool
@@ -86,14 +87,22 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	fl.StringVar(&f.filter, "filter", "", "only cells whose name matches this RE2 expression")
 	fl.StringSliceVar(&f.math, "math", []string{"strict"}, "math modes; strict is always measured too")
 	fl.DurationVar(&f.timeout, "timeout", time.Minute, "how long a plugin may take for one answer")
+	fl.Int64Var(&f.memory, "memory", 0, "MiB of memory that a plugin may take (default 90 % of the machine's)")
 	fl.BoolVar(&f.dryRun, "dry-run", false, "say what would run and what it would cost, and stop")
-	fl.StringVar(&f.format, "format", "table", "table, json, csv or md")
-	fl.BoolVar(&f.json, "json", false, "short for --format json")
-	fl.StringVar(&f.resume, "resume", "", "take up an interrupted run by its id or a prefix of it")
-	fl.StringVar(&f.out, "out", defaultOut, "folder for the result file, the journal and the plots")
+	fl.StringVar(&f.resume, "resume", "", "take up an interrupted run by its id or a prefix of it, with its flags")
 	fl.StringVar(&f.failOn, "fail-on", "", "exit 1 if a backend is slower than the first one, as in slower:2%")
-	fl.BoolVar(&f.noPlots, "no-plots", false, "draw no plots")
+	f.registerPresentation(cmd)
 	f.registerCompletions(cmd)
+}
+
+// registerPresentation adds the flags that change no figure.
+func (f *runFlags) registerPresentation(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.StringVar(&f.format, "format", "table", strings.Join(results.Formats(), ", "))
+	fl.BoolVar(&f.json, "json", false, "short for --format json")
+	fl.StringVar(&f.out, "out", defaultOut, "folder for the result file, the journal and the plots")
+	fl.BoolVar(&f.noPlots, "no-plots", false, "draw no plots")
+	complete(cmd, map[string]cobra.CompletionFunc{"format": fixed(results.Formats()...)})
 }
 
 // options turns flags into the harness's options.
@@ -101,8 +110,8 @@ func (f *runFlags) options(cmd *cobra.Command) (*harness.Options, error) {
 	o := &harness.Options{
 		Workloads: f.workloads, Modes: f.modes, Scenario: f.scenario, Batches: f.batches,
 		Precision: f.precision, Threads: f.threads, Data: f.data, Epochs: f.epochs, Target: f.target,
-		Effort: f.effort, Seed: f.seed, Math: f.math, Timeout: f.timeout,
-		Command: append([]string{"clsbench"}, os.Args[1:]...), Store: results.Store{Dir: f.out},
+		Effort: f.effort, Seed: f.seed, Math: f.math, Timeout: f.timeout, Memory: f.memory << 20,
+		Command: f.command(cmd), Store: results.Store{Dir: f.out},
 	}
 	if !cmd.Flags().Changed("seed") {
 		o.Seed = harness.FreshSeed()
@@ -119,36 +128,61 @@ func (f *runFlags) options(cmd *cobra.Command) (*harness.Options, error) {
 		return nil, usagef("flag --backend: %w", err)
 	}
 	o.Backends = specs
+	return o, nil
+}
+
+// run carries out what the flags say.
+func (f *runFlags) run(cmd *cobra.Command) error {
+	if err := f.checkFormat(); err != nil {
+		return err
+	}
+	if f.resume == "" || f.dryRun {
+		return f.measure(cmd, cmd, nil)
+	}
+	again, flags, before, err := f.takeUp(cmd)
+	if err != nil {
+		return err
+	}
+	defer before.Journal.Close() // the run closes it too, unless it does not come to that
+	return again.measure(cmd, flags, before)
+}
+
+func (f *runFlags) checkFormat() error {
 	if f.json {
 		f.format = "json"
 	}
 	if err := results.CheckFormat(f.format); err != nil {
-		return nil, usagef("flag --format: %w", err)
+		return usagef("flag --format: %w", err)
 	}
-	return o, nil
+	return nil
 }
 
-func (f *runFlags) run(cmd *cobra.Command) error {
-	o, err := f.options(cmd)
+// measure plans and runs. The flags were parsed by a command that may be
+// another than the one that speaks with the user.
+func (f *runFlags) measure(cmd, flags *cobra.Command, before *harness.Interrupted) error {
+	o, err := f.options(flags)
 	if err != nil {
 		return err
 	}
-	limit, err := parseFailOn(f.failOn)
-	if err != nil {
-		return err
-	}
-	ui := newProgress(cmd)
-	defer ui.Close()
 	plan, err := harness.NewPlan(cmd.Context(), o, embedded())
 	if err != nil {
 		return asUsage(err)
 	}
+	limit, err := f.limit(plan)
+	if err != nil {
+		return err
+	}
 	if f.dryRun {
 		return printPlan(cmd, plan, f.format)
 	}
-	doc, path, err := plan.Run(cmd.Context(), f.resume, ui)
+	ui := newProgress(cmd)
+	defer ui.Close()
+	doc, path, err := plan.Run(cmd.Context(), before, ui)
 	ui.Close()
 	if doc == nil {
+		if cmd.Context().Err() != nil {
+			return &exitError{exitInterrupted, errors.New("interrupted before anything was measured")}
+		}
 		return asUsage(err)
 	}
 	ro := renderOptions(cmd)
@@ -162,7 +196,24 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 			err = nil // a smoke run has no figures
 		}
 	}
-	return firstError(cmd, err, doc, limit)
+	return firstError(err, doc, limit)
+}
+
+// limit reads --fail-on, for a plan that can answer it.
+func (f *runFlags) limit(plan *harness.Plan) (float64, error) {
+	limit, err := parseFailOn(f.failOn)
+	if err != nil || limit == 0 {
+		return limit, err
+	}
+	rows := plan.Comparisons()
+	if rows == 0 {
+		return 0, usagef("flag --fail-on: nothing is compared: name a second backend or math mode")
+	}
+	if need := measure.MinRounds(rows); plan.Effort.Rounds < need {
+		return 0, usagef("flag --fail-on: effort %s has %d rounds and a verdict needs %d: use --effort %s",
+			plan.Effort.Name, plan.Effort.Rounds, need, measure.Standard.Name)
+	}
+	return limit, nil
 }
 
 // asUsage gives the harness's complaints about what was asked exit code 2.
@@ -176,7 +227,7 @@ func asUsage(err error) error {
 
 // firstError is what the run's exit code is made of: a negative verdict beats
 // errored cells.
-func firstError(cmd *cobra.Command, err error, doc *results.Document, limit float64) error {
+func firstError(err error, doc *results.Document, limit float64) error {
 	failed, errored := 0, 0
 	for i := range doc.Results {
 		r := &doc.Results[i]
@@ -189,8 +240,8 @@ func firstError(cmd *cobra.Command, err error, doc *results.Document, limit floa
 	}
 	slower := slowerThan(doc, limit)
 	switch {
-	case cmd.Context().Err() != nil:
-		return &exitError{exitInterrupted, fmt.Errorf("interrupted: %d cells are kept; clsbench run --resume %s goes on", len(doc.Results), doc.Run.ID)}
+	case doc.Run.Interrupted:
+		return &exitError{exitInterrupted, fmt.Errorf("interrupted with %d cells finished, which are kept: clsbench run --resume %s goes on", len(doc.Results), doc.Run.ID)}
 	case err != nil:
 		return asUsage(err)
 	case failed > 0:

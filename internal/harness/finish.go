@@ -12,24 +12,26 @@ import (
 // finish turns a lane's rounds into its result: estimates, honest-work checks,
 // the check of timed fetches, memory.
 func (h *run) finish(ctx context.Context, l *lane) {
-	if !l.failed() && len(l.rounds) > 0 {
+	if len(l.rounds) > 0 && !l.failed() {
 		h.figures(l)
-		if err := h.guard(ctx, l, func() error { return l.judge.timed(ctx, l) }); err == nil {
+		if err := h.guard(ctx, l, func() error { return l.judge.timed(h, l) }); err == nil {
 			h.honest(l)
 		}
 		if !l.failed() || l.result.Status == results.StatusUnstable {
 			_ = h.guard(ctx, l, func() error { return errors.Join(h.memory(ctx, l), h.evaluate(ctx, l)) })
 		}
 	}
-	l.result.Conformance = l.judge.verdict()
-	if l.rig != nil && !l.bench.broken {
-		_ = l.rig.Close() // the process may be gone; its memory goes with it
+	if ctx.Err() != nil {
+		return // not every check was made
 	}
+	l.drop()
+	l.judge.ops(l.bench)
+	l.result.Conformance = l.judge.verdict()
 	h.keep(l.result)
 }
 
 func (h *run) figures(l *lane) {
-	res, smoke := l.result, !h.effort.Figures
+	res, smoke := l.result, !h.Effort.Figures
 	var rates, overhead, back []float64
 	var latency measure.Latencies
 	var lengths [][]float64
@@ -76,7 +78,7 @@ func (h *run) flags(res *results.Result, rates []float64, lengths [][]float64) {
 	if measure.Throttling(lengths).Flagged {
 		res.Flags = append(res.Flags, results.FlagThrottled)
 	}
-	if len(rates) < h.effort.Rounds {
+	if len(rates) < h.Effort.Rounds {
 		res.Flags = append(res.Flags, results.FlagFewRounds)
 	}
 	if res.Math != "strict" {

@@ -2,15 +2,140 @@ package harness
 
 import (
 	"context"
+	"maps"
+	"math"
+	"slices"
 
+	"github.com/clsbench/clsbench/conformance"
+	"github.com/clsbench/clsbench/graph/onnx"
+	"github.com/clsbench/clsbench/internal/measure"
 	"github.com/clsbench/clsbench/results"
 )
 
-type judge struct{}
+// judge collects what is proved of one lane's executable: the whole program
+// through the rings and the Run path of the measurement, every partition of
+// its plan, the cases of its ops, and timed steps picked afterwards.
+type judge struct {
+	check conformance.Check
+	found *conformance.Verdict // nil: nothing was judged
+	key   string
+}
 
-func newJudge(h *run, l *lane) *judge                          { return &judge{} }
-func (j *judge) executable(ctx context.Context, l *lane) error { return nil }
-func (j *judge) timed(ctx context.Context, l *lane) error      { return nil }
+// trainSteps is how many steps of a trajectory are judged.
+const trainSteps = 2
+
+func newJudge(h *run, l *lane) *judge {
+	seed := randomSource(h.opts.Seed, "judge "+l.cell.String()).Uint64N(conformance.MaxSeed)
+	return &judge{check: conformance.Check{Seed: seed, Oracle: h.oracle, Steps: trainSteps}}
+}
+
+// executable judges the compiled program before it is timed. A wrong answer is
+// no error: the cell is measured all the same, and its verdict says fail.
+func (j *judge) executable(ctx context.Context, h *run, l *lane) error {
+	ctx, cancel := context.WithTimeout(ctx, h.opts.Timeout)
+	defer cancel()
+	j.key = h.verdictKey(l).String()
+	if v := h.verdicts.load(j.key); v != nil {
+		j.found = v
+		return nil
+	}
+	s := conformance.Subject{Session: l.bench.session, Bound: l.rig.Bound, Program: l.rig.canonical, Compiled: l.rig.program,
+		Features: l.bench.desc.Features}
+	v, err := conformance.JudgeProgram(ctx, s, j.check)
+	j.merge(v)
+	if err != nil {
+		return err
+	}
+	v, err = conformance.JudgePlan(ctx, s, j.check)
+	j.merge(v)
+	if err != nil {
+		return err
+	}
+	h.verdicts.save(j.key, j.found)
+	return nil
+}
+
+// ops adds what the suite says of the single ops of the bench's workloads.
+func (j *judge) ops(b *bench) {
+	if b.ops != nil && j.found != nil {
+		cached := j.found.Cached
+		j.found.Merge(b.ops)
+		j.found.Cached = cached
+	}
+}
+
+func (j *judge) merge(v *conformance.Verdict) {
+	switch {
+	case v == nil:
+	case j.found == nil:
+		j.found = v
+	default:
+		j.found.Merge(v)
+	}
+}
+
+// timedChecks is how many of the steps kept from the rounds are judged.
+const timedChecks = 2
+
+// timed judges steps of the measurement that nobody could know would be
+// looked at. A wrong one makes the figures invalid.
+func (j *judge) timed(h *run, l *lane) error {
+	r := randomSource(h.opts.Seed, "picks "+l.cell.String())
+	picked := l.picks
+	r.Shuffle(len(picked), func(a, b int) { picked[a], picked[b] = picked[b], picked[a] })
+	if len(picked) > timedChecks {
+		picked = picked[:timedChecks]
+	}
+	if len(picked) == 0 {
+		return nil
+	}
+	v, err := conformance.JudgeFetches(l.rig.canonical, picked, j.check, l.bench.desc.Features)
+	if err != nil {
+		return err
+	}
+	cached := j.found != nil && j.found.Cached
+	j.merge(v)
+	j.found.Cached = cached
+	if v.Result == conformance.Fail {
+		return &measure.Violation{Rule: "answer", Detail: v.Failures[0].Case + ": " + v.Failures[0].Message}
+	}
+	return nil
+}
+
+// verdict is the finding in the document's words.
 func (j *judge) verdict() results.Conformance {
-	return results.Conformance{Verdict: results.VerdictNone}
+	v := j.found
+	if v == nil {
+		return results.Conformance{Verdict: results.VerdictNone}
+	}
+	c := results.Conformance{Verdict: results.Verdict(v.Result), Passed: v.Passed, Total: v.Total, Suite: v.Suite, Key: j.key, Cached: v.Cached}
+	c.Worst = finite(float64(v.Worst))
+	for _, f := range v.Failures {
+		c.Failures = append(c.Failures, results.Failure{Case: f.Case, Error: finite(float64(f.Worst)), Message: f.Message})
+	}
+	for _, u := range v.Untested {
+		c.Failures = append(c.Failures, results.Failure{Case: u, Message: "no case judged this part of the plan"})
+	}
+	return c
+}
+
+// finite is x for JSON; nil where it is no number.
+func finite(x float64) *float64 {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return nil
+	}
+	return &x
+}
+
+// verdictKey is all that a lane's verdict depends on.
+func (h *run) verdictKey(l *lane) conformance.Key {
+	k := conformance.Key{Plugin: l.bench.plugin.Hash(), Math: l.cell.Math, Threads: h.threads(), Plan: l.rig.Plan().Digest, Suite: conformance.Version}
+	k.Program = onnx.Digest(l.rig.canonical)
+	if d := l.bench.desc.Devices; len(d) > 0 {
+		k.Device, k.Driver = d[0].Name, d[0].Driver
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.cell.Spec.Options)) {
+		k.Math += ";" + name + "=" + l.cell.Spec.Options[name]
+	}
+	return k
 }

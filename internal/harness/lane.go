@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/clsbench/clsbench/conformance"
 	"github.com/clsbench/clsbench/internal/measure"
 	"github.com/clsbench/clsbench/results"
 	"github.com/clsbench/clsbench/workloads"
@@ -28,6 +29,8 @@ type lane struct {
 	warm   *measure.Warmup
 	rounds []*figure
 	repeat struct{ fresh, again []float64 } // seconds a step, in pairs
+	picks  []conformance.Fetched            // timed steps kept for checking, one a round
+	calls  int                              // of the present stretch
 }
 
 // figure is what one round of one cell gives.
@@ -38,7 +41,7 @@ type figure struct {
 }
 
 // prepare compiles, judges and warms the lane up.
-func (l *lane) prepare(ctx context.Context, e measure.Effort) error {
+func (l *lane) prepare(ctx context.Context, h *run) error {
 	begin := time.Now()
 	r, err := l.build(ctx)
 	if err != nil {
@@ -54,11 +57,19 @@ func (l *lane) prepare(ctx context.Context, e measure.Effort) error {
 	}
 	setup.FirstRun = millis(time.Since(first))
 	l.result.Setup = &setup
-	if err := l.judge.executable(ctx, l); err != nil {
+	if err := l.judge.executable(ctx, h, l); err != nil {
 		return err
 	}
-	l.warm, err = r.warm(ctx, e, e.Round)
+	l.warm, err = r.warm(ctx, h.Effort, h.Effort.Round)
 	return err
+}
+
+// drop closes the executable and frees its buffers on both sides.
+func (l *lane) drop() {
+	if l.rig != nil {
+		_ = l.rig.Close() // the process may be gone, and with it its side
+		l.rig = nil
+	}
 }
 
 // measure is one round: throughput with many steps in flight, then latency
@@ -70,9 +81,12 @@ func (l *lane) measure(ctx context.Context, e measure.Effort, round int) (*figur
 		}
 	}
 	f := &figure{}
-	var err error
+	keep, err := l.keeper(ctx, round)
+	if err != nil {
+		return nil, err
+	}
 	if l.cell.Scenario != "singlestream" {
-		if f.throughput, err = l.rig.stretch(ctx, e.Round, false); err != nil {
+		if f.throughput, err = l.rig.stretch(ctx, e.Round, 1, false, keep); err != nil {
 			return nil, err
 		}
 		f.rate = f.throughput.rate(l.rig.batch)
@@ -80,7 +94,11 @@ func (l *lane) measure(ctx context.Context, e measure.Effort, round int) (*figur
 			return nil, err
 		}
 	}
-	if f.latency, err = l.rig.stretch(ctx, e.Round, true); err != nil {
+	if f.throughput != nil {
+		keep = tap{}
+	}
+	samples := (e.Samples() + e.Rounds - 1) / e.Rounds
+	if f.latency, err = l.rig.stretch(ctx, e.Round, samples, true, keep); err != nil {
 		return nil, err
 	}
 	if f.throughput == nil {
@@ -92,6 +110,7 @@ func (l *lane) measure(ctx context.Context, e measure.Effort, round int) (*figur
 
 // renew starts the backend's process anew for the next round.
 func (l *lane) renew(ctx context.Context, e measure.Effort) error {
+	l.drop()
 	if err := l.bench.reopen(ctx); err != nil {
 		return err
 	}
@@ -137,11 +156,11 @@ func perStep(c measure.Call) float64 { return float64(c.End-c.Begin) / 1e9 / flo
 func (h *run) runGroup(ctx context.Context, lanes []*lane) {
 	var ready []*lane
 	for i, l := range lanes {
-		h.events.Stage(l.cell.label(), i, len(lanes)*(h.effort.Rounds+1), "warming up "+l.cell.Subject())
+		h.events.Stage(l.cell.label(), i, len(lanes)*(h.Effort.Rounds+1), "warming up "+l.cell.Subject())
 		if l.failed() {
 			continue // its training run did
 		}
-		if err := h.guard(ctx, l, func() error { return l.prepare(ctx, h.effort) }); err == nil {
+		if err := h.guard(ctx, l, func() error { return l.prepare(ctx, h) }); err == nil {
 			ready = append(ready, l)
 		}
 	}
@@ -160,12 +179,12 @@ func (h *run) rounds(ctx context.Context, lanes []*lane) {
 	cells := make([]measure.Cell[*figure], len(lanes))
 	for i, l := range lanes {
 		cells[i] = measure.Cell[*figure]{Name: l.cell.String(), Measure: func(ctx context.Context, round int) (*figure, error) {
-			return l.measure(ctx, h.effort, round)
+			return l.measure(ctx, h.Effort, round)
 		}}
 	}
-	done, total := 0, len(lanes)*h.effort.Rounds
+	done, total := 0, len(lanes)*h.Effort.Rounds
 	series, _ := measure.Rounds(ctx, cells, measure.Plan{
-		Rounds: h.effort.Rounds, Order: measure.Shuffle(h.opts.Seed),
+		Rounds: h.Effort.Rounds, Order: measure.Shuffle(h.opts.Seed),
 		Done: func(int, string, error) {
 			done++
 			h.events.Stage(lanes[0].cell.label(), done, total, "rounds")
@@ -197,8 +216,16 @@ func (h *run) fail(l *lane, err error) {
 		l.result.Cause = &results.Cause{Kind: violationKind(v), Message: v.Error()}
 		return
 	}
+	var diverged *workloads.DivergedError
+	if errors.As(err, &diverged) {
+		l.result.Status = results.StatusInvalid
+		l.result.Cause = &results.Cause{Kind: results.CauseAccuracy, Message: err.Error()}
+		return
+	}
 	l.result.Status, l.result.Cause = statusOf(err)
-	l.result.Cause.LogTail = l.bench.logTail()
+	if l.result.Cause.LogTail == nil {
+		l.result.Cause.LogTail = l.bench.logTail()
+	}
 	l.bench.broken = true
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -35,6 +36,7 @@ type Options struct {
 	Filter    *regexp.Regexp // on cell names
 	Math      []string       // beside strict, which is always measured
 	Timeout   time.Duration  // for one answer of a plugin; default a minute
+	Memory    int64          // bytes that a plugin may take; default 90 % of the machine's
 
 	Command []string      // the command line, for the record
 	Store   results.Store // where journal, checkpoints and document go
@@ -100,12 +102,14 @@ func (o *Options) complete() error {
 		return badFlag("threads", "%d: want 0 (all) to %d", o.Threads, maxThreads)
 	case o.Epochs < 0 || o.Epochs > maxEpochs:
 		return badFlag("epochs", "%d: want 1 to %d", o.Epochs, maxEpochs)
-	case o.Target < 0 || o.Target > 1:
+	case !(o.Target >= 0 && o.Target <= 1):
 		return badFlag("target-accuracy", "%v: want a fraction between 0 and 1", o.Target)
 	case o.Seed > results.MaxSeed:
 		return badFlag("seed", "%d: want at most 2^53", o.Seed)
 	case o.Timeout < time.Second:
 		return badFlag("timeout", "%v: want at least 1s", o.Timeout)
+	case o.Memory < 0:
+		return badFlag("memory", "%d: want a number of MiB, or 0 for 90 %% of the machine's", o.Memory>>20)
 	}
 	o.Math = slices.DeleteFunc(slices.Clone(o.Math), func(m string) bool { return m == backends.Strict })
 	if len(o.Backends) == 0 {
@@ -126,6 +130,24 @@ func oneOf(flag string, values, known []string) error {
 		seen[v] = true
 	}
 	return nil
+}
+
+// repeated is the flag whose list names something twice.
+func (o *Options) repeated() string {
+	batches := make([]string, len(o.Batches))
+	for i, b := range o.Batches {
+		batches[i] = strconv.Itoa(b)
+	}
+	for _, f := range []struct {
+		flag string
+		list []string
+	}{{"batch", batches}, {"math", o.Math}, {"workload", o.Workloads}} {
+		list := slices.Sorted(slices.Values(f.list))
+		if len(slices.Compact(list)) < len(f.list) {
+			return f.flag
+		}
+	}
+	return "workload" // two spellings of one
 }
 
 func orDefault(list []string, def ...string) []string {

@@ -21,7 +21,6 @@ type Plan struct {
 	Effort measure.Effort
 
 	opts     *Options
-	effort   measure.Effort
 	registry plugin.Registry
 	sets     datasets
 }
@@ -53,7 +52,7 @@ func NewPlan(ctx context.Context, o *Options, registry plugin.Registry) (*Plan, 
 	if err != nil {
 		return nil, &UsageError{"effort", err}
 	}
-	p := &Plan{Effort: effort, effort: effort, opts: o, registry: registry, sets: datasets{}}
+	p := &Plan{Effort: effort, opts: o, registry: registry, sets: datasets{}}
 	for _, s := range o.Backends {
 		if err := plugin.Check(s, plugin.Options{Registry: registry}); err != nil {
 			return nil, &UsageError{"backend", err}
@@ -71,8 +70,35 @@ func NewPlan(ctx context.Context, o *Options, registry plugin.Registry) (*Plan, 
 	if len(p.Cells) == 0 {
 		return nil, badFlag("filter", "%q matches no cell; clsbench run --dry-run lists them", o.Filter)
 	}
+	if err := p.checkNames(); err != nil {
+		return nil, err
+	}
+	if need := measure.MinRounds(p.Comparisons()); p.Comparisons() > 0 && effort.FreshProcess {
+		// An effort that is meant to decide gets the rounds that this takes.
+		p.Effort.Rounds = max(effort.Rounds, need)
+	}
 	return p, nil
 }
+
+// checkNames refuses cells of one name, and names that would not read back.
+func (p *Plan) checkNames() error {
+	seen := map[string]bool{}
+	for _, c := range p.Cells {
+		name := c.String()
+		if seen[name] {
+			return badFlag(p.opts.repeated(), "cell %s would be measured twice", name)
+		}
+		seen[name] = true
+		if err := c.Check(); err != nil {
+			return &UsageError{"data", err}
+		}
+	}
+	return nil
+}
+
+// Comparisons is how many cells will be held against that of the first backend
+// and mode on the same task.
+func (p *Plan) Comparisons() int { return len(p.Cells) - len(p.groups()) }
 
 func (p *Plan) addWorkload(ctx context.Context, w *workloads.Workload) error {
 	recipe, err := p.recipe(ctx, w)
@@ -204,12 +230,12 @@ func (p *Plan) Duration() time.Duration {
 	total := 3 * time.Second // peaks
 	trained := map[string]bool{}
 	for _, c := range p.Cells {
-		t := p.effort.Time(time.Millisecond)
+		t := p.Effort.Time(time.Millisecond)
 		if c.Scenario == "offline" || c.Mode == "train" {
-			t += time.Duration(p.effort.Rounds) * p.effort.Round
+			t += time.Duration(p.Effort.Rounds) * p.Effort.Round
 		}
 		total += t + 2*time.Second // judging
-		if c.Mode == "train" && !trained[c.Spec.Label] && p.effort.Figures {
+		if c.Mode == "train" && !trained[c.Spec.Label] && p.Effort.Figures {
 			trained[c.Spec.Label] = true
 			flops := float64(c.Workload.FLOPs()) * 3 * float64(c.Recipe.Epochs) * 60_000
 			total += time.Duration(flops / 100e9 * 1e9)

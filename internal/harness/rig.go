@@ -17,7 +17,6 @@ type rig struct {
 	program   *graph.Program // as compiled
 	canonical *graph.Program // before anything was decomposed: what it is judged against
 	batch     int
-	timeout   time.Duration                                  // for one call
 	feed      func(step int64, at func(value string) []byte) // fills the feeds of one step
 	stamp     uint64                                         // counts refills, so that no two are alike
 
@@ -101,8 +100,6 @@ func (r *rig) refill(n int) {
 // clock: a *measure.Violation if they do not fit.
 func (r *rig) run(ctx context.Context, n int, sync bool) (measure.Call, error) {
 	c := measure.Call{Asked: n, Sync: sync, Begin: backends.Now()}
-	ctx, cancel := context.WithTimeout(ctx, r.timeout)
-	defer cancel()
 	samples, err := r.Run(ctx, backends.RunRequest{First: r.next, Steps: n, Sync: sync})
 	if err != nil {
 		return c, err
@@ -115,12 +112,20 @@ func (r *rig) run(ctx context.Context, n int, sync bool) (measure.Call, error) {
 	c.End = backends.Now()
 	c.Steps = make([]measure.Step, len(samples.Steps))
 	for i, s := range samples.Steps {
-		c.Steps[i] = measure.Step{Start: s.Start, End: s.End, Queue: s.Split.Queue,
-			Split: s.Split.HostToDevice + s.Split.Device + s.Split.DeviceToHost + s.Split.Host}
+		c.Steps[i] = measure.Step{Start: s.Start, End: s.End, Queue: s.Split.Queue, Split: sumOf(s.Split)}
 	}
 	r.splits = samples.Steps
 	r.next += int64(n)
 	return c, c.Check()
+}
+
+// sumOf adds up the parts of a split but the queue; it is negative if one of
+// them is, or if they overflow.
+func sumOf(s backends.Split) int64 {
+	if min(s.HostToDevice, s.Device, s.DeviceToHost, s.Host) < 0 {
+		return -1
+	}
+	return s.HostToDevice + s.Device + s.DeviceToHost + s.Host
 }
 
 // part is a stretch of one round of one cell: calls of one kind.
@@ -139,12 +144,20 @@ func (p *part) rate(batch int) float64 {
 	return float64(p.steps) * float64(batch) / (float64(p.wall) / 1e9)
 }
 
-// stretch makes calls on fresh inputs until they have taken span.
-func (r *rig) stretch(ctx context.Context, span time.Duration, sync bool) (*part, error) {
+// tap looks at calls of a stretch from outside of the clock; its functions may
+// be nil.
+type tap struct {
+	before func() error
+	after  func(first int64, n int) error // the call's rings are still as it left them
+}
+
+// stretch makes calls on fresh inputs until they have taken span and have had
+// that many steps.
+func (r *rig) stretch(ctx context.Context, span time.Duration, steps int, sync bool, t tap) (*part, error) {
 	p := &part{}
-	for p.steps == 0 || p.wall < int64(span) {
+	for p.steps < steps || p.wall < int64(span) {
 		r.refill(r.k)
-		c, err := r.run(ctx, r.k, sync)
+		c, err := r.tapped(ctx, sync, t)
 		if err != nil {
 			return nil, err
 		}
@@ -153,11 +166,26 @@ func (r *rig) stretch(ctx context.Context, span time.Duration, sync bool) (*part
 	return p, nil
 }
 
+func (r *rig) tapped(ctx context.Context, sync bool, t tap) (measure.Call, error) {
+	if t.before != nil {
+		if err := t.before(); err != nil {
+			return measure.Call{}, err
+		}
+	}
+	first := r.next
+	c, err := r.run(ctx, r.k, sync)
+	if err == nil && t.after != nil {
+		err = t.after(first, r.k)
+	}
+	return c, err
+}
+
 func (p *part) add(c measure.Call, samples []backends.StepSample) {
 	p.steps += len(c.Steps)
 	p.wall += c.End - c.Begin
 	p.overhead = append(p.overhead, float64(c.Overhead()))
-	p.back = append(p.back, float64(c.End-c.Steps[len(c.Steps)-1].End))
+	// A coarse clock may put a step's end after the call's.
+	p.back = append(p.back, float64(max(0, c.End-c.Steps[len(c.Steps)-1].End)))
 	for i, s := range c.Steps {
 		p.lengths = append(p.lengths, float64(max(1, s.End-s.Start)))
 		if c.Sync {

@@ -4,9 +4,14 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"sync"
 	"time"
 
+	"github.com/clsbench/clsbench/conformance"
 	"github.com/clsbench/clsbench/internal/machine"
 	"github.com/clsbench/clsbench/internal/machine/isa"
 	"github.com/clsbench/clsbench/internal/machine/peak"
@@ -31,53 +36,88 @@ type run struct {
 	doc     *results.Document
 	done    map[string]bool // cells that an interrupted run had finished
 	session int             // 0, or the count of resumptions
+
+	oracle   *conformance.Oracle
+	verdicts verdicts
+}
+
+// Interrupted is a run that was cut short: its journal, taken up, and what it
+// had finished.
+type Interrupted struct {
+	Journal  *results.Journal
+	Document *results.Document
 }
 
 // Run carries the plan out: it returns the finished document and the path of
-// its file. With resume, an interrupted run's id or a prefix of it, finished
-// cells are kept as they are. When ctx is cancelled the document holds what is
-// finished, the journal stays for another resumption, and path is empty. Cells
-// that fail are rows of the document and no error.
-func (p *Plan) Run(ctx context.Context, resume string, events Events) (*results.Document, string, error) {
-	h := &run{Plan: p, events: events, benches: map[string]*bench{}, done: map[string]bool{}, peaks: machine.Peaks{}}
-	h.info = machine.Capture(ctx)
-	events.Begin(h.info, p)
+// its file. What an interrupted run (nil for none) had finished is kept as it
+// is. When ctx is cancelled the document holds what is finished, the journal
+// stays to be taken up, and path is empty. Cells that fail are rows of the
+// document and no error. Without a document nothing was measured.
+func (p *Plan) Run(ctx context.Context, before *Interrupted, events Events) (*results.Document, string, error) {
+	h := &run{Plan: p, events: events, benches: map[string]*bench{}, done: map[string]bool{}, peaks: machine.Peaks{},
+		oracle: &conformance.Oracle{Cache: conformance.UserCache()}, verdicts: openVerdicts()}
+	defer func() { h.close(ctx) }()
+	if before != nil {
+		h.takeUp(before)
+	}
+	if err := h.introduce(ctx); err != nil {
+		return nil, "", err
+	}
 	if err := p.opts.Store.Probe(); err != nil {
 		return nil, "", &UsageError{"out", err}
 	}
+	h.info = machine.Capture(ctx)
+	events.Begin(h.info, p)
 	h.measurePeaks(ctx)
-	events.Peaks(h.peaks)
-	if err := h.begin(resume); err != nil {
+	if err := ctx.Err(); err != nil {
 		return nil, "", err
 	}
-	defer h.journal.Close()
+	events.Peaks(h.peaks)
+	if err := h.begin(); err != nil {
+		return nil, "", err
+	}
 	watch := machine.Watch()
 	err := h.all(ctx)
-	for _, b := range h.benches {
-		b.close()
-	}
 	conditions := watch.Stop()
 	h.doc.Conditions = &conditions
 	return h.end(ctx, err)
 }
 
-// begin makes or takes up the journal and the document.
-func (h *run) begin(resume string) error {
+// takeUp goes on where an interrupted run ended.
+func (h *run) takeUp(before *Interrupted) {
+	h.journal, h.doc = before.Journal, before.Document
+	for _, r := range h.doc.Results {
+		h.done[r.Cell] = true
+	}
+	h.session = len(h.doc.Run.Resumed) + 1
+}
+
+// close ends every process, at once where nobody waits for the rest, and lets
+// go of the journal.
+func (h *run) close(ctx context.Context) {
+	var all sync.WaitGroup
+	for _, b := range h.benches {
+		end := b.close
+		if ctx.Err() != nil {
+			end = b.stop
+		}
+		all.Go(end)
+	}
+	all.Wait()
+	if h.journal != nil {
+		h.journal.Close()
+	}
+}
+
+// begin makes journal and document, or notes in them that they are taken up.
+func (h *run) begin() error {
 	now := time.Now().UTC()
-	var err error
-	if resume != "" {
-		h.journal, h.doc, err = h.opts.Store.Resume(resume)
-		if err != nil {
-			return &UsageError{"resume", err}
-		}
-		for _, r := range h.doc.Results {
-			h.done[r.Cell] = true
-		}
-		h.session = len(h.doc.Run.Resumed) + 1
+	if h.session > 0 {
 		s := results.Session{Started: now, Peaks: h.peaks}
 		h.doc.Run.Resumed = append(h.doc.Run.Resumed, s)
 		return h.journal.Session(s)
 	}
+	var err error
 	h.doc = &results.Document{Schema: results.Schema, Machine: h.info, Peaks: h.peaks, Results: []results.Result{},
 		Run: results.Run{ID: results.NewRunID(), Started: now, Command: h.opts.Command, Seed: h.opts.Seed, Effort: h.effortTaken()}}
 	h.journal, err = h.opts.Store.Begin(results.Header{Run: h.doc.Run, Machine: h.info, Peaks: h.peaks})
@@ -88,9 +128,9 @@ func (h *run) begin(resume string) error {
 }
 
 func (h *run) effortTaken() results.Effort {
-	e := results.Effort{Name: h.effort.Name, Rounds: h.effort.Rounds, RoundSeconds: h.effort.Round.Seconds(), Processes: 1}
-	if h.effort.FreshProcess {
-		e.Processes = h.effort.Rounds
+	e := results.Effort{Name: h.Effort.Name, Rounds: h.Effort.Rounds, RoundSeconds: h.Effort.Round.Seconds(), Processes: 1}
+	if h.Effort.FreshProcess {
+		e.Processes = h.Effort.Rounds
 	}
 	return e
 }
@@ -124,6 +164,10 @@ func (h *run) threads() int {
 // keep enters a finished cell into the journal and the document.
 func (h *run) keep(r *results.Result) {
 	r.Session = h.session
+	if err := r.Validate(); err != nil {
+		// Whatever a backend says, it must not cost the others their document.
+		r = r.Bare(results.StatusError, &results.Cause{Kind: results.CauseProtocol, Message: "no result can hold what came of it: " + err.Error()})
+	}
 	if err := h.journal.Append(r); err != nil {
 		h.events.Note(fmt.Sprintf("the journal does not take %s: %v", r.Cell, err))
 	}
@@ -149,12 +193,25 @@ func (h *run) end(ctx context.Context, err error) (*results.Document, string, er
 	if err != nil {
 		return h.doc, "", fmt.Errorf("saving the result: %w (the journal of run %s keeps every cell)", err, h.doc.Run.ID)
 	}
-	return h.doc, path, h.journal.Remove()
+	err = errors.Join(h.journal.Remove(), h.removeCheckpoints())
+	h.journal = nil
+	return h.doc, path, err
+}
+
+// removeCheckpoints removes what only a resumption would have needed.
+func (h *run) removeCheckpoints() error {
+	var all []error
+	for _, c := range h.Cells {
+		if err := os.Remove(h.checkpoint(c)); !errors.Is(err, fs.ErrNotExist) {
+			all = append(all, err)
+		}
+	}
+	return errors.Join(all...)
 }
 
 // compare holds the cells of each task against those of the first backend.
 func (h *run) compare() {
-	if len(h.benches) < 2 && len(h.opts.Math) == 0 {
+	if h.Comparisons() == 0 {
 		return
 	}
 	if err := h.doc.CompareWithin("", 0); err != nil {

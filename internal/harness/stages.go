@@ -2,8 +2,11 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
+	"slices"
+	"strings"
 
 	"github.com/clsbench/clsbench/backends"
 	"github.com/clsbench/clsbench/backends/plugin"
@@ -12,10 +15,45 @@ import (
 	"github.com/clsbench/clsbench/workloads"
 )
 
+// introduce starts the backends, so that a wrong option or math mode is told
+// before anything is measured. One that does not come up is its cells' trouble.
+func (h *run) introduce(ctx context.Context) error {
+	known, all := []string{backends.Strict}, true
+	for _, c := range h.Cells {
+		b := h.bench(c)
+		err := b.start(ctx)
+		var spec *plugin.SpecError
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.As(err, &spec):
+			return &UsageError{"backend", spec}
+		case err != nil:
+			all = false
+		}
+		known = append(known, b.desc.Math...)
+	}
+	for _, m := range h.opts.Math {
+		if all && !slices.Contains(known, m) {
+			slices.Sort(known)
+			return badFlag("math", "%q: no backend has it; there are %s", m, strings.Join(slices.Compact(known), ", "))
+		}
+	}
+	return nil
+}
+
 // all works through the plan: each workload's training runs, then its groups
-// of cells. The error is only ever one that
-// ends the run; cells keep theirs.
+// of cells. The error is only ever one that ends the run; cells keep theirs.
 func (h *run) all(ctx context.Context) error {
+	for _, b := range h.order() {
+		err := h.judgeOps(ctx, b, h.cellsOf(b))
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			b.close() // each of its cells tries anew and says what is wrong
+		}
+	}
 	trainings := map[string]*trained{}
 	for _, group := range h.groups() {
 		if ctx.Err() != nil {
@@ -69,16 +107,35 @@ func (h *run) bench(c *Cell) *bench {
 		h.benches[key] = &bench{
 			spec:   c.Spec,
 			config: backends.SessionConfig{Math: c.Math, Threads: h.threads()},
-			opts:   plugin.Options{Registry: h.registry},
+			opts:   plugin.Options{Registry: h.registry, MemoryLimit: h.opts.Memory},
 			limit:  h.opts.Timeout,
 		}
 	}
 	return h.benches[key]
 }
 
+// order makes every bench of the plan, in the plan's order.
+func (h *run) order() (list []*bench) {
+	for _, c := range h.Cells {
+		if b := h.bench(c); !h.done[c.String()] && !slices.Contains(list, b) {
+			list = append(list, b)
+		}
+	}
+	return list
+}
+
+func (h *run) cellsOf(b *bench) (list []*Cell) {
+	for _, c := range h.Cells {
+		if h.bench(c) == b {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
 // trains says whether the plan trains the cell's workload on its backend to
 // an accuracy: some train cell of both is in it, and the effort claims figures.
-func (h *run) trains(c *Cell) bool { return h.effort.Figures && h.trainingCell(c) != nil }
+func (h *run) trains(c *Cell) bool { return h.Effort.Figures && h.trainingCell(c) != nil }
 
 // trainingCell is the train cell whose recipe the training run follows.
 func (h *run) trainingCell(c *Cell) *Cell {
@@ -110,6 +167,7 @@ func (h *run) newLane(ctx context.Context, c *Cell, t *trained) (*lane, error) {
 		// Forward, and the gradients to inputs and to weights.
 		l.result.FLOPsPerImage *= 3
 	}
+	b.identify(l.result)
 	l.build = func(ctx context.Context) (*rig, error) { return h.rigFor(ctx, c, b, set, weights) }
 	l.judge = newJudge(h, l)
 	if t != nil {
@@ -163,6 +221,6 @@ func (h *run) evaluate(ctx context.Context, l *lane) error {
 // repro is the line that measures the cell alone, under the same seed.
 func (h *run) repro(c *Cell) string {
 	s := fmt.Sprintf("clsbench run --backend %s --workload %s --effort %s --seed %d --filter %s",
-		shellQuote(c.Spec.String()), shellQuote(c.Workload.String()), h.effort.Name, h.opts.Seed, shellQuote("^"+regexp.QuoteMeta(c.String())+"$"))
+		shellQuote(c.Spec.String()), shellQuote(c.Workload.String()), h.Effort.Name, h.opts.Seed, shellQuote("^"+regexp.QuoteMeta(c.String())+"$"))
 	return s + h.opts.reproFlags(c)
 }

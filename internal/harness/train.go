@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
 	"path/filepath"
 
 	"github.com/clsbench/clsbench/results"
@@ -23,6 +24,7 @@ type trained struct {
 func (h *run) trainOnce(ctx context.Context, c *Cell, b *bench) *trained {
 	t, err := h.train(ctx, c, b)
 	if err != nil {
+		b.broken = true
 		return &trained{err: err}
 	}
 	return t
@@ -63,9 +65,11 @@ func (h *run) train(ctx context.Context, c *Cell, b *bench) (*trained, error) {
 }
 
 // checkpoint is the file that a training run saves its epochs to, next to the
-// journal and named by the run and the cell.
+// journal and named by the run and by what trains on what.
 func (h *run) checkpoint(c *Cell) string {
-	name := fmt.Sprintf("%s-%s-%s.checkpoint.safetensors", h.doc.Run.ID, c.Workload.Name, c.Spec.Label)
+	key := fnv.New32a()
+	fmt.Fprint(key, c.Workload.String(), "\x00", benchKey(c))
+	name := fmt.Sprintf("%s-%08x.checkpoint.safetensors", h.doc.Run.ID, key.Sum32())
 	return filepath.Join(h.opts.Store.Dir, name)
 }
 

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/google/renameio/v2"
+	"github.com/spf13/cobra"
+
+	"github.com/clsbench/clsbench/backends"
+	"github.com/clsbench/clsbench/backends/plugin"
+	"github.com/clsbench/clsbench/conformance"
+)
+
+type conformFlags struct {
+	backend string
+	suites  []string
+	filter  string
+	effort  string
+	seed    uint64
+	threads int
+	math    string
+	out     string
+	bundles string
+	list    bool
+	timeout time.Duration
+}
+
+func newConformCmd() *cobra.Command {
+	var f conformFlags
+	cmd := &cobra.Command{
+		Use:   "conform",
+		Short: "Run the conformance suites on a backend",
+		Long: `conform starts a backend and runs the suites' cases on it: single ops, gradients,
+fused and cut programs, networks, trajectories, and the contract itself. Bounds
+come from float64 and from what legal implementations do. A failure names the
+case, its error as a multiple of the bound, the worst element, what the wrong
+ones have in common, and the line that repeats it.
+
+Exit codes: 0 pass; 1 a case failed, or none ran; 2 bad input; 130 interrupted.`,
+		Example: `  clsbench conform --backend cpu
+  clsbench conform --backend cpu:isa=generic --effort quick
+  clsbench conform --backend 'exec:./my-plugin' --suite protocol
+  clsbench conform --backend cpu --filter '^Conv/' --list
+  clsbench conform --backend cpu --out report.json --bundles ./failures`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.backend, "backend", "cpu", "backend to judge")
+	fl.StringSliceVar(&f.suites, "suite", nil, "suites, a list (default all): "+strings.Join(suiteNames(), ", "))
+	fl.StringVar(&f.filter, "filter", "", "only cases whose name matches this RE2 expression")
+	fl.StringVar(&f.effort, "effort", "standard", "smoke, quick or standard")
+	fl.Uint64Var(&f.seed, "seed", 0, "seed of all data (default a fresh one, recorded)")
+	fl.IntVar(&f.threads, "threads", 0, "threads of the backend (default all that the process may use)")
+	fl.StringVar(&f.math, "math", backends.Strict, "math mode of the session")
+	fl.StringVar(&f.out, "out", "", "file for the report, JSON")
+	fl.StringVar(&f.bundles, "bundles", "", "folder for failures: program, inputs, expected, got")
+	fl.BoolVar(&f.list, "list", false, "print the cases' names and stop")
+	fl.DurationVar(&f.timeout, "timeout", time.Minute, "how long one case may take")
+	for flag, fn := range map[string]cobra.CompletionFunc{
+		"backend": completeBackends, "suite": fixed(suiteNames()...), "effort": fixed("smoke", "quick", "standard"),
+	} {
+		if err := cmd.RegisterFlagCompletionFunc(flag, fn); err != nil {
+			panic(err) // a flag of that name does not exist: our own fault
+		}
+	}
+	return cmd
+}
+
+func suiteNames() (names []string) {
+	for _, s := range conformance.Suites() {
+		names = append(names, string(s))
+	}
+	return names
+}
+
+// options turns flags into the suite's options.
+func (f *conformFlags) options() (o conformance.Options, err error) {
+	for _, s := range f.suites {
+		suite, err := conformance.ParseSuite(s)
+		if err != nil {
+			return o, usagef("flag --suite: %w", err)
+		}
+		o.Suites = append(o.Suites, suite)
+	}
+	if o.Effort, err = conformance.ParseEffort(f.effort); err != nil {
+		return o, usagef("flag --effort: %w", err)
+	}
+	if f.filter != "" {
+		if o.Filter, err = regexp.Compile(f.filter); err != nil {
+			return o, usagef("flag --filter: %w", err)
+		}
+	}
+	if f.seed >= conformance.MaxSeed {
+		return o, usagef("flag --seed: %d: want less than 2^53", f.seed)
+	}
+	if f.threads < 0 {
+		return o, usagef("flag --threads: %d: want 0 (all) or more", f.threads)
+	}
+	o.Seed, o.Label, o.Timeout, o.Out, o.Cache = f.seed, f.backend, f.timeout, f.bundles, conformance.UserCache()
+	o.Config = backends.SessionConfig{Math: f.math, Threads: f.threads, Guards: true}
+	return o, nil
+}
+
+func (f *conformFlags) run(cmd *cobra.Command) error {
+	o, err := f.options()
+	if err != nil {
+		return err
+	}
+	if names := o.Names(); f.list {
+		for _, n := range names {
+			fmt.Fprintln(cmd.OutOrStdout(), n)
+		}
+		return nil
+	} else if len(names) == 0 {
+		return usagef("flag --filter: %q matches no case; --list prints their names", f.filter)
+	}
+	spec, err := plugin.ParseSpec(f.backend)
+	if err != nil {
+		return usagef("flag --backend: %w", err)
+	}
+	p, err := openPlugin(cmd.Context(), spec)
+	if err != nil {
+		return err
+	}
+	defer func() { p.Close() }()
+	ui := newProgress(cmd)
+	defer ui.Close()
+	o.Progress = func(done, total int, r *conformance.Result) {
+		ui.Stage("conform", done, total, r.Op)
+		if r.Status != conformance.StatusPass && r.Status != conformance.StatusUnsupported {
+			ui.say("%-12s%s: %s", r.Status, r.Case, r.Why)
+		}
+	}
+	o.Restart = func(ctx context.Context) (backends.Backend, error) {
+		p.Close()
+		next, err := openPlugin(ctx, spec)
+		if err == nil {
+			p = next
+		}
+		return next, err
+	}
+	return f.judge(cmd, p, o, ui)
+}
+
+// judge runs the suites, prints the summary and writes the report.
+func (f *conformFlags) judge(cmd *cobra.Command, p *plugin.Plugin, o conformance.Options, ui *progress) error {
+	runner, err := conformance.NewRunner(p, o)
+	if err != nil {
+		return usage(err)
+	}
+	report, err := runner.Run(cmd.Context())
+	ui.Close()
+	if report == nil {
+		return err
+	}
+	if err != nil {
+		ui.say("! %v", err)
+	}
+	printReport(cmd, report)
+	if f.out != "" {
+		var b bytes.Buffer
+		if err := report.WriteJSON(&b); err != nil {
+			return err
+		}
+		if err := renameio.WriteFile(f.out, b.Bytes(), 0o644); err != nil {
+			return usagef("flag --out: %w", err)
+		}
+	}
+	switch err := report.Error(); {
+	case cmd.Context().Err() != nil:
+		return &exitError{exitInterrupted, fmt.Errorf("interrupted after %d cases", len(report.Results))}
+	case err != nil:
+		return &exitError{exitVerdict, err}
+	}
+	return nil
+}
+
+// printReport is the summary by suite and by family, then each failure with
+// the line that repeats it.
+func printReport(cmd *cobra.Command, r *conformance.Report) {
+	out := cmd.OutOrStdout()
+	fmt.Fprintf(out, "%s %s · %s · suite %s · seed %d · %.1f s\n", r.Backend.Name, r.Backend.Version, r.Backend.Math, r.Version, r.Seed, r.Seconds)
+	var rows [][]string
+	for _, s := range r.Suites {
+		if s.Ran() > 0 || s.Unsupported > 0 {
+			rows = append(rows, countRow("suite "+string(s.Suite), s.Counts, strings.ToUpper(string(s.Verdict))))
+		}
+	}
+	for _, f := range r.Families {
+		rows = append(rows, countRow(f.Op, f.Counts, fmt.Sprintf("%.3g", float64(f.Worst))))
+	}
+	_ = table(cmd, []string{"family", "pass", "fail", "unsupported", "mistrusted", "worst e/bound"}, rows) // as unwritable as the line before
+	for _, u := range r.Unsupported {
+		fmt.Fprintf(out, "unsupported %s: %s (%d cases)\n", u.Feature, u.Why, u.Cases)
+	}
+	for _, x := range r.Failures() {
+		printFailure(out, r, x)
+	}
+}
+
+func countRow(name string, c conformance.Counts, last string) []string {
+	return []string{name, fmt.Sprint(c.Pass), fmt.Sprint(c.Fail), fmt.Sprint(c.Unsupported), fmt.Sprint(c.Mistrusted), last}
+}
+
+func printFailure(out io.Writer, r *conformance.Report, x *conformance.Result) {
+	fmt.Fprintf(out, "\n%s %s\n    %s\n", strings.ToUpper(string(x.Status)), x.Case, x.Why)
+	fmt.Fprintf(out, "    again: clsbench conform --backend '%s' --filter '^%s$' --seed %d\n", r.Backend.Label, regexp.QuoteMeta(x.Case), r.Seed)
+}
