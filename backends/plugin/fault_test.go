@@ -86,14 +86,19 @@ func newRig(t *testing.T, in, how string, change ...func(*Options)) *rig {
 		f(&o)
 	}
 	r := &rig{Plugin: open(t, "faulty:in="+in+",how="+how, o)}
+	r.program = newProgram(t)
+	return r
+}
+
+// newProgram is y = 2x, w ← x.
+func newProgram(t require.TestingT) *graph.Program {
 	b := graph.NewBuilder("double")
 	x := b.Feed("x", tensor.T(tensor.F32, 4))
 	b.Update(b.State("w", tensor.T(tensor.F32, 4)), x)
 	b.Fetch(b.Op("Add", nil, x, x))
-	var err error
-	r.program, err = b.Program()
+	p, err := b.Program()
 	require.NoError(t, err)
-	return r
+	return p
 }
 
 // all makes every call in turn and returns the first error.

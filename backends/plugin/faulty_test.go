@@ -48,7 +48,10 @@ func misbehave(call, wanted string) {
 		go func() { panic("planned panic in a goroutine") }()
 		select {}
 	case "hang":
+		fmt.Fprintln(os.Stderr, "hangs in", call)
 		select {}
+	case "speak":
+		fmt.Fprintln(os.Stderr, "runs")
 	case "version":
 		fmt.Printf("1|2|unix|%s/socket|grpc\n", os.Getenv("PLUGIN_UNIX_SOCKET_DIR"))
 		select {}

@@ -18,6 +18,7 @@ var registry = Registry{"null": null.New, "reference": reference.New, "faulty": 
 
 func TestMain(m *testing.M) {
 	MaybeServe(registry)
+	maybeHost()
 	os.Exit(m.Run())
 }
 

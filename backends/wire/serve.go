@@ -58,20 +58,25 @@ var serving atomic.Pointer[Server]
 // WatchHost ends the process when its host dies or asks for it by SIGTERM.
 // Serve calls it; who needs long to make a backend may do so before.
 var WatchHost = sync.OnceFunc(func() {
-	var once sync.Once
-	end := func(hostDied bool) {
-		once.Do(func() {
-			quit(hostDied)
-			os.Exit(1)
-		})
-	}
 	terminate := make(chan os.Signal, 1)
 	signal.Notify(terminate, syscall.SIGTERM)
+	died := make(chan struct{})
+	watchPipe(func() { close(died) })
 	go func() {
-		<-terminate
-		end(hostGone())
+		select {
+		case <-died:
+		case <-terminate:
+			// The kernel sends it when the host dies, a user at any time. Of a dying
+			// host the pipe tells, though perhaps a little later.
+		}
+		select {
+		case <-died:
+			quit(true)
+		case <-time.After(100 * time.Millisecond):
+			quit(false)
+		}
+		os.Exit(1)
 	}()
-	watchPipe(func() { end(true) })
 })
 
 // quit tidies up before the process ends. Closing may hang with whatever the

@@ -12,12 +12,6 @@ func redirectStdout(log *os.File) {
 	_ = unix.Dup3(int(log.Fd()), 1, 0) // C libraries write there
 }
 
-// hostGone tells whether the process that started this one has died: SIGTERM
-// comes both from the kernel then and from a user.
-func hostGone() bool { return os.Getppid() != startedBy }
-
-var startedBy = os.Getppid()
-
 // killGroup ends the children of a plugin whose host is dead, and the plugin
 // with them, if the host gave it a process group of its own.
 func killGroup() {

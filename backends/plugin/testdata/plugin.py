@@ -271,6 +271,13 @@ def handler(backend, device, method):  # serves a method on the device's thread,
 def main():
     if os.environ.get("CLSBENCH_PLUGIN") != "clsbench.backend":
         sys.exit("This is a clsbench plugin, which clsbench starts.")
+    socket = os.path.join(os.environ["PLUGIN_UNIX_SOCKET_DIR"], "socket")
+    def end(*_):  # the host has died: nobody else tidies up, and a run under way is not waited for
+        shutil.rmtree(os.environ.get("CLSBENCH_RUN_DIR", socket), ignore_errors=True)
+        os._exit(1)
+    signal.signal(signal.SIGTERM, end)
+    life = int(os.environ["CLSBENCH_LIFE_PIPE"])
+    threading.Thread(target=lambda: os.read(life, 1) or end(), daemon=True).start()
     limits = [(f"grpc.max_{way}_message_length", 256 * MIB) for way in ("send", "receive")]
     server = grpc.server(futures.ThreadPoolExecutor(16), options=limits)
     backend, device, over = Backend(), futures.ThreadPoolExecutor(1), threading.Event()
@@ -280,18 +287,12 @@ def main():
     methods["plugin.GRPCController"] = {"Shutdown": raw(lambda: over.set() or b"")}
     for service, handlers in methods.items():
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
-    socket = os.path.join(os.environ["PLUGIN_UNIX_SOCKET_DIR"], "socket")
     server.add_insecure_port("unix:" + socket)
     server.start()
-    def end(*_):  # the host has died: nobody else tidies up, and a run under way is not waited for
-        shutil.rmtree(os.environ.get("CLSBENCH_RUN_DIR", socket), ignore_errors=True)
-        os._exit(1)
-    signal.signal(signal.SIGTERM, end)
-    life = int(os.environ["CLSBENCH_LIFE_PIPE"])
-    threading.Thread(target=lambda: os.read(life, 1) or end(), daemon=True).start()
     print(f"1|1|unix|{socket}|grpc", flush=True)
     os.dup2(2, 1)  # from now on standard output is the log
     over.wait()
     server.stop(0.1).wait()
     os._exit(0)
+
 main()
