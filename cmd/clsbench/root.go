@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/clsbench/clsbench/backends"
+	"github.com/clsbench/clsbench/backends/cpu"
 	"github.com/clsbench/clsbench/backends/null"
 	"github.com/clsbench/clsbench/backends/plugin"
 	"github.com/clsbench/clsbench/backends/reference"
@@ -13,6 +14,7 @@ import (
 // of its own all the same.
 func embedded() plugin.Registry {
 	return plugin.Registry{
+		"cpu":       func() backends.Backend { return cpu.New() },
 		"reference": func() backends.Backend { return reference.New() },
 		"null":      func() backends.Backend { return null.New() },
 	}
