@@ -53,6 +53,23 @@ func (d *Document) check() []Problem {
 // Measured says whether figures of the cell can be read.
 func (r *Result) Measured() bool { return r.Status.Measured() }
 
+// Validate checks one row as reading it back would. The error is an *InvalidError.
+func (r *Result) Validate() error {
+	raw, err := encodeLine(r)
+	if err != nil {
+		return err // a number that JSON has not
+	}
+	_, err = decodeResult(raw)
+	return err
+}
+
+// Bare is a row of the same cell that claims nothing: what is left of one that no document can hold.
+func (r *Result) Bare(s Status, c *Cause) *Result {
+	return &Result{Cell: r.Cell, Status: s, Cause: c, Backend: r.Backend, Workload: r.Workload, Mode: r.Mode, Scenario: r.Scenario,
+		Data: r.Data, Precision: r.Precision, Batch: r.Batch, Threads: r.Threads, Math: r.Math, Repro: r.Repro, Session: r.Session,
+		Conformance: Conformance{Verdict: VerdictNone}}
+}
+
 // check goes through one result that the schema accepts.
 func (r *Result) check() []Problem {
 	var c checker

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/gofrs/flock"
 
@@ -243,14 +244,7 @@ func decodeResult(raw []byte) (*Result, error) {
 }
 
 func (s Store) findJournal(prefix string) (string, error) {
-	paths, err := filepath.Glob(s.journalPath("*"))
-	if err != nil {
-		return "", err
-	}
-	ids := make([]string, len(paths))
-	for i, p := range paths {
-		ids[i] = filepath.Base(p[:len(p)-len(journalSuffix)])
-	}
+	ids := s.Unfinished()
 	i, err := oneOf(prefix, ids)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("no unfinished run %q in %s; see clsbench results list: %w", prefix, s.Dir, fs.ErrNotExist)
@@ -258,5 +252,15 @@ func (s Store) findJournal(prefix string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return paths[i], nil
+	return s.journalPath(ids[i]), nil
+}
+
+// Unfinished lists the ids of the runs that have a journal, under way or interrupted.
+func (s Store) Unfinished() []string {
+	paths, _ := filepath.Glob(s.journalPath("*")) // the pattern is ours
+	ids := make([]string, len(paths))
+	for i, p := range paths {
+		ids[i] = strings.TrimSuffix(filepath.Base(p), journalSuffix)
+	}
+	return ids
 }
