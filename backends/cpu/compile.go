@@ -242,7 +242,10 @@ func (b *builder) overlap() {
 	}
 	for i, p := range b.parts {
 		for _, o := range p.overlaps {
-			out, in := o.out.mem.root(), o.in.mem.root()
+			out, in := o.out.mem, o.in.mem.root()
+			if out.joined != nil { // lies where another input did
+				continue
+			}
 			if out.kind != arenaMemory || out.size != in.size || in.last != i || o.out.typ.DType != o.in.typ.DType || b.readByOthers(p, o, in) {
 				continue
 			}
