@@ -2,8 +2,13 @@ package backends
 
 import (
 	"context"
+	"errors"
+	"math"
 	"time"
 )
+
+// MaxSteps is the most steps of one call: each brings a sample back.
+const MaxSteps = 1_000_000_000
 
 // Now reads the clock of samples. Go's monotonic clock is CLOCK_MONOTONIC on
 // Linux but hides its origin; the offset is taken once by nowOrigin.
@@ -17,11 +22,18 @@ func Loop(ctx context.Context, r RunRequest, out []StepSample, step func(n int64
 	if r.Steps < 0 || r.First < 0 || (r.Arrival != nil && len(r.Arrival) != r.Steps) {
 		return nil, Errorf(InvalidArgument, "run: first %d, steps %d, %d arrivals", r.First, r.Steps, len(r.Arrival))
 	}
+	if r.Steps > MaxSteps || r.First > math.MaxInt64-int64(r.Steps) {
+		return nil, Errorf(InvalidArgument, "run: first %d, steps %d: want at most %d steps, numbered in 63 bits", r.First, r.Steps, MaxSteps)
+	}
 	out = out[:0]
 	begin := Now()
 	for i := range r.Steps {
-		if ctx.Err() != nil {
-			return out, Errorf(Canceled, "run stopped after %d of %d steps", i, r.Steps)
+		if cause := ctx.Err(); cause != nil {
+			code := Canceled
+			if errors.Is(cause, context.DeadlineExceeded) {
+				code = DeadlineExceeded
+			}
+			return out, Errorf(code, "run stopped after %d of %d steps", i, r.Steps)
 		}
 		var s StepSample
 		due := int64(0)
