@@ -2,7 +2,6 @@ package cpu
 
 import (
 	"fmt"
-	"math"
 	"reflect"
 
 	"github.com/clsbench/clsbench/backends/cpu/kernel"
@@ -108,10 +107,8 @@ func buildAdam(b *builder, p *part) error {
 	list, total := b.updates(p)
 	c := p.head()
 	p.kernel = fmt.Sprintf("adam %v", b.isa)
-	beta1, beta2 := c.Float("beta1"), c.Float("beta2")
 	a := kernel.Adam{
-		Beta1: float32(beta1), Rest1: float32(1 - beta1), Beta2: float32(beta2), Rest2: float32(1 - beta2),
-		Epsilon: float32(c.Float("epsilon")), Decay: float32(c.Float("weight_decay")),
+		Beta1: c.Float("beta1"), Beta2: c.Float("beta2"), Epsilon: c.Float("epsilon"), Decay: c.Float("weight_decay"),
 	}
 	for i := range list {
 		u := &list[i]
@@ -122,10 +119,7 @@ func buildAdam(b *builder, p *part) error {
 			return
 		}
 		a := a
-		a.LR = u.in[5].f32()[0]
-		t := float64(view[int64](u.in[4])[0]) + 1
-		// 1 - betaᵗ without the cancellation.
-		a.Fix1, a.Fix2 = float32(-math.Expm1(t*math.Log(beta1))), float32(-math.Expm1(t*math.Log(beta2)))
+		a.LR, a.T = float64(u.in[5].f32()[0]), float64(view[int64](u.in[4])[0])+1
 		a.Step(b.isa, u.out[0].f32()[lo:hi], u.out[1].f32()[lo:hi], u.out[2].f32()[lo:hi],
 			u.in[0].f32()[lo:hi], u.in[1].f32()[lo:hi], u.in[2].f32()[lo:hi], u.in[3].f32()[lo:hi])
 	}

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
@@ -52,44 +55,78 @@ func emitSGD(a *asm, i isa) {
 	a.end()
 }
 
+// emitAdam computes in float64, half a vector of f32 at a time: its quotient
+// would gather some ten roundings, more than the gradient's own.
 func emitAdam(a *asm, i isa) {
 	name := "adam" + i.name
-	a.function(name, "func(p2, m2, v2, p, grad, m, v *float32, n int, "+
-		float32s("lr", "beta1", "rest1", "beta2", "rest2", "fix1", "fix2", "epsilon", "wd")+", decay int)",
-		name+" is, with rest = 1-beta, fix = 1-beta^t and decay 0 or 1,",
+	coefficients := []string{"lr1", "beta1", "rest1", "beta2", "rest2", "fix2", "epsilon", "wd"}
+	a.function(name, "func(p2, m2, v2, p, grad, m, v *float32, n int, "+strings.Join(coefficients, ", ")+" float64, decay int)",
+		name+" is, for n a multiple of "+fmt.Sprint(i.lanes/2)+" and decay 0 or 1, in float64 between loads and stores,",
 		"for i := range n {",
 		"\td := grad[i]; if decay != 0 { d += wd*p[i] }",
-		"\tm2[i] = beta1*m[i] + rest1*d",
-		"\tv2[i] = beta2*v[i] + rest2*d*d",
-		"\tp2[i] = p[i] - lr*(m2[i]/fix1)/(sqrt(v2[i]/fix2)+epsilon)",
+		"\tmi := beta1*m[i] + rest1*d",
+		"\tvi := beta2*v[i] + rest2*d*d",
+		"\tp2[i], m2[i], v2[i] = p[i] - lr1*mi/(sqrt(vi*fix2)+epsilon), mi, vi",
 		"}")
 	c := map[string]reg.VecVirtual{}
-	for _, n := range []string{"lr", "beta1", "rest1", "beta2", "rest2", "fix1", "fix2", "epsilon", "wd"} {
-		c[n] = a.broadcast(i, n)
+	for _, n := range coefficients {
+		m, err := a.Param(n).Resolve()
+		if err != nil {
+			panic(err)
+		}
+		c[n] = a.vec(i)
+		a.VBROADCASTSD(m.Addr, c[n])
 	}
-	decay := a.arg("decay")
-	instance := 0
-	a.stream(i, "p2", "m2", "v2", "p", "grad", "m", "v").each(1, func(_ int, x access) {
-		instance++
-		p, d := x.load(3), x.load(4)
-		a.decay(label("noDecay%d", instance), decay, c["wd"], p, d)
-		m := x.load(5)
-		a.VMULPS(c["beta1"], m, m)
-		a.VFMADD231PS(c["rest1"], d, m)
-		x.store(m, 1)
-		v := x.load(6)
-		a.VMULPS(c["beta2"], v, v)
-		a.VMULPS(d, d, d)
-		a.VFMADD231PS(c["rest2"], d, v)
-		x.store(v, 2)
-		a.VDIVPS(c["fix1"], m, m)
-		a.VMULPS(c["lr"], m, m)
-		a.VDIVPS(c["fix2"], v, v)
-		a.VSQRTPS(v, v)
-		a.VADDPS(c["epsilon"], v, v)
-		a.VDIVPS(v, m, m)
-		a.VSUBPS(m, p, p)
-		x.store(p, 0)
-	})
+	ptr := map[string]reg.GPVirtual{}
+	names := []string{"p2", "m2", "v2", "p", "grad", "m", "v"}
+	for _, n := range names {
+		ptr[n] = a.arg(n)
+	}
+	load := func(n string) reg.VecVirtual {
+		v := a.vec(i)
+		a.VCVTPS2PD(at(ptr[n], 0), v)
+		return v
+	}
+	store := func(v reg.VecVirtual, n string) {
+		if i == avx512 {
+			h := a.YMM()
+			a.VCVTPD2PS(v, h)
+			a.VMOVUPS(h, at(ptr[n], 0))
+		} else {
+			h := a.XMM()
+			a.VCVTPD2PSY(v, h)
+			a.VMOVUPS(h, at(ptr[n], 0))
+		}
+	}
+	n, decay := a.arg("n"), a.arg("decay")
+	a.Label("loop")
+	a.SUBQ(operand.I32(i.lanes/2), n)
+	a.JLT(operand.LabelRef("done"))
+	p, d := load("p"), load("grad")
+	a.TESTQ(decay, decay)
+	a.JEQ(operand.LabelRef("noDecay"))
+	a.VFMADD231PD(p, c["wd"], d)
+	a.Label("noDecay")
+	m := load("m")
+	a.VMULPD(c["beta1"], m, m)
+	a.VFMADD231PD(c["rest1"], d, m)
+	v := load("v")
+	a.VMULPD(c["beta2"], v, v)
+	a.VMULPD(d, d, d)
+	a.VFMADD231PD(c["rest2"], d, v)
+	store(m, "m2")
+	store(v, "v2")
+	a.VMULPD(c["fix2"], v, v)
+	a.VSQRTPD(v, v)
+	a.VADDPD(c["epsilon"], v, v)
+	a.VMULPD(c["lr1"], m, m)
+	a.VDIVPD(v, m, m)
+	a.VSUBPD(m, p, p)
+	store(p, "p2")
+	for _, n := range names {
+		a.ADDQ(operand.I32(i.bytes()/2), ptr[n])
+	}
+	a.JMP(operand.LabelRef("loop"))
+	a.Label("done")
 	a.end()
 }

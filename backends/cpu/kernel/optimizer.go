@@ -35,35 +35,46 @@ func (s *SGD) stepGo(p2, v2, p, g, v []float32) {
 	}
 }
 
-// Adam is a step of Kingma and Ba's algorithm 1 (2015): d = g + Decay·p,
-// m' = Beta1·m + Rest1·d, v' = Beta2·v + Rest2·d²,
-// p' = p - LR·(m'/Fix1)/(√(v'/Fix2) + Epsilon), with Rest = 1-Beta and
-// Fix = 1-Betaᵗ.
+// Adam is a step of Kingma and Ba's algorithm 1 (2015), the T-th from 1 on:
+// d = g + Decay·p, m' = Beta1·m + (1-Beta1)·d, v' = Beta2·v + (1-Beta2)·d²,
+// p' = p - LR·(m'/(1-Beta1ᵀ))/(√(v'/(1-Beta2ᵀ)) + Epsilon). It is computed in
+// float64 and rounded once.
 type Adam struct {
-	LR, Beta1, Rest1, Beta2, Rest2, Fix1, Fix2, Epsilon, Decay float32
+	LR, Beta1, Beta2, Epsilon, Decay float64
+	T                                float64
+}
+
+// adamFactors are what a step multiplies by.
+type adamFactors struct{ lr1, beta1, rest1, beta2, rest2, fix2, epsilon, wd float64 }
+
+func (a *Adam) factors() adamFactors {
+	// 1 - betaᵀ, without the cancellation.
+	fix1, fix2 := -math.Expm1(a.T*math.Log(a.Beta1)), -math.Expm1(a.T*math.Log(a.Beta2))
+	return adamFactors{a.LR / fix1, a.Beta1, 1 - a.Beta1, a.Beta2, 1 - a.Beta2, 1 / fix2, a.Epsilon, a.Decay}
 }
 
 // Step computes p', m' and v' for all of p2; outputs may be their inputs.
 func (a *Adam) Step(i ISA, p2, m2, v2, p, g, m, v []float32) {
 	n := len(p2)
 	m2, v2, p, g, m, v = m2[:n], v2[:n], p[:n], g[:n], m[:n], v[:n]
-	for o := 0; o < n; o += chunk / 2 {
-		e := min(o+chunk/2, n)
-		a.loop(i, p2[o:e], m2[o:e], v2[o:e], p[o:e], g[o:e], m[o:e], v[o:e])
+	f := a.factors()
+	for o := 0; o < n; o += chunk / 4 {
+		e := min(o+chunk/4, n)
+		whole := o + f.loop(i, p2[o:e], m2[o:e], v2[o:e], p[o:e], g[o:e], m[o:e], v[o:e])
+		f.stepGo(p2[whole:e], m2[whole:e], v2[whole:e], p[whole:e], g[whole:e], m[whole:e], v[whole:e])
 	}
 }
 
-func (a *Adam) stepGo(p2, m2, v2, p, g, m, v []float32) {
+func (f *adamFactors) stepGo(p2, m2, v2, p, g, m, v []float32) {
 	for j := range p2 {
-		d := g[j]
-		if a.Decay != 0 {
-			d += a.Decay * p[j]
+		d := float64(g[j])
+		if f.wd != 0 {
+			d += f.wd * float64(p[j])
 		}
-		mj := a.Beta1*m[j] + a.Rest1*d
-		vj := a.Beta2*v[j] + a.Rest2*(d*d)
-		m2[j], v2[j] = mj, vj
-		root := float32(math.Sqrt(float64(vj / a.Fix2)))
-		p2[j] = p[j] - a.LR*(mj/a.Fix1)/(root+a.Epsilon)
+		mj := f.beta1*float64(m[j]) + f.rest1*d
+		vj := f.beta2*float64(v[j]) + f.rest2*(d*d)
+		p2[j] = float32(float64(p[j]) - f.lr1*mj/(math.Sqrt(vj*f.fix2)+f.epsilon))
+		m2[j], v2[j] = float32(mj), float32(vj)
 	}
 }
 

@@ -15,16 +15,20 @@ func (s *SGD) loop(i ISA, p2, v2, p, g, v []float32) {
 	f(&p2[0], &v2[0], &p[0], &g[0], &v[0], len(p2), s.LR, s.Momentum, s.Scale, s.Decay, bit(s.Decay != 0), bit(s.Nesterov))
 }
 
-func (a *Adam) loop(i ISA, p2, m2, v2, p, g, m, v []float32) {
-	f := adamAVX2
+// loop does whole vectors and says how many elements that were.
+func (f *adamFactors) loop(i ISA, p2, m2, v2, p, g, m, v []float32) int {
+	loop, n := adamAVX2, len(p2)
 	switch i {
 	case AVX512:
-		f = adamAVX512
+		loop, n = adamAVX512, n&^7
 	case AVX2:
+		n &^= 3
 	default:
-		a.stepGo(p2, m2, v2, p, g, m, v)
-		return
+		return 0
 	}
-	f(&p2[0], &m2[0], &v2[0], &p[0], &g[0], &m[0], &v[0], len(p2),
-		a.LR, a.Beta1, a.Rest1, a.Beta2, a.Rest2, a.Fix1, a.Fix2, a.Epsilon, a.Decay, bit(a.Decay != 0))
+	if n > 0 {
+		loop(&p2[0], &m2[0], &v2[0], &p[0], &g[0], &m[0], &v[0], n,
+			f.lr1, f.beta1, f.rest1, f.beta2, f.rest2, f.fix2, f.epsilon, f.wd, bit(f.wd != 0))
+	}
+	return n
 }

@@ -78,95 +78,64 @@ done:
 	VZEROUPPER
 	RET
 
-// func adamAVX512(p2 *float32, m2 *float32, v2 *float32, p *float32, grad *float32, m *float32, v *float32, n int, lr float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, fix1 float32, fix2 float32, epsilon float32, wd float32, decay int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·adamAVX512(SB), NOSPLIT, $0-112
-	VBROADCASTSS lr+64(FP), Z0
-	VBROADCASTSS beta1+68(FP), Z1
-	VBROADCASTSS rest1+72(FP), Z2
-	VBROADCASTSS beta2+76(FP), Z3
-	VBROADCASTSS rest2+80(FP), Z4
-	VBROADCASTSS fix1+84(FP), Z5
-	VBROADCASTSS fix2+88(FP), Z6
-	VBROADCASTSS epsilon+92(FP), Z7
-	VBROADCASTSS wd+96(FP), Z8
-	MOVQ         decay+104(FP), AX
-	MOVQ         n+56(FP), CX
-	MOVQ         p2+0(FP), DX
-	MOVQ         m2+8(FP), BX
-	MOVQ         v2+16(FP), SI
-	MOVQ         p+24(FP), DI
-	MOVQ         grad+32(FP), R8
-	MOVQ         m+40(FP), R9
-	MOVQ         v+48(FP), R10
+// func adamAVX512(p2 *float32, m2 *float32, v2 *float32, p *float32, grad *float32, m *float32, v *float32, n int, lr1 float64, beta1 float64, rest1 float64, beta2 float64, rest2 float64, fix2 float64, epsilon float64, wd float64, decay int)
+// Requires: AVX, AVX512F
+TEXT ·adamAVX512(SB), NOSPLIT, $0-136
+	VBROADCASTSD lr1+64(FP), Z0
+	VBROADCASTSD beta1+72(FP), Z1
+	VBROADCASTSD rest1+80(FP), Z2
+	VBROADCASTSD beta2+88(FP), Z3
+	VBROADCASTSD rest2+96(FP), Z4
+	VBROADCASTSD fix2+104(FP), Z5
+	VBROADCASTSD epsilon+112(FP), Z6
+	VBROADCASTSD wd+120(FP), Z7
+	MOVQ         p2+0(FP), AX
+	MOVQ         m2+8(FP), CX
+	MOVQ         v2+16(FP), DX
+	MOVQ         p+24(FP), BX
+	MOVQ         grad+32(FP), SI
+	MOVQ         m+40(FP), DI
+	MOVQ         v+48(FP), R8
+	MOVQ         n+56(FP), R9
+	MOVQ         decay+128(FP), R10
 
-single:
-	CMPQ        CX, $+16
-	JLT         tail
-	VMOVUPS     (DI), Z9
-	VMOVUPS     (R8), Z10
-	TESTQ       AX, AX
-	JEQ         noDecay1
-	VFMADD231PS Z9, Z8, Z10
+loop:
+	SUBQ        $+8, R9
+	JLT         done
+	VCVTPS2PD   (BX), Z8
+	VCVTPS2PD   (SI), Z9
+	TESTQ       R10, R10
+	JEQ         noDecay
+	VFMADD231PD Z8, Z7, Z9
 
-noDecay1:
-	VMOVUPS     (R9), Z11
-	VMULPS      Z1, Z11, Z11
-	VFMADD231PS Z2, Z10, Z11
-	VMOVUPS     Z11, (BX)
-	VMOVUPS     (R10), Z12
-	VMULPS      Z3, Z12, Z12
-	VMULPS      Z10, Z10, Z10
-	VFMADD231PS Z4, Z10, Z12
-	VMOVUPS     Z12, (SI)
-	VDIVPS      Z5, Z11, Z11
-	VMULPS      Z0, Z11, Z11
-	VDIVPS      Z6, Z12, Z12
-	VSQRTPS     Z12, Z12
-	VADDPS      Z7, Z12, Z12
-	VDIVPS      Z12, Z11, Z11
-	VSUBPS      Z11, Z9, Z9
-	VMOVUPS     Z9, (DX)
-	ADDQ        $+64, DX
-	ADDQ        $+64, BX
-	ADDQ        $+64, SI
-	ADDQ        $+64, DI
-	ADDQ        $+64, R8
-	ADDQ        $+64, R9
-	ADDQ        $+64, R10
-	SUBQ        $+16, CX
-	JMP         single
-
-tail:
-	TESTQ       CX, CX
-	JLE         done
-	MOVQ        $-1, R11
-	BZHIQ       CX, R11, R11
-	KMOVW       R11, K1
-	VMOVUPS.Z   (DI), K1, Z9
-	VMOVUPS.Z   (R8), K1, Z10
-	TESTQ       AX, AX
-	JEQ         noDecay2
-	VFMADD231PS Z9, Z8, Z10
-
-noDecay2:
-	VMOVUPS.Z   (R9), K1, Z8
-	VMULPS      Z1, Z8, Z8
-	VFMADD231PS Z2, Z10, Z8
-	VMOVUPS     Z8, K1, (BX)
-	VMOVUPS.Z   (R10), K1, Z1
-	VMULPS      Z3, Z1, Z1
-	VMULPS      Z10, Z10, Z10
-	VFMADD231PS Z4, Z10, Z1
-	VMOVUPS     Z1, K1, (SI)
-	VDIVPS      Z5, Z8, Z8
-	VMULPS      Z0, Z8, Z8
-	VDIVPS      Z6, Z1, Z1
-	VSQRTPS     Z1, Z1
-	VADDPS      Z7, Z1, Z1
-	VDIVPS      Z1, Z8, Z8
-	VSUBPS      Z8, Z9, Z9
-	VMOVUPS     Z9, K1, (DX)
+noDecay:
+	VCVTPS2PD   (DI), Z10
+	VMULPD      Z1, Z10, Z10
+	VFMADD231PD Z2, Z9, Z10
+	VCVTPS2PD   (R8), Z11
+	VMULPD      Z3, Z11, Z11
+	VMULPD      Z9, Z9, Z9
+	VFMADD231PD Z4, Z9, Z11
+	VCVTPD2PS   Z10, Y9
+	VMOVUPS     Y9, (CX)
+	VCVTPD2PS   Z11, Y9
+	VMOVUPS     Y9, (DX)
+	VMULPD      Z5, Z11, Z11
+	VSQRTPD     Z11, Z11
+	VADDPD      Z6, Z11, Z11
+	VMULPD      Z0, Z10, Z10
+	VDIVPD      Z11, Z10, Z10
+	VSUBPD      Z10, Z8, Z8
+	VCVTPD2PS   Z8, Y8
+	VMOVUPS     Y8, (AX)
+	ADDQ        $+32, AX
+	ADDQ        $+32, CX
+	ADDQ        $+32, DX
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	JMP         loop
 
 done:
 	VZEROUPPER
@@ -264,95 +233,64 @@ DATA laneMask<>+56(SB)/4, $0x00000000
 DATA laneMask<>+60(SB)/4, $0x00000000
 GLOBL laneMask<>(SB), RODATA|NOPTR, $64
 
-// func adamAVX2(p2 *float32, m2 *float32, v2 *float32, p *float32, grad *float32, m *float32, v *float32, n int, lr float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, fix1 float32, fix2 float32, epsilon float32, wd float32, decay int)
+// func adamAVX2(p2 *float32, m2 *float32, v2 *float32, p *float32, grad *float32, m *float32, v *float32, n int, lr1 float64, beta1 float64, rest1 float64, beta2 float64, rest2 float64, fix2 float64, epsilon float64, wd float64, decay int)
 // Requires: AVX, FMA3
-TEXT ·adamAVX2(SB), NOSPLIT, $0-112
-	VBROADCASTSS lr+64(FP), Y0
-	VBROADCASTSS beta1+68(FP), Y1
-	VBROADCASTSS rest1+72(FP), Y2
-	VBROADCASTSS beta2+76(FP), Y3
-	VBROADCASTSS rest2+80(FP), Y4
-	VBROADCASTSS fix1+84(FP), Y5
-	VBROADCASTSS fix2+88(FP), Y6
-	VBROADCASTSS epsilon+92(FP), Y7
-	VBROADCASTSS wd+96(FP), Y8
-	MOVQ         decay+104(FP), AX
-	MOVQ         n+56(FP), CX
-	MOVQ         p2+0(FP), DX
-	MOVQ         m2+8(FP), BX
-	MOVQ         v2+16(FP), SI
-	MOVQ         p+24(FP), DI
-	MOVQ         grad+32(FP), R8
-	MOVQ         m+40(FP), R9
-	MOVQ         v+48(FP), R10
+TEXT ·adamAVX2(SB), NOSPLIT, $0-136
+	VBROADCASTSD lr1+64(FP), Y0
+	VBROADCASTSD beta1+72(FP), Y1
+	VBROADCASTSD rest1+80(FP), Y2
+	VBROADCASTSD beta2+88(FP), Y3
+	VBROADCASTSD rest2+96(FP), Y4
+	VBROADCASTSD fix2+104(FP), Y5
+	VBROADCASTSD epsilon+112(FP), Y6
+	VBROADCASTSD wd+120(FP), Y7
+	MOVQ         p2+0(FP), AX
+	MOVQ         m2+8(FP), CX
+	MOVQ         v2+16(FP), DX
+	MOVQ         p+24(FP), BX
+	MOVQ         grad+32(FP), SI
+	MOVQ         m+40(FP), DI
+	MOVQ         v+48(FP), R8
+	MOVQ         n+56(FP), R9
+	MOVQ         decay+128(FP), R10
 
-single:
-	CMPQ        CX, $+8
-	JLT         tail
-	VMOVUPS     (DI), Y9
-	VMOVUPS     (R8), Y10
-	TESTQ       AX, AX
-	JEQ         noDecay1
-	VFMADD231PS Y9, Y8, Y10
+loop:
+	SUBQ        $+4, R9
+	JLT         done
+	VCVTPS2PD   (BX), Y8
+	VCVTPS2PD   (SI), Y9
+	TESTQ       R10, R10
+	JEQ         noDecay
+	VFMADD231PD Y8, Y7, Y9
 
-noDecay1:
-	VMOVUPS     (R9), Y11
-	VMULPS      Y1, Y11, Y11
-	VFMADD231PS Y2, Y10, Y11
-	VMOVUPS     Y11, (BX)
-	VMOVUPS     (R10), Y12
-	VMULPS      Y3, Y12, Y12
-	VMULPS      Y10, Y10, Y10
-	VFMADD231PS Y4, Y10, Y12
-	VMOVUPS     Y12, (SI)
-	VDIVPS      Y5, Y11, Y11
-	VMULPS      Y0, Y11, Y11
-	VDIVPS      Y6, Y12, Y12
-	VSQRTPS     Y12, Y12
-	VADDPS      Y7, Y12, Y12
-	VDIVPS      Y12, Y11, Y11
-	VSUBPS      Y11, Y9, Y9
-	VMOVUPS     Y9, (DX)
-	ADDQ        $+32, DX
-	ADDQ        $+32, BX
-	ADDQ        $+32, SI
-	ADDQ        $+32, DI
-	ADDQ        $+32, R8
-	ADDQ        $+32, R9
-	ADDQ        $+32, R10
-	SUBQ        $+8, CX
-	JMP         single
-
-tail:
-	TESTQ       CX, CX
-	JLE         done
-	LEAQ        laneMask<>+0(SB), R11
-	NEGQ        CX
-	VMOVUPS     32(R11)(CX*4), Y9
-	VMASKMOVPS  (DI), Y9, Y10
-	VMASKMOVPS  (R8), Y9, Y11
-	TESTQ       AX, AX
-	JEQ         noDecay2
-	VFMADD231PS Y10, Y8, Y11
-
-noDecay2:
-	VMASKMOVPS  (R9), Y9, Y8
-	VMULPS      Y1, Y8, Y8
-	VFMADD231PS Y2, Y11, Y8
-	VMASKMOVPS  Y8, Y9, (BX)
-	VMASKMOVPS  (R10), Y9, Y1
-	VMULPS      Y3, Y1, Y1
-	VMULPS      Y11, Y11, Y11
-	VFMADD231PS Y4, Y11, Y1
-	VMASKMOVPS  Y1, Y9, (SI)
-	VDIVPS      Y5, Y8, Y8
-	VMULPS      Y0, Y8, Y8
-	VDIVPS      Y6, Y1, Y1
-	VSQRTPS     Y1, Y1
-	VADDPS      Y7, Y1, Y1
-	VDIVPS      Y1, Y8, Y8
-	VSUBPS      Y8, Y10, Y10
-	VMASKMOVPS  Y10, Y9, (DX)
+noDecay:
+	VCVTPS2PD   (DI), Y10
+	VMULPD      Y1, Y10, Y10
+	VFMADD231PD Y2, Y9, Y10
+	VCVTPS2PD   (R8), Y11
+	VMULPD      Y3, Y11, Y11
+	VMULPD      Y9, Y9, Y9
+	VFMADD231PD Y4, Y9, Y11
+	VCVTPD2PSY  Y10, X9
+	VMOVUPS     X9, (CX)
+	VCVTPD2PSY  Y11, X9
+	VMOVUPS     X9, (DX)
+	VMULPD      Y5, Y11, Y11
+	VSQRTPD     Y11, Y11
+	VADDPD      Y6, Y11, Y11
+	VMULPD      Y0, Y10, Y10
+	VDIVPD      Y11, Y10, Y10
+	VSUBPD      Y10, Y8, Y8
+	VCVTPD2PSY  Y8, X8
+	VMOVUPS     X8, (AX)
+	ADDQ        $+16, AX
+	ADDQ        $+16, CX
+	ADDQ        $+16, DX
+	ADDQ        $+16, BX
+	ADDQ        $+16, SI
+	ADDQ        $+16, DI
+	ADDQ        $+16, R8
+	JMP         loop
 
 done:
 	VZEROUPPER

@@ -16,17 +16,17 @@ package kernel
 //go:noescape
 func sgdAVX512(p2 *float32, v2 *float32, p *float32, grad *float32, v *float32, n int, lr float32, momentum float32, scale float32, wd float32, decay int, nesterov int)
 
-// adamAVX512 is, with rest = 1-beta, fix = 1-beta^t and decay 0 or 1,
+// adamAVX512 is, for n a multiple of 8 and decay 0 or 1, in float64 between loads and stores,
 //
 //	for i := range n {
 //		d := grad[i]; if decay != 0 { d += wd*p[i] }
-//		m2[i] = beta1*m[i] + rest1*d
-//		v2[i] = beta2*v[i] + rest2*d*d
-//		p2[i] = p[i] - lr*(m2[i]/fix1)/(sqrt(v2[i]/fix2)+epsilon)
+//		mi := beta1*m[i] + rest1*d
+//		vi := beta2*v[i] + rest2*d*d
+//		p2[i], m2[i], v2[i] = p[i] - lr1*mi/(sqrt(vi*fix2)+epsilon), mi, vi
 //	}
 //
 //go:noescape
-func adamAVX512(p2 *float32, m2 *float32, v2 *float32, p *float32, grad *float32, m *float32, v *float32, n int, lr float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, fix1 float32, fix2 float32, epsilon float32, wd float32, decay int)
+func adamAVX512(p2 *float32, m2 *float32, v2 *float32, p *float32, grad *float32, m *float32, v *float32, n int, lr1 float64, beta1 float64, rest1 float64, beta2 float64, rest2 float64, fix2 float64, epsilon float64, wd float64, decay int)
 
 // sgdAVX2 is, with decay and nesterov 0 or 1,
 //
@@ -40,14 +40,14 @@ func adamAVX512(p2 *float32, m2 *float32, v2 *float32, p *float32, grad *float32
 //go:noescape
 func sgdAVX2(p2 *float32, v2 *float32, p *float32, grad *float32, v *float32, n int, lr float32, momentum float32, scale float32, wd float32, decay int, nesterov int)
 
-// adamAVX2 is, with rest = 1-beta, fix = 1-beta^t and decay 0 or 1,
+// adamAVX2 is, for n a multiple of 4 and decay 0 or 1, in float64 between loads and stores,
 //
 //	for i := range n {
 //		d := grad[i]; if decay != 0 { d += wd*p[i] }
-//		m2[i] = beta1*m[i] + rest1*d
-//		v2[i] = beta2*v[i] + rest2*d*d
-//		p2[i] = p[i] - lr*(m2[i]/fix1)/(sqrt(v2[i]/fix2)+epsilon)
+//		mi := beta1*m[i] + rest1*d
+//		vi := beta2*v[i] + rest2*d*d
+//		p2[i], m2[i], v2[i] = p[i] - lr1*mi/(sqrt(vi*fix2)+epsilon), mi, vi
 //	}
 //
 //go:noescape
-func adamAVX2(p2 *float32, m2 *float32, v2 *float32, p *float32, grad *float32, m *float32, v *float32, n int, lr float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, fix1 float32, fix2 float32, epsilon float32, wd float32, decay int)
+func adamAVX2(p2 *float32, m2 *float32, v2 *float32, p *float32, grad *float32, m *float32, v *float32, n int, lr1 float64, beta1 float64, rest1 float64, beta2 float64, rest2 float64, fix2 float64, epsilon float64, wd float64, decay int)
