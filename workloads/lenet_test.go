@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/clsbench/clsbench/backends"
+	"github.com/clsbench/clsbench/backends/cpu"
 	"github.com/clsbench/clsbench/backends/reference"
 	"github.com/clsbench/clsbench/tensor"
 	"github.com/clsbench/clsbench/workloads/data"
@@ -41,4 +42,21 @@ func TestLeNet5TrainsAsPyTorchDoes(t *testing.T) {
 		require.NoError(t, err)
 		require.InDeltaSlice(t, want, losses, 1e-6, spec)
 	}
+}
+
+// A part of the default set, two epochs: the whole recipe goes on from there.
+func TestLeNet5LearnsDigits(t *testing.T) {
+	ctx, w := context.Background(), lookup(t, "lenet5")
+	set, err := data.Open(ctx, "digits/v1", data.Options{TrainLimit: 8000, TestLimit: 1000, CacheDir: t.TempDir()})
+	require.NoError(t, err)
+	s, err := cpu.New().Open(ctx, backends.SessionConfig{Threads: 1})
+	require.NoError(t, err)
+	defer s.Close()
+	r := *w.Recipes[DefaultRecipe]
+	r.Epochs = 2
+	o, err := Train(ctx, s, TrainConfig{Workload: w, Recipe: &r, Data: set, Seed: 1}, Hooks{})
+	require.NoError(t, err)
+	require.Greater(t, o.Final.Top1, 0.9)
+	require.Greater(t, o.Final.Top5, 0.99)
+	t.Logf("top-1 %.2f %%, %.0f images/s", 100*o.Final.Top1, o.Throughput)
 }
