@@ -1,0 +1,160 @@
+package harness
+
+import (
+	"math"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/clsbench/clsbench/backends"
+	"github.com/clsbench/clsbench/internal/measure"
+	"github.com/clsbench/clsbench/results"
+)
+
+// Two backends, both modes, with figures: everything that a row must have.
+func TestFiguresOfTwoBackends(t *testing.T) {
+	o := options(t, embedded("reference"), fault("twin"))
+	o.Modes, o.Batches, o.Epochs = []string{"infer", "train"}, []int{2}, 2
+	p := newPlan(t, o)
+	p.Effort = brief
+	doc, rec := carryOut(t, p)
+	require.Len(t, doc.Results, 4)
+	require.Len(t, rec.finished, 4)
+	for _, r := range doc.Results {
+		require.True(t, r.Measured(), "%s: %+v", r.Cell, r.Cause)
+		require.Len(t, r.Throughput.Rounds, brief.Rounds)
+		require.Positive(t, r.Latency.P50)
+		require.GreaterOrEqual(t, r.Latency.Count, brief.Rounds)
+		require.Positive(t, r.Memory.Peak)
+		require.Positive(t, r.Setup.Open)
+		require.Positive(t, r.Setup.FirstRun)
+		require.Positive(t, *r.PeakShare)
+		require.Less(t, *r.PeakShare, 1.0)
+		require.Equal(t, results.VerdictPass, r.Conformance.Verdict, "%+v", r.Conformance.Failures)
+		require.Regexp(t, "^[0-9a-f]{64}$", r.PluginHash)
+		require.NotEmpty(t, r.PlanDigest)
+		require.NotEmpty(t, r.Device)
+		require.NotNil(t, r.Accuracy, "training's, or that of what it trained")
+		require.Equal(t, r.Backend == "twin", contains(r.Flags, results.FlagUnregistered))
+		filter, ok := strings.CutPrefix(r.Repro[strings.Index(r.Repro, " --filter "):], " --filter ")
+		require.True(t, ok)
+		name, _, _ := strings.Cut(strings.TrimPrefix(filter, "'"), "'")
+		require.Regexp(t, regexp.MustCompile(name), r.Cell, "the line that repeats it selects it")
+	}
+	require.Len(t, doc.Comparisons, 2, "each task of the second against the first")
+	for _, c := range doc.Comparisons {
+		require.Contains(t, c.A, "/twin")
+		require.Contains(t, c.B, "/reference")
+		require.Equal(t, measure.Undecided, c.Word, "six rounds decide nothing")
+		require.NotZero(t, c.Need)
+	}
+	train := rowOf(t, doc, "lenet5/train/f32/2/reference;input=tiny;threads=1")
+	require.Len(t, train.Accuracy.Runs[0].Curve, 2)
+	infer := rowOf(t, doc, "lenet5/infer/f32/2/reference;input=tiny;threads=1")
+	require.Equal(t, train.Accuracy.Top1, infer.Accuracy.Top1, "the very weights, at another batch")
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}
+
+// Answers kept from the last time are found out by their haste.
+func TestReplayedAnswersAreInvalid(t *testing.T) {
+	o := options(t, fault("lazy", "run=replay", "batch=1"))
+	p := newPlan(t, o)
+	p.Effort = brief
+	doc, _ := carryOut(t, p)
+	r := rowOf(t, doc, cellOf("lazy"))
+	require.Equal(t, results.StatusInvalid, r.Status, "%+v", r.Cause)
+	require.Equal(t, results.CauseReplayed, r.Cause.Kind)
+}
+
+// A training run below the recipe's floor voids its row, and one whose loss is
+// not finite says so; neither costs the inference rows.
+func TestTrainingBelowTheFloor(t *testing.T) {
+	o := options(t, embedded("null"))
+	o.Modes, o.Batches, o.Epochs = []string{"train"}, []int{8}, 1
+	p := newPlan(t, o)
+	p.Effort = brief
+	for _, c := range p.Cells {
+		c.Recipe.Floor = 0.5
+	}
+	doc, _ := carryOut(t, p)
+	r := doc.Results[0]
+	require.Equal(t, results.StatusInvalid, r.Status)
+	require.Equal(t, results.CauseAccuracy, r.Cause.Kind)
+	require.Contains(t, r.Cause.Message, "0.5")
+}
+
+func TestDivergedTrainingIsInvalid(t *testing.T) {
+	o := options(t, embedded("reference"))
+	o.Modes, o.Batches, o.Epochs = []string{"train"}, []int{8}, 2
+	p := newPlan(t, o)
+	p.Effort = brief
+	for _, c := range p.Cells {
+		c.Recipe.Optimizer.LR = 1e30
+	}
+	doc, _ := carryOut(t, p)
+	r := doc.Results[0]
+	require.Equal(t, results.StatusInvalid, r.Status, "%+v", r.Cause)
+	require.Equal(t, results.CauseAccuracy, r.Cause.Kind)
+	require.Contains(t, r.Cause.Message, "diverged")
+}
+
+// Every round of these efforts has a process of its own.
+func TestFreshProcesses(t *testing.T) {
+	o := options(t, embedded("reference"))
+	p := newPlan(t, o)
+	p.Effort = brief
+	p.Effort.FreshProcess, p.Effort.Rounds = true, 3
+	doc, _ := carryOut(t, p)
+	require.True(t, doc.Results[0].Measured(), "%+v", doc.Results[0].Cause)
+	require.Len(t, doc.Results[0].Throughput.Rounds, 3)
+	require.Equal(t, 3, doc.Run.Effort.Processes)
+}
+
+// The tail that an effort is to report gets the samples that it takes.
+func TestTailGetsItsSamples(t *testing.T) {
+	o := options(t, embedded("reference"))
+	o.Scenario = "singlestream"
+	p := newPlan(t, o)
+	p.Effort = brief
+	p.Effort.Tail, p.Effort.Round = 0.9, time.Nanosecond
+	doc, _ := carryOut(t, p)
+	r := doc.Results[0]
+	require.Equal(t, "singlestream", r.Scenario)
+	require.GreaterOrEqual(t, r.Latency.Count, measure.MinSamples(0.9))
+	require.NotNil(t, r.Latency.P90)
+}
+
+// A row that no document can hold costs itself, not the document.
+func TestImpossibleRowCostsItself(t *testing.T) {
+	o := options(t, embedded("reference"))
+	p := newPlan(t, o)
+	header := results.Header{Run: results.Run{ID: results.NewRunID(), Command: []string{"clsbench", "run"}, Effort: results.Effort{Name: "smoke"}}}
+	journal, err := o.Store.Begin(header)
+	require.NoError(t, err)
+	defer journal.Close()
+	h := &run{Plan: p, events: &record{}, journal: journal, doc: &results.Document{}, done: map[string]bool{}}
+	nan := math.NaN()
+	h.keep(&results.Result{Cell: cellOf("reference"), Status: results.StatusOK, Backend: "reference", Workload: "lenet5", Mode: "infer",
+		Scenario: "offline", Data: "tiny", Precision: "f32", Batch: 1, Math: "strict", Repro: "clsbench run", HarnessMicros: &nan,
+		Conformance: results.Conformance{Verdict: results.VerdictNone}})
+	require.Len(t, h.doc.Results, 1)
+	require.Equal(t, results.StatusError, h.doc.Results[0].Status)
+	require.NoError(t, h.doc.Results[0].Validate())
+}
+
+func TestSumOfSplit(t *testing.T) {
+	require.EqualValues(t, 10, sumOf(backends.Split{Queue: 99, HostToDevice: 1, Device: 2, DeviceToHost: 3, Host: 4}))
+	require.Negative(t, sumOf(backends.Split{Device: 5, Host: -1}))
+	require.Negative(t, sumOf(backends.Split{Device: math.MaxInt64, Host: 1}))
+}

@@ -1,0 +1,163 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/clsbench/clsbench/backends/plugin"
+	"github.com/clsbench/clsbench/internal/measure"
+	"github.com/clsbench/clsbench/results"
+)
+
+// Whatever can't be meant is refused before anything starts, by the flag's
+// name.
+func TestPlanRefuses(t *testing.T) {
+	tiny, err := tinyData()
+	require.NoError(t, err)
+	for _, c := range []struct {
+		flag, say string
+		spoil     func(*Options)
+	}{
+		{"mode", `"predict" is not known: want infer, train`, func(o *Options) { o.Modes = []string{"predict"} }},
+		{"mode", `"infer" is named twice`, func(o *Options) { o.Modes = []string{"infer", "infer"} }},
+		{"scenario", "want offline, singlestream", func(o *Options) { o.Scenario = "server" }},
+		{"precision", "want f32", func(o *Options) { o.Precision = []string{"f33"} }},
+		{"effort", "want smoke, quick, standard, publish", func(o *Options) { o.Effort = "lots" }},
+		{"batch", "0: want 1 to 65536", func(o *Options) { o.Batches = []int{0} }},
+		{"batch", "-3: want 1 to 65536", func(o *Options) { o.Batches = []int{-3} }},
+		{"batch", "65537: want", func(o *Options) { o.Batches = []int{1, 65537} }},
+		{"batch", "would be measured twice", func(o *Options) { o.Batches = []int{1, 8, 1} }},
+		{"threads", "-1: want", func(o *Options) { o.Threads = -1 }},
+		{"threads", "4097: want", func(o *Options) { o.Threads = 4097 }},
+		{"epochs", "-1: want", func(o *Options) { o.Epochs = -1 }},
+		{"target-accuracy", "1.5: want a fraction", func(o *Options) { o.Target = 1.5 }},
+		{"target-accuracy", "NaN: want a fraction", func(o *Options) { o.Target = math.NaN() }},
+		{"seed", "at most 2^53", func(o *Options) { o.Seed = results.MaxSeed + 1 }},
+		{"timeout", "at least 1s", func(o *Options) { o.Timeout = time.Millisecond }},
+		{"memory", "want a number of MiB", func(o *Options) { o.Memory = -1 << 20 }},
+		{"math", "would be measured twice", func(o *Options) { o.Math = []string{"tf32", "tf32"} }},
+		{"workload", "lenet5", func(o *Options) { o.Workloads = []string{"lenet6"} }},
+		{"workload", "would be measured twice", func(o *Options) { o.Workloads = []string{"lenet5", "lenet5"} }},
+		{"workload", "would be measured twice", func(o *Options) { o.Workloads = []string{"lenet5", "lenet5;pool=average"} }},
+		{"workload", "pool", func(o *Options) { o.Workloads = []string{"lenet5;pool=min"} }},
+		{"backend", "no such backend", func(o *Options) { o.Backends = []plugin.Spec{embedded("cuda")} }},
+		{"backend", "none given", func(o *Options) { o.Backends = nil }},
+		{"backend", "no-such-program", func(o *Options) {
+			o.Backends = []plugin.Spec{{Label: "x", Name: plugin.Exec, Command: []string{"no-such-program"}}}
+		}},
+		{"data", "nowhere", func(o *Options) { o.Data = filepath.Join(tiny, "nowhere") }},
+		{"data", "is a file", func(o *Options) { o.Data = filepath.Join(tiny, "t10k-labels-idx1-ubyte") }},
+		{"filter", "matches no cell", func(o *Options) { o.Filter = regexp.MustCompile("resnet") }},
+	} {
+		o := options(t, embedded("reference"))
+		c.spoil(o)
+		_, err := NewPlan(context.Background(), o, registry)
+		var usage *UsageError
+		require.ErrorAs(t, err, &usage, c.say)
+		require.Equal(t, c.flag, usage.Flag, err.Error())
+		require.ErrorContains(t, err, "flag --"+c.flag+": ")
+		require.ErrorContains(t, err, c.say)
+		require.NotContains(t, err.Error(), "\n")
+	}
+}
+
+// What only a started backend can tell is bad input too: nothing is measured,
+// nothing is left.
+func TestRunRefusesWhatBackendsLack(t *testing.T) {
+	for _, c := range []struct {
+		flag, say string
+		spoil     func(*Options)
+	}{
+		{"backend", `option read="2": want one of 0, 1`, func(o *Options) { o.Backends[0].Options = map[string]string{"read": "2"} }},
+		{"backend", `option "speed"`, func(o *Options) { o.Backends[0].Options = map[string]string{"speed": "high"} }},
+		{"math", `"tf32": no backend has it; there are strict`, func(o *Options) { o.Math = []string{"tf32"} }},
+		{"out", "not a directory", func(o *Options) {
+			file := filepath.Join(o.Store.Dir, "file")
+			require.NoError(t, os.WriteFile(file, nil, 0o644))
+			o.Store.Dir = filepath.Join(file, "runs")
+		}},
+	} {
+		o := options(t, embedded("null"))
+		c.spoil(o)
+		r := &record{}
+		doc, _, err := newPlan(t, o).Run(context.Background(), nil, r)
+		require.Nil(t, doc)
+		var usage *UsageError
+		require.ErrorAs(t, err, &usage)
+		require.Equal(t, c.flag, usage.Flag)
+		require.ErrorContains(t, err, c.say)
+		require.Empty(t, r.stages, "not a word before the complaint")
+		require.Empty(t, pluginsOfOurs(t))
+	}
+}
+
+func TestPlanOrderAndNames(t *testing.T) {
+	o := options(t, embedded("null"), embedded("reference"))
+	o.Modes, o.Batches, o.Data, o.Threads = nil, nil, "", 0
+	o.Math = []string{"strict", "tf32"}
+	p := newPlan(t, o)
+	require.Equal(t, []string{
+		"lenet5/train/f32/64/null", "lenet5/train/f32/64/null;math=tf32",
+		"lenet5/train/f32/64/reference", "lenet5/train/f32/64/reference;math=tf32",
+		"lenet5/infer/f32/1/null", "lenet5/infer/f32/1/null;math=tf32",
+		"lenet5/infer/f32/1/reference", "lenet5/infer/f32/1/reference;math=tf32",
+		"lenet5/infer/f32/32/null", "lenet5/infer/f32/32/null;math=tf32",
+		"lenet5/infer/f32/32/reference", "lenet5/infer/f32/32/reference;math=tf32",
+	}, p.Names())
+	require.Equal(t, 9, p.Comparisons())
+	require.Len(t, p.groups(), 3)
+	require.Positive(t, p.Duration())
+	require.Positive(t, p.Memory())
+
+	o.Filter = regexp.MustCompile(`infer/.*/32/.*math=`)
+	require.Equal(t, []string{"lenet5/infer/f32/32/null;math=tf32", "lenet5/infer/f32/32/reference;math=tf32"}, newPlan(t, o).Names())
+}
+
+// An effort that is to decide gets as many rounds as its rows take.
+func TestDecidingTakesRounds(t *testing.T) {
+	o := options(t, embedded("null"), embedded("reference"))
+	o.Effort = "standard"
+	require.Equal(t, measure.Standard.Rounds, newPlan(t, o).Effort.Rounds)
+	for b := range 40 {
+		o.Batches = append(o.Batches, b+2)
+	}
+	require.Equal(t, measure.MinRounds(41), newPlan(t, o).Effort.Rounds)
+	o.Effort = "quick"
+	require.Equal(t, measure.Quick.Rounds, newPlan(t, o).Effort.Rounds)
+}
+
+func TestReproQuotes(t *testing.T) {
+	require.Equal(t, "plain-1.0/x:y=z,%", shellQuote("plain-1.0/x:y=z,%"))
+	require.Equal(t, `'a b'`, shellQuote("a b"))
+	require.Equal(t, `'it'\''s'`, shellQuote("it's"))
+	require.Equal(t, `''`, shellQuote(""))
+	require.Equal(t, `'$HOME'`, shellQuote("$HOME"))
+}
+
+// Two variants of a network, and a backend in two math modes, train apart.
+func TestCheckpointsAreApart(t *testing.T) {
+	o := options(t, embedded("null"))
+	o.Modes, o.Workloads, o.Math = []string{"train"}, []string{"lenet5", "lenet5;pool=max"}, []string{"tf32"}
+	p := newPlan(t, o)
+	h := &run{Plan: p, doc: &results.Document{Run: results.Run{ID: "0123456789ab"}}}
+	var paths []string
+	for _, c := range p.Cells {
+		paths = append(paths, h.checkpoint(c))
+	}
+	slices.Sort(paths)
+	require.Len(t, slices.Compact(paths), 4)
+}
+
+func TestUsageErrorUnwraps(t *testing.T) {
+	cause := errors.New("cause")
+	require.ErrorIs(t, &UsageError{"x", cause}, cause)
+}
