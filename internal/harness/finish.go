@@ -108,6 +108,14 @@ func (h *run) honest(l *lane) {
 			return
 		}
 	}
+	var hidden []float64
+	for _, f := range l.rounds {
+		hidden = append(hidden, f.latency.hidden...)
+	}
+	if err := measure.CheckHidden(hidden); err != nil {
+		h.fail(l, err)
+		return
+	}
 	readFeed := 0.0
 	if p, ok := h.peaks.Of(machine.PeakRead, 1); ok {
 		readFeed = float64(l.rig.feedBytes()) / (p.Value * 1e9)

@@ -136,6 +136,7 @@ type part struct {
 	latency  []int64   // ns from the scheduled time to the step's end; synchronised only
 	back     []float64 // ns from a call's last step's end to its return
 	overhead []float64 // ns a step, one a call
+	hidden   []float64 // share of a synchronised call that its samples leave out
 	splits   []backends.Split
 }
 
@@ -184,6 +185,7 @@ func (p *part) add(c measure.Call, samples []backends.StepSample) {
 	p.steps += len(c.Steps)
 	p.wall += c.End - c.Begin
 	p.overhead = append(p.overhead, float64(c.Overhead()))
+	p.hidden = append(p.hidden, c.Hidden())
 	// A coarse clock may put a step's end after the call's.
 	p.back = append(p.back, float64(max(0, c.End-c.Steps[len(c.Steps)-1].End)))
 	for i, s := range c.Steps {

@@ -55,15 +55,6 @@ func TestCallCheck(t *testing.T) {
 				c.Steps[i] = Step{Start: c.Begin + 1, End: c.Begin + 1}
 			}
 		}, "took no time"},
-		{"a fifth of the time", func(c *Call) {
-			c.End += 40 * ms
-			for i := range c.Steps {
-				c.Steps[i].End = c.Steps[i].Start + ms/5
-				c.Steps[i].Split = 0
-			}
-		}, "account for 2ms of a call"},
-		{"paced steps may idle", func(c *Call) { c.End += 1000 * ms; c.Paced = true }, ""},
-		{"in flight, samples do not tell the rate", func(c *Call) { c.End += 1000 * ms; c.Sync = false }, ""},
 		{"no steps, none asked for", func(c *Call) { c.Steps, c.Asked = nil, 0 }, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -85,6 +76,29 @@ func TestCallCheck(t *testing.T) {
 	err := backwards.Check()
 	require.Error(t, err)
 	require.NotErrorAs(t, err, &v, "the harness's own fault is nobody's dishonesty")
+}
+
+func TestHiddenTime(t *testing.T) {
+	lying := honest(10)
+	lying.End += 40 * ms
+	for i := range lying.Steps {
+		lying.Steps[i].End = lying.Steps[i].Start + ms/5
+	}
+	require.Greater(t, lying.Hidden(), 0.5)
+	require.Zero(t, honest(10).Hidden())
+	suspended := honest(10)
+	suspended.End += 1000 * ms
+	require.Greater(t, suspended.Hidden(), 0.9)
+	paced, inFlight := suspended, suspended
+	paced.Paced, inFlight.Sync = true, false
+	require.Zero(t, paced.Hidden())
+	require.Zero(t, inFlight.Hidden())
+
+	var v *Violation
+	require.ErrorAs(t, CheckHidden([]float64{0.8, 0.9, 0.1}), &v)
+	require.Equal(t, "clock", v.Rule)
+	require.NoError(t, CheckHidden([]float64{0.1, 0.95, 0.2}), "one suspended call accuses nobody")
+	require.NoError(t, CheckHidden(nil))
 }
 
 func TestHonestCallsPass(t *testing.T) {
