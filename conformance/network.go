@@ -101,9 +101,12 @@ var slotFills = map[string]func(u use, d Draw) fill{
 	},
 	"velocity": func(use, Draw) fill { return normal(0.05) },
 	"m":        func(use, Draw) fill { return normal(0.05) },
-	"v":        func(use, Draw) fill { return each(func(r *rng) float64 { x := 0.05 * r.normal(); return x * x }) },
-	"step":     func(use, Draw) fill { return integers(0, 20) },
-	"skip":     func(use, Draw) fill { return constant(0) },
+	// Away from zero: a step divides by its root.
+	"v": func(use, Draw) fill {
+		return each(func(r *rng) float64 { x := 0.05 * (0.5 + r.float()); return x * x })
+	},
+	"step": func(use, Draw) fill { return integers(0, 20) },
+	"skip": func(use, Draw) fill { return constant(0) },
 }
 
 func fillOf(u use, x graph.Value, state bool, d Draw) fill {

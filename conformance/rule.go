@@ -23,7 +23,6 @@ const (
 	minGroup      = 64
 	groupFactor   = 2
 	dependence    = 5 // how much more the limit is where errors hang together, see groupErrors
-	firstOrder    = 1 // seeds of the orders of summation
 	kinkRuns      = 3 // runs that say how near is too near to a kink
 	kinkDistance  = 4
 	spreadAllowed = 2 // times u·max|y*|
@@ -110,7 +109,10 @@ func (e *ensemble) evaluate(runs []*run, from, to int, feeds map[string]*referen
 			defer func() { <-slots }()
 			mode := reference.Mode{Threads: each}
 			if r > 0 {
-				mode.Round, mode.Order = true, uint64(firstOrder+r-1)
+				// The first rounded run sums in the order of the formulas, one
+				// term after the other, as a matrix product's kernel does: of
+				// all legal orders that errs most.
+				mode.Round, mode.Order = true, uint64(r-1)
 			}
 			runs[r], errs[r] = e.one(r, feeds, mode)
 		})
@@ -229,7 +231,7 @@ func (g *groupErrors) limit() float64 {
 	for _, q := range g.squares[:g.runs] {
 		variance += (q - mean) * (q - mean) / (n - 1)
 	}
-	independent := min(max(1, 2*mean*mean/variance), float64(g.elements))
+	independent := min(max(1, mean*mean/variance/2), float64(g.elements))
 	return groupFactor * max(worst, (1+dependence/independent)*math.Sqrt(squared))
 }
 
@@ -241,8 +243,14 @@ func (e *ensemble) groupAxis(out output) int {
 		return 0
 	}
 	for i := range e.graph.Calls {
-		if c := &e.graph.Calls[i]; c.Op.Name == "ConvWeightGrad" && c.Outputs[0] == out.value {
+		c := &e.graph.Calls[i]
+		if c.Op.Name == "ConvWeightGrad" && c.Outputs[0] == out.value {
 			return 0
+		}
+		for j, in := range c.Inputs {
+			if in == out.value && c.Op.Inputs[j].Name == gradParam {
+				return 0
+			}
 		}
 	}
 	if len(out.typ.Shape) >= 4 {
@@ -250,6 +258,9 @@ func (e *ensemble) groupAxis(out output) int {
 	}
 	return len(out.typ.Shape) - 1
 }
+
+// gradParam is what the op table calls the gradient that an optimizer takes.
+const gradParam = "grad"
 
 // grouping splits the elements of a shape into n groups of whole indices of an
 // axis, neighbours pooled until a group has minGroup elements; fewer elements
