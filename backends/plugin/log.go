@@ -57,12 +57,12 @@ func (l *logFile) rotate() {
 	l.file, _ = os.OpenFile(l.path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 }
 
-// Tail is the last of the log, whole lines, at most n bytes.
+// Tail is the last of the log, whole lines, at most n bytes and tailBytes.
 func (l *logFile) Tail(n int) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t := l.tail
-	if len(t) > n {
+	if n = min(n, tailBytes); len(t) > n {
 		t = t[len(t)-n:]
 		if i := bytes.IndexByte(t, '\n'); i >= 0 && i < len(t)-1 {
 			t = t[i+1:]

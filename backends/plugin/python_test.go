@@ -3,13 +3,19 @@ package plugin
 import (
 	"context"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
+	goplugin "github.com/hashicorp/go-plugin"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/clsbench/clsbench/backends/wire"
+	v1 "github.com/clsbench/clsbench/backends/wire/backendv1"
 	"github.com/clsbench/clsbench/conformance/protocol"
+	"github.com/clsbench/clsbench/graph/onnx"
 )
 
 // python is the spec of the plugin in the second language. Debian's interpreter
@@ -42,6 +48,59 @@ func passes(t *testing.T, spec string, transport wire.Transport) {
 func TestPythonPassesProtocol(t *testing.T) {
 	for _, transport := range transports {
 		t.Run("by "+string(transport), func(t *testing.T) { passes(t, python(t), transport) })
+	}
+}
+
+// TestPythonIsInstalled: by a manifest, with its files hashed.
+func TestPythonIsInstalled(t *testing.T) {
+	python(t)
+	o := options(t)
+	o.ManifestDirs = []string{"testdata/manifests"}
+	p := open(t, "snake=python", o)
+	require.Equal(t, Installed, p.Kind())
+	require.Equal(t, "snake", p.Spec().Label)
+	d, err := p.Describe(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "python", d.Name)
+	require.NotEqual(t, p.Hash(), open(t, python(t), o).Hash())
+	require.NoError(t, p.Close())
+}
+
+// TestForeignPrograms sends models that our own client would not write, to
+// plugins in both languages.
+func TestForeignPrograms(t *testing.T) {
+	good, err := onnx.Marshal(newProgram(t))
+	require.NoError(t, err)
+	for _, spec := range []string{"reference", python(t)} {
+		p := open(t, spec, options(t))
+		protocol, err := p.client.Client()
+		require.NoError(t, err)
+		rpc := v1.NewBackendServiceClient(protocol.(*goplugin.GRPCClient).Conn)
+		s, err := rpc.Open(t.Context(), &v1.OpenRequest{})
+		require.NoError(t, err)
+		for _, c := range []struct {
+			what, model string
+			code        codes.Code
+		}{
+			{"no model", "not a model", codes.InvalidArgument},
+			{"half a model", string(good[:len(good)/2]), codes.InvalidArgument},
+			{"an unknown op", strings.ReplaceAll(string(good), "\"\x03Add", "\"\x03Adx"), codes.Unimplemented},
+			{"an input from nowhere", strings.Replace(string(good), "\x0a\x01x", "\x0a\x01q", 1), codes.InvalidArgument},
+		} {
+			require.NotEqual(t, string(good), c.model, c.what)
+			_, err := rpc.Compile(t.Context(), &v1.CompileRequest{Session: s.GetSession(), Program: []byte(c.model)})
+			require.Equal(t, c.code, status.Code(err), "%s: %s: %v", spec, c.what, err)
+			require.NotEmpty(t, status.Convert(err).Message())
+			if c.code == codes.Unimplemented {
+				require.Len(t, status.Convert(err).Details(), 1)
+				d := status.Convert(err).Details()[0].(*v1.ErrorDetail)
+				require.Equal(t, "Adx", d.GetOp())
+				require.Equal(t, "Add", d.GetNode())
+			}
+		}
+		_, err = rpc.CloseSession(t.Context(), &v1.CloseSessionRequest{Session: s.GetSession()})
+		require.NoError(t, err)
+		require.NoError(t, p.Close())
 	}
 }
 

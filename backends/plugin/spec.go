@@ -86,7 +86,7 @@ func parseOptions(text string) (map[string]string, error) {
 	return options, nil
 }
 
-var labelUnfit = regexp.MustCompile(`[^a-z0-9._-]+`)
+var labelUnfit = regexp.MustCompile(`[^a-z0-9._]+`)
 
 // defaultLabel is the name with its options, so that cpu:isa=avx2 and cpu do
 // not collide; for a command it is the program's base name.

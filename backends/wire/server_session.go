@@ -103,6 +103,13 @@ func (ses *served) program(b []byte) (*graph.Program, error) {
 	if err != nil {
 		return nil, backends.Malformed(err)
 	}
+	free, known := availableMemory()
+	state := int64(0)
+	for _, v := range p.State {
+		if state += int64(v.Type.Bytes()); known && state > free {
+			return nil, &backends.Error{Code: backends.ResourceExhausted, Message: "the program's state", Wanted: state, Free: free}
+		}
+	}
 	return p, nil
 }
 
@@ -230,7 +237,7 @@ func (s *Server) Read(ctx context.Context, q *v1.ReadRequest) (*v1.ReadResponse,
 		return nil, err
 	}
 	resp := &v1.ReadResponse{}
-	err = ses.withTensors(q.GetTensors(), nil, func(names []string, dst []*tensor.Tensor) error {
+	err = ses.withTensors(q.GetTensors(), false, nil, func(names []string, dst []*tensor.Tensor) error {
 		for i, t := range dst {
 			if q.GetTensors()[i].GetRegion() == 0 {
 				resp.Data = append(resp.Data, t.Data)
@@ -250,7 +257,7 @@ func (s *Server) Write(ctx context.Context, q *v1.WriteRequest) (*v1.WriteRespon
 	if err != nil {
 		return nil, err
 	}
-	err = ses.withTensors(q.GetTensors(), q.GetData(), func(names []string, src []*tensor.Tensor) error {
+	err = ses.withTensors(q.GetTensors(), true, q.GetData(), func(names []string, src []*tensor.Tensor) error {
 		return ses.call(ctx, func() error { return ses.session.Write(ctx, names, src) })
 	})
 	if err != nil {
@@ -260,8 +267,8 @@ func (s *Server) Write(ctx context.Context, q *v1.WriteRequest) (*v1.WriteRespon
 }
 
 // withTensors lends f the tensors that refs describe: views of transfer
-// regions, or fresh memory filled from inline.
-func (ses *served) withTensors(refs []*v1.TensorRef, inline [][]byte, f func([]string, []*tensor.Tensor) error) error {
+// regions, or fresh memory, filled from inline if asked.
+func (ses *served) withTensors(refs []*v1.TensorRef, fill bool, inline [][]byte, f func([]string, []*tensor.Tensor) error) error {
 	names, ts := make([]string, len(refs)), make([]*tensor.Tensor, len(refs))
 	budget := int64(maxInline)
 	for i, r := range refs {
@@ -287,7 +294,7 @@ func (ses *served) withTensors(refs []*v1.TensorRef, inline [][]byte, f func([]s
 				return backends.Errorf(backends.InvalidArgument, "tensors of more than %d bytes go by region", maxInline)
 			}
 			data = tensor.AlignedBytes(int(size))
-			if inline != nil {
+			if fill {
 				if len(inline) == 0 || int64(len(inline[0])) != size {
 					return backends.Errorf(backends.InvalidArgument, "tensor %q: its data is missing or not %d bytes long", r.GetName(), size)
 				}
