@@ -35,7 +35,8 @@ func Loop(ctx context.Context, r RunRequest, out []StepSample, step func(n int64
 			}
 			return out, Errorf(code, "run stopped after %d of %d steps", i, r.Steps)
 		}
-		var s StepSample
+		out = append(out, StepSample{})
+		s := &out[i] // where it stays: a variable would be an allocation a step
 		due := int64(0)
 		if r.Arrival != nil {
 			due = begin + r.Arrival[i]
@@ -46,13 +47,12 @@ func Loop(ctx context.Context, r RunRequest, out []StepSample, step func(n int64
 			s.Split.Queue = max(0, s.Start-due)
 		}
 		if err := step(r.First+int64(i), &s.Split); err != nil {
-			return out, err
+			return out[:i], err
 		}
 		s.End = Now()
 		if rest := s.End - s.Start - s.Split.HostToDevice - s.Split.DeviceToHost - s.Split.Host; s.Split.Device == 0 {
 			s.Split.Device = max(0, rest)
 		}
-		out = append(out, s)
 	}
 	return out, nil
 }
