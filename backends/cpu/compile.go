@@ -28,7 +28,7 @@ type builder struct {
 	table   table
 	isa     kernel.ISA
 	workers int
-	place   func([]*memory) int // placeArena but in tests
+	apart   bool // every value in memory of its own, for tests
 
 	g       *graph.Graph
 	parts   []*part
@@ -45,7 +45,8 @@ type builder struct {
 // never is after every partition and before none.
 const never = int(^uint(0) >> 1)
 
-func compile(s *session, p *graph.Program, bindings []backends.Binding) (*executable, error) {
+// compile plans a program. apart gives every value memory of its own.
+func compile(s *session, p *graph.Program, bindings []backends.Binding, apart bool) (*executable, error) {
 	begin := time.Now()
 	live := pass.Prune(p)
 	g, err := live.Infer()
@@ -57,7 +58,7 @@ func compile(s *session, p *graph.Program, bindings []backends.Binding) (*execut
 			return nil, err
 		}
 	}
-	b := &builder{table: newTable(), isa: s.isa, workers: s.pool.Threads(), place: placeArena, g: g, values: map[string]*value{}, failure: new(atomic.Pointer[backends.Error])}
+	b := &builder{table: newTable(), isa: s.isa, workers: s.pool.Threads(), apart: apart, g: g, values: map[string]*value{}, failure: new(atomic.Pointer[backends.Error])}
 	if b.parts, err = fuse(b.table, g); err != nil {
 		return nil, unimplemented(err)
 	}
@@ -241,6 +242,9 @@ func (b *builder) overlap() {
 		updates[v] = append(updates[v], b.values[u.State].mem)
 	}
 	for i, p := range b.parts {
+		if b.apart {
+			break
+		}
 		for _, o := range p.overlaps {
 			out, in := o.out.mem, o.in.mem.root()
 			if out.joined != nil { // lies where another input did
@@ -303,7 +307,12 @@ func (b *builder) commits(rings map[string]*backends.Ring) []commit {
 
 // allocate places everything and takes the memory, if there is as much.
 func (b *builder) allocate(e *executable) error {
-	arena, kept := b.place(b.pieces), placeApart(b.kept)
+	arena, kept := 0, placeApart(b.kept)
+	if b.apart {
+		arena = placeApart(b.pieces)
+	} else {
+		arena = placeArena(b.pieces)
+	}
 	if free := availableMemory(); free > 0 && int64(arena)+int64(kept) > free {
 		return &backends.Error{Code: backends.ResourceExhausted, Message: "the values between nodes", Wanted: int64(arena) + int64(kept), Free: free}
 	}

@@ -89,7 +89,7 @@ func (s *session) Compile(_ context.Context, p *graph.Program, bindings []backen
 		return nil, err
 	}
 	defer s.mu.Unlock()
-	e, err := compile(s, p, bindings)
+	e, err := compile(s, p, bindings, false)
 	if err != nil {
 		return nil, err
 	}
