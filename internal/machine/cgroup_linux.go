@@ -27,6 +27,15 @@ func (h host) lookCgroup(i *Info) {
 	i.Cgroup = h.cgroup()
 }
 
+// UsableMemory is Info.UsableMemory of this machine without the rest of Capture: a few small files are read.
+func UsableMemory() int64 {
+	h := realHost()
+	var i Info
+	h.lookMemory(&i)
+	h.lookCgroup(&i)
+	return i.UsableMemory()
+}
+
 func (h host) cgroup() Cgroup {
 	tree, version := h.hierarchies()
 	c := Cgroup{Version: version}

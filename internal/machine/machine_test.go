@@ -75,6 +75,11 @@ func TestCaptureOfAnEmptyHost(t *testing.T) {
 	require.Nil(t, c.Throttled)
 }
 
+func TestUsableMemoryHere(t *testing.T) {
+	i := Capture(t.Context())
+	require.Equal(t, i.UsableMemory(), UsableMemory())
+}
+
 func TestHardwareID(t *testing.T) {
 	i := Info{CPU: CPU{Model: "x", LogicalCPUs: 4}, Memory: Memory{Total: 32 << 30, Available: 5}}
 	id := hardwareID(i)
