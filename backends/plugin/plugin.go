@@ -28,6 +28,7 @@ import (
 
 	"github.com/clsbench/clsbench/backends"
 	"github.com/clsbench/clsbench/backends/wire"
+	"github.com/clsbench/clsbench/internal/machine"
 )
 
 // Options say where plugins are found and how they are held.
@@ -40,7 +41,7 @@ type Options struct {
 	StartTimeout time.Duration // for handshake and description; 0 is 30 s
 	Grace        time.Duration // from a call's cancellation or deadline to the kill; 0 is 1 s
 	CloseTime    time.Duration // for Close of sessions and executables; 0 is 5 s
-	MemoryLimit  int64         // of anonymous memory, bytes; 0 is 90 % of the machine's, -1 none
+	MemoryLimit  int64         // of anonymous memory, bytes; 0 is 90 % of what this process may use, -1 none
 	LogLimit     int64         // bytes of log kept; 0 is 16 MiB
 	LogDir       string        // where to keep the log after the end; "" removes it
 	Transport    wire.Transport
@@ -77,7 +78,7 @@ func Open(ctx context.Context, s Spec, o Options) (_ *Plugin, err error) {
 	o.StartTimeout = cmp.Or(o.StartTimeout, 30*time.Second)
 	o.Grace = cmp.Or(o.Grace, time.Second)
 	o.LogLimit = cmp.Or(o.LogLimit, 16<<20)
-	o.MemoryLimit = cmp.Or(o.MemoryLimit, totalMemory()/10*9)
+	o.MemoryLimit = cmp.Or(o.MemoryLimit, machine.UsableMemory()/10*9)
 	hashed := make(chan error, 1)
 	p := &Plugin{spec: s, target: t}
 	go func() {

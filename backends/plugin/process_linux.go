@@ -76,12 +76,3 @@ func anonymousBytes(pid int) int64 {
 	}
 	return sum
 }
-
-// totalMemory is the machine's, in bytes.
-func totalMemory() int64 {
-	var i unix.Sysinfo_t
-	if unix.Sysinfo(&i) != nil {
-		return 0
-	}
-	return int64(i.Totalram) * int64(i.Unit)
-}

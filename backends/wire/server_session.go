@@ -206,7 +206,7 @@ func (s *Server) Run(ctx context.Context, q *v1.RunRequest) (*v1.RunResponse, er
 		samplesMessage(resp, samples)
 		switch backends.CodeOf(err) {
 		case "":
-		case backends.Canceled:
+		case backends.Canceled, backends.DeadlineExceeded:
 			resp.Cancelled = true
 			return nil
 		case backends.InvalidArgument, backends.FailedPrecondition: // refused before the first step
