@@ -62,10 +62,11 @@ func newBackendsListCmd() *cobra.Command {
 func newBackendsDescribeCmd() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:     "describe BACKEND",
-		Short:   "Start a backend and print what it says of itself",
-		Example: "  clsbench backends describe cpu\n  clsbench backends describe 'exec:./my-plugin'",
-		Args:    cobra.ExactArgs(1),
+		Use:               "describe BACKEND",
+		Short:             "Start a backend and print what it says of itself",
+		Example:           "  clsbench backends describe cpu\n  clsbench backends describe 'exec:./my-plugin'",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeBackends,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			spec, err := plugin.ParseSpec(args[0])
 			if err != nil {

@@ -22,7 +22,8 @@ the drift of the machine's own peaks is shown beside them. To compare two
 backends properly, name both in one clsbench run.`,
 		Example: `  clsbench compare 7c1e 9f02
   clsbench compare old.json new.json --fail-on slower:5%`,
-		Args: cobra.ExactArgs(2),
+		Args:              cobra.ExactArgs(2),
+		ValidArgsFunction: completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := results.CheckFormat(format); err != nil {
 				return usagef("flag --format: %w", err)

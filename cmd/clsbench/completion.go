@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,6 +55,9 @@ func completeData(*cobra.Command, []string, string) ([]string, cobra.ShellCompDi
 func (f *runFlags) completeCells(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 	plain := *f
 	plain.filter = ""
+	// cobra reads the flags more than once, and lists grow with each time.
+	plain.backends, plain.workloads, plain.modes = once(f.backends), once(f.workloads), once(f.modes)
+	plain.batches, plain.precision, plain.math = once(f.batches), once(f.precision), once(f.math)
 	o, err := plain.options(cmd)
 	if err != nil {
 		return nil, noFiles
@@ -65,6 +69,16 @@ func (f *runFlags) completeCells(cmd *cobra.Command, _ []string, _ string) ([]st
 		return nil, noFiles
 	}
 	return plan.Names(), noFiles
+}
+
+// once is a list with each of its elements once.
+func once[T comparable](list []T) (out []T) {
+	for _, x := range list {
+		if !slices.Contains(out, x) {
+			out = append(out, x)
+		}
+	}
+	return out
 }
 
 func completeRuns(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {

@@ -32,7 +32,7 @@ func applyConfig(cmd *cobra.Command) error {
 	}
 	var first error
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if f.Changed || first != nil || f.Name == "help" {
+		if _, own := f.Annotations[ownNote]; own || f.Changed || first != nil || f.Name == "help" {
 			return
 		}
 		env := "CLSBENCH_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
@@ -40,7 +40,7 @@ func applyConfig(cmd *cobra.Command) error {
 			if err := cmd.Flags().Set(f.Name, v); err != nil {
 				first = usagef("environment variable %s: %w", env, err)
 			}
-			configured(f)
+			note(f, configuredNote)
 			return
 		}
 		for _, v := range file[f.Name] {
@@ -48,21 +48,31 @@ func applyConfig(cmd *cobra.Command) error {
 				first = usagef("%s: %s: %w", configFile, f.Name, err)
 				return
 			}
-			configured(f)
+			note(f, configuredNote)
 		}
 	})
 	return first
 }
 
-// configuredNote marks a flag that was set by environment or file.
-const configuredNote = "clsbench_configured"
+// ownNote marks a flag that means something else than the run's of that name:
+// what is configured is not meant for it.
+const ownNote = "clsbench_own"
 
-func configured(f *pflag.Flag) {
+func ownFlags(cmd *cobra.Command, names ...string) {
+	for _, n := range names {
+		note(cmd.Flags().Lookup(n), ownNote)
+	}
+}
+
+func note(f *pflag.Flag, key string) {
 	if f.Annotations == nil {
 		f.Annotations = map[string][]string{}
 	}
-	f.Annotations[configuredNote] = nil
+	f.Annotations[key] = nil
 }
+
+// configuredNote marks a flag that was set by environment or file.
+const configuredNote = "clsbench_configured"
 
 // typed says whether a flag stood on the command line.
 func typed(f *pflag.Flag) bool {
@@ -98,8 +108,10 @@ func readConfig(path string) (map[string][]string, error) {
 		}
 		for _, x := range list {
 			switch x.(type) {
-			case map[string]any, []any, nil:
+			case map[string]any, []any:
 				return nil, fmt.Errorf("%s: %s: want a value or a list of values", path, k)
+			case nil:
+				return nil, fmt.Errorf("%s: %s: nothing is given; the word null wants quotes", path, k)
 			}
 			out[k] = append(out[k], fmt.Sprint(x))
 		}

@@ -70,6 +70,7 @@ Exit codes: 0 pass; 1 a case failed, or none ran; 2 bad input; 130 interrupted.`
 			panic(err) // a flag of that name does not exist: our own fault
 		}
 	}
+	ownFlags(cmd, "out", "filter", "effort", "math", "timeout")
 	return cmd
 }
 

@@ -66,14 +66,14 @@ DIR reads, and every other tool for MNIST too.`,
 }
 
 func newDataShowCmd() *cobra.Command {
-	var out string
+	var path string
 	var test bool
 	var o data.SheetOptions
 	cmd := &cobra.Command{
 		Use:   "show NAME|DIR",
 		Short: "Draw a contact sheet of samples, a row a class",
 		Example: `  clsbench data show digits/v1
-  clsbench data show ./mnist --test --out sheet.png`,
+  clsbench data show ./mnist --test --png sheet.png`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeData,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -89,18 +89,18 @@ func newDataShowCmd() *cobra.Command {
 			if err := data.ContactSheet(&sheet, set, split, o); err != nil {
 				return dataError(err)
 			}
-			if out == "" {
-				out = filepath.Base(args[0]) + ".png"
+			if path == "" {
+				path = filepath.Base(args[0]) + ".png"
 			}
-			if err := renameio.WriteFile(out, sheet.Bytes(), 0o644); err != nil {
-				return usagef("flag --out: %w", err)
+			if err := renameio.WriteFile(path, sheet.Bytes(), 0o644); err != nil {
+				return usagef("flag --png: %w", err)
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %d×%d×%d, %d training and %d test images, mean %.4f, deviation %.4f\n",
-				out, set.Name, set.H, set.W, set.C, set.Train.Len(), set.Test.Len(), set.Mean, set.Std)
+				path, set.Name, set.H, set.W, set.C, set.Train.Len(), set.Test.Len(), set.Mean, set.Std)
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&out, "out", "", "PNG file (default the set's name)")
+	cmd.Flags().StringVar(&path, "png", "", "PNG file (default the set's name)")
 	cmd.Flags().BoolVar(&test, "test", false, "of the test split")
 	return cmd
 }

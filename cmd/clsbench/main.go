@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/clsbench/clsbench/backends/plugin"
@@ -36,10 +37,18 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return exitDone
 	}
 	code := exitCode(ctx, err, *started)
-	if msg := err.Error(); msg != "" {
+	if msg := oneLine(err.Error()); msg != "" {
 		fmt.Fprintf(stderr, "clsbench: %s\n", msg)
 	}
 	return code
+}
+
+// oneLine is a message without line breaks, whoever made it.
+func oneLine(msg string) string {
+	if !strings.ContainsAny(msg, "\n\r") {
+		return msg
+	}
+	return strings.Join(strings.Fields(msg), " ")
 }
 
 // The exit codes, the same for every command. When several apply, 1 beats 3.

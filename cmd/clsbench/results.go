@@ -56,10 +56,11 @@ func newResultsListCmd() *cobra.Command {
 func newResultsShowCmd() *cobra.Command {
 	var out, format string
 	cmd := &cobra.Command{
-		Use:     "show RUN|FILE",
-		Short:   "Print a result as its run did",
-		Example: "  clsbench results show 7c1e\n  clsbench results show result.json --format md",
-		Args:    cobra.ExactArgs(1),
+		Use:               "show RUN|FILE",
+		Short:             "Print a result as its run did",
+		Example:           "  clsbench results show 7c1e\n  clsbench results show result.json --format md",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := results.CheckFormat(format); err != nil {
 				return usagef("flag --format: %w", err)

@@ -48,10 +48,33 @@ networks. No figure stands without the verdict on the code that produced it.`,
 	}
 	root.PersistentFlags().BoolP("quiet", "q", false, "no progress, only the answer")
 	root.PersistentFlags().BoolP("verbose", "v", false, "say more on the way")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usagef("%w; see %s --help", err, c.CommandPath()) })
 	root.AddCommand(
 		newRunCmd(), newConformCmd(), newCompareCmd(), newRerunCmd(), newPlotCmd(), newResultsCmd(),
 		newBackendsCmd(), newWorkloadsCmd(), newDataCmd(), newDoctorCmd(), newVersionCmd(),
 	)
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" {
+			c.Args, c.RunE = cobra.NoArgs, func(c *cobra.Command, _ []string) error { return c.Help() }
+		}
+	}
+	tellUsage(root)
 	return root, started
+}
+
+// tellUsage makes every command's complaint about its arguments say what it
+// takes.
+func tellUsage(c *cobra.Command) {
+	if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return usagef("%w; usage: %s; see %s --help", err, c.UseLine(), c.CommandPath())
+			}
+			return nil
+		}
+	}
+	for _, sub := range c.Commands() {
+		tellUsage(sub)
+	}
 }
