@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,7 +28,7 @@ type progress struct {
 	gone    chan any // closed when the bars have ended, be it with their terminal
 	bar     *mpb.Bar
 	stage   string
-	note    string
+	note    atomic.Pointer[string] // the bars draw in a goroutine of their own
 	started time.Time
 }
 
@@ -84,7 +85,7 @@ func (p *progress) Begin(info machine.Info, plan *harness.Plan) {
 func (p *progress) Peaks(peaks machine.Peaks) { p.say("peak     %s", results.PeakLine(peaks, nil)) }
 
 func (p *progress) Stage(name string, done, total int, note string) {
-	p.note = note
+	p.note.Store(&note)
 	if p.bars == nil {
 		if p.verbose {
 			p.say("%-8s %d/%d %s", name, done, total, note)
@@ -94,9 +95,13 @@ func (p *progress) Stage(name string, done, total int, note string) {
 	if p.bar == nil || p.stage != name {
 		p.endBar()
 		p.stage = name
-		p.bar = p.bars.AddBar(int64(total), mpb.BarRemoveOnComplete(),
+		bar, err := p.bars.Add(int64(total), mpb.BarStyle().Build(), mpb.BarRemoveOnComplete(),
 			mpb.PrependDecorators(decor.Name(fmt.Sprintf("%-8s ", name))),
-			mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return p.note })))
+			mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return *p.note.Load() })))
+		if err != nil {
+			return // the terminal has gone, and the bars with it
+		}
+		p.bar = bar
 	}
 	p.bar.SetTotal(int64(total), false)
 	p.bar.SetCurrent(int64(done))
