@@ -17,7 +17,8 @@ func (p *Plugin) watchMemory(limit int64) {
 			return
 		case <-tick.C:
 			if n := anonymousBytes(p.Pid()); n > limit {
-				p.fail(OutOfMemory, "grew to %d MiB of memory, more than its limit of %d MiB; killed", n>>20, limit>>20)
+				p.note(newFailure(p.spec.Label, OutOfMemory,
+					"grew to %d MiB of memory, more than its limit of %d MiB; killed", n>>20, limit>>20))
 				p.process.kill()
 				return
 			}

@@ -100,7 +100,7 @@ func Open(ctx context.Context, s Spec, o Options) (_ *Plugin, err error) {
 	}
 	ctx, stop := context.WithTimeoutCause(ctx, o.StartTimeout, errStartTimeout)
 	defer stop()
-	if err := p.start(ctx, o); err != nil {
+	if err := p.start(ctx); err != nil {
 		return nil, err
 	}
 	if p.description, err = p.Client.Describe(ctx); err != nil {
@@ -158,7 +158,7 @@ func (p *Plugin) prepare(o Options) error {
 }
 
 // start starts the process, shakes hands and connects.
-func (p *Plugin) start(ctx context.Context, o Options) error {
+func (p *Plugin) start(ctx context.Context) error {
 	type result struct {
 		client *wire.Client
 		err    error
@@ -309,26 +309,29 @@ func (p *Plugin) Failure() *Failure {
 	return p.fail(Crashed, "crashed: %s", p.process.status())
 }
 
+// fail is note, and gives the reason that is kept.
 func (p *Plugin) fail(cause Cause, format string, args ...any) *Failure {
-	return p.failWith(newFailure(p.spec.Label, cause, format, args...))
+	p.note(newFailure(p.spec.Label, cause, format, args...))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.failure
 }
 
-// failWith records why the plugin ends. The first reason is kept and returned.
-func (p *Plugin) failWith(f *Failure) *Failure {
+// note records why the plugin ends. The first reason is kept.
+func (p *Plugin) note(f *Failure) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.failure == nil {
 		f.LogTail = p.LogTail()
 		p.failure = f
 	}
-	return p.failure
 }
 
 // Kill ends the plugin at once, with its children. Calls under way end with a
 // *Failure.
 func (p *Plugin) Kill() {
 	if p.Alive() {
-		p.fail(Killed, "killed on request")
+		p.note(newFailure(p.spec.Label, Killed, "killed on request"))
 	}
 	p.process.kill()
 }
@@ -339,7 +342,7 @@ func (p *Plugin) Close() error {
 	p.closing.Do(func() {
 		if p.process.running() {
 			if p.Alive() {
-				p.fail(Killed, "closed")
+				p.note(newFailure(p.spec.Label, Killed, "closed"))
 			}
 			force := time.AfterFunc(time.Second, p.process.kill)
 			p.client.Kill()
@@ -358,7 +361,7 @@ func (p *Plugin) abandon(call string, cause error) {
 		f = newFailure(p.spec.Label, Hung, "%s went on after it was cancelled; killed", call)
 		f.err.Code = backends.Canceled
 	}
-	p.failWith(f)
+	p.note(f)
 	p.process.kill()
 }
 
@@ -367,7 +370,7 @@ func (p *Plugin) lost(call string, err *backends.Error) error {
 	select {
 	case <-p.process.exited:
 	case <-time.After(2 * time.Second):
-		p.fail(Crashed, "closed its connection in %s: %v", call, err)
+		p.note(newFailure(p.spec.Label, Crashed, "closed its connection in %s: %v", call, err))
 		p.process.kill()
 		<-p.process.exited
 	}

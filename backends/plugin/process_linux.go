@@ -21,7 +21,7 @@ func isolate(cmd *exec.Cmd) {
 func waitUnreaped(pid int) {
 	for {
 		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
-		if err != unix.EINTR { //nolint:errorlint // an errno by contract
+		if err != unix.EINTR {
 			return
 		}
 	}

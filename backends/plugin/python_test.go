@@ -27,9 +27,6 @@ func python(t testing.TB) string {
 	return "python=exec:/usr/bin/python3 testdata/plugin.py"
 }
 
-// transports are those that take regions of every kind.
-var transports = []wire.Transport{wire.Auto, wire.File, wire.Chunks}
-
 // passes runs the protocol suite against one plugin process.
 func passes(t *testing.T, spec string, transport wire.Transport) {
 	o := options(t)
@@ -46,7 +43,7 @@ func passes(t *testing.T, spec string, transport wire.Transport) {
 }
 
 func TestPythonPassesProtocol(t *testing.T) {
-	for _, transport := range transports {
+	for _, transport := range []wire.Transport{wire.Auto, wire.Chunks} {
 		t.Run("by "+string(transport), func(t *testing.T) { passes(t, python(t), transport) })
 	}
 }
@@ -104,11 +101,7 @@ func TestForeignPrograms(t *testing.T) {
 	}
 }
 
-func TestReferencePassesProtocol(t *testing.T) {
-	for _, transport := range transports {
-		t.Run("by "+string(transport), func(t *testing.T) { passes(t, "reference", transport) })
-	}
-}
+func TestReferencePassesProtocol(t *testing.T) { passes(t, "reference", wire.File) }
 
 // TestProtocolRejectsNull: a backend that computes nothing passes only where
 // nothing is computed.

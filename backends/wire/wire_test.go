@@ -25,57 +25,50 @@ import (
 	"github.com/clsbench/clsbench/tensor"
 )
 
-// connect serves s in this process and returns a connection to it.
-func connect(t testing.TB, s v1.BackendServiceServer, opts ...grpc.ServerOption) *grpc.ClientConn {
+// dial serves s in this process and returns a connection to it.
+func dial(t testing.TB, s v1.BackendServiceServer) (*grpc.ClientConn, func()) {
 	lis := bufconn.Listen(1 << 20)
+	var opts []grpc.ServerOption
+	if real, ok := s.(interface{ GRPCOptions() []grpc.ServerOption }); ok {
+		opts = real.GRPCOptions()
+	}
 	g := grpc.NewServer(opts...)
 	v1.RegisterBackendServiceServer(g, s)
 	go g.Serve(lis)
 	conn, err := grpc.NewClient("passthrough:///", grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return lis.DialContext(ctx) }))
 	require.NoError(t, err)
-	t.Cleanup(func() { conn.Close(); g.Stop() })
+	return conn, func() { conn.Close(); g.Stop() }
+}
+
+// connect dials until the test's end.
+func connect(t testing.TB, s v1.BackendServiceServer) *grpc.ClientConn {
+	conn, stop := dial(t, s)
+	t.Cleanup(stop)
 	return conn
 }
 
-func serve(t testing.TB, b backends.Backend) *grpc.ClientConn {
-	s := NewServer(b)
-	return connect(t, s, s.GRPCOptions()...)
-}
+func serve(t testing.TB, b backends.Backend) *grpc.ClientConn { return connect(t, NewServer(b)) }
 
+// TestProtocolInProcess passes the suite by each transport and leaves nothing
+// behind: no goroutine, no mapping, no name of a file.
 func TestProtocolInProcess(t *testing.T) {
 	for _, how := range []Transport{Auto, File, Chunks} {
 		t.Run("by "+string(how), func(t *testing.T) {
-			dir := t.TempDir()
-			c := NewClient(serve(t, reference.New()), Options{Transport: how, Dir: dir})
+			goroutines, maps, dir := goleak.IgnoreCurrent(), mappings(t), t.TempDir()
+			conn, stop := dial(t, NewServer(reference.New()))
+			c := NewClient(conn, Options{Transport: how, Dir: dir})
 			for _, x := range protocol.Cases() {
 				require.NoError(t, x.Run(t.Context(), c))
 			}
+			stop()
+			goleak.VerifyNone(t, goroutines)
+			require.Equal(t, maps, mappings(t), "memory stays mapped")
 			left, err := os.ReadDir(dir)
 			require.NoError(t, err)
 			require.Empty(t, left, "a shadow file kept its name")
 		})
 	}
-}
-
-func TestNothingLeaks(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	s := NewServer(reference.New())
-	lis := bufconn.Listen(1 << 20)
-	g := grpc.NewServer(s.GRPCOptions()...)
-	v1.RegisterBackendServiceServer(g, s)
-	go g.Serve(lis)
-	conn, err := grpc.NewClient("passthrough:///", grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return lis.DialContext(ctx) }))
-	require.NoError(t, err)
-	maps := mappings(t)
-	c := NewClient(conn, Options{Transport: File, Dir: t.TempDir()})
-	for _, x := range protocol.Cases() {
-		require.NoError(t, x.Run(t.Context(), c))
-	}
-	require.Equal(t, maps, mappings(t), "memory stays mapped")
-	require.NoError(t, conn.Close())
-	g.Stop()
 }
 
 // mappings counts mapped regions and shadows.
@@ -161,7 +154,7 @@ func TestFallbacks(t *testing.T) {
 		{func(p string) bool { return strings.HasPrefix(p, "/proc/") }, filepath.Join(t.TempDir(), "missing"), Chunks},
 	} {
 		server := &blind{Server: NewServer(reference.New()), refuse: c.refuse}
-		client := NewClient(connect(t, server, server.GRPCOptions()...), Options{Dir: c.dir})
+		client := NewClient(connect(t, server), Options{Dir: c.dir})
 		ses, err := client.Open(t.Context(), backends.SessionConfig{})
 		require.NoError(t, err)
 		p := program(t, 8)

@@ -138,14 +138,13 @@ func (t *trial) bind(s backends.Session, p *graph.Program, slots int) *backends.
 	return b
 }
 
-// run runs steps and returns their samples.
-func (t *trial) run(e backends.Executable, first int64, steps int) []backends.StepSample {
+// run runs steps, which must give as many samples.
+func (t *trial) run(e backends.Executable, first int64, steps int) {
 	s, err := e.Run(t.ctx, backends.RunRequest{First: first, Steps: steps})
 	t.ok(err, fmt.Sprintf("Run of steps %d to %d", first, first+int64(steps)-1))
 	if len(s.Steps) != steps {
 		t.fail("Run of %d steps gave %d samples", steps, len(s.Steps))
 	}
-	return s.Steps
 }
 
 // set writes f32 values into memory.

@@ -91,7 +91,7 @@ func regionInUse(t *trial) {
 }
 
 // large is more than a message or a chunk of any transport holds at once.
-const large = 5<<20/4 + 3 // f32 elements
+const large = 2<<20/4 + 3 // f32 elements
 
 func largeFeed(t *trial) {
 	p, y := t.double(large)
