@@ -11,7 +11,8 @@ import (
 )
 
 func newCompareCmd() *cobra.Command {
-	var format, failOn, out string
+	var format formatFlags
+	var failOn, out string
 	var margin float64
 	cmd := &cobra.Command{
 		Use:   "compare A B",
@@ -25,8 +26,8 @@ backends properly, name both in one clsbench run.`,
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := results.CheckFormat(format); err != nil {
-				return usagef("flag --format: %w", err)
+			if err := format.check(); err != nil {
+				return err
 			}
 			limit, err := parseFailOn(failOn)
 			if err != nil {
@@ -43,7 +44,7 @@ backends properly, name both in one clsbench run.`,
 			if err != nil {
 				return usage(err)
 			}
-			if err := c.Render(cmd.OutOrStdout(), format, renderOptions(cmd)); err != nil {
+			if err := c.Render(cmd.OutOrStdout(), format.format, renderOptions(cmd)); err != nil {
 				return err
 			}
 			for i := range c.Cells {
@@ -54,7 +55,7 @@ backends properly, name both in one clsbench run.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "table", strings.Join(results.Formats(), ", "))
+	format.register(cmd)
 	cmd.Flags().StringVar(&failOn, "fail-on", "", "exit 1 if a cell is slower for sure, as in slower:2%")
 	cmd.Flags().Float64Var(&margin, "margin", 0, "difference that counts as none, a fraction")
 	outFlag(cmd, &out)

@@ -28,6 +28,7 @@ type conformFlags struct {
 	out     string
 	bundles string
 	list    bool
+	self    bool
 	timeout time.Duration
 }
 
@@ -47,7 +48,8 @@ Exit codes: 0 pass; 1 a case failed, or none ran; 2 bad input; 130 interrupted.`
   clsbench conform --backend cpu:isa=generic --effort quick
   clsbench conform --backend 'exec:./my-plugin' --suite protocol
   clsbench conform --backend cpu --filter '^Conv/' --list
-  clsbench conform --backend cpu --out report.json --bundles ./failures`,
+  clsbench conform --backend cpu --out report.json --bundles ./failures
+  clsbench conform --self-test                  does the suite catch what it must?`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
@@ -62,6 +64,7 @@ Exit codes: 0 pass; 1 a case failed, or none ran; 2 bad input; 130 interrupted.`
 	fl.StringVar(&f.out, "out", "", "file for the report, JSON")
 	fl.StringVar(&f.bundles, "bundles", "", "folder for failures: program, inputs, expected, got")
 	fl.BoolVar(&f.list, "list", false, "print the cases' names and stop")
+	fl.BoolVar(&f.self, "self-test", false, "turn the suite on planted faults and legal variants, and print the kill matrix")
 	fl.DurationVar(&f.timeout, "timeout", time.Minute, "how long one case may take")
 	for flag, fn := range map[string]cobra.CompletionFunc{
 		"backend": completeBackends, "suite": fixed(suiteNames()...), "effort": fixed("smoke", "quick", "standard"),
@@ -113,6 +116,9 @@ func (f *conformFlags) run(cmd *cobra.Command) error {
 	o, err := f.options()
 	if err != nil {
 		return err
+	}
+	if f.self {
+		return selfTest(cmd, o)
 	}
 	if names := o.Names(); f.list {
 		for _, n := range names {

@@ -20,7 +20,7 @@ own; clsbench compare holds the two against each other.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := f.checkFormat(); err != nil {
+			if err := f.formatFlags.check(); err != nil {
 				return err
 			}
 			doc, _, err := results.Store{Dir: f.out}.Load(args[0])

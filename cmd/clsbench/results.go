@@ -54,7 +54,8 @@ func newResultsListCmd() *cobra.Command {
 }
 
 func newResultsShowCmd() *cobra.Command {
-	var out, format string
+	var format formatFlags
+	var out string
 	cmd := &cobra.Command{
 		Use:               "show RUN|FILE",
 		Short:             "Print a result as its run did",
@@ -62,8 +63,8 @@ func newResultsShowCmd() *cobra.Command {
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := results.CheckFormat(format); err != nil {
-				return usagef("flag --format: %w", err)
+			if err := format.check(); err != nil {
+				return err
 			}
 			d, path, err := results.Store{Dir: out}.Load(args[0])
 			if err != nil {
@@ -71,10 +72,10 @@ func newResultsShowCmd() *cobra.Command {
 			}
 			o := renderOptions(cmd)
 			o.Heading, o.Saved, o.Again = true, path, d.Run.ID
-			return results.Render(cmd.OutOrStdout(), d, format, o)
+			return results.Render(cmd.OutOrStdout(), d, format.format, o)
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "table", strings.Join(results.Formats(), ", "))
+	format.register(cmd)
 	outFlag(cmd, &out)
 	return cmd
 }

@@ -18,6 +18,7 @@ import (
 
 // runFlags are the flags of `run`, as typed.
 type runFlags struct {
+	formatFlags
 	backends  []string
 	workloads []string
 	modes     []string
@@ -35,8 +36,6 @@ type runFlags struct {
 	timeout   time.Duration
 	memory    int64 // MiB
 	dryRun    bool
-	format    string
-	json      bool
 	resume    string
 	out       string
 	failOn    string
@@ -98,11 +97,9 @@ func (f *runFlags) register(cmd *cobra.Command) {
 // registerPresentation adds the flags that change no figure.
 func (f *runFlags) registerPresentation(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.StringVar(&f.format, "format", "table", strings.Join(results.Formats(), ", "))
-	fl.BoolVar(&f.json, "json", false, "short for --format json")
+	f.formatFlags.register(cmd)
 	fl.StringVar(&f.out, "out", defaultOut, "folder for the result file, the journal and the plots")
 	fl.BoolVar(&f.noPlots, "no-plots", false, "draw no plots")
-	complete(cmd, map[string]cobra.CompletionFunc{"format": fixed(results.Formats()...)})
 }
 
 // options turns flags into the harness's options.
@@ -133,7 +130,7 @@ func (f *runFlags) options(cmd *cobra.Command) (*harness.Options, error) {
 
 // run carries out what the flags say.
 func (f *runFlags) run(cmd *cobra.Command) error {
-	if err := f.checkFormat(); err != nil {
+	if err := f.formatFlags.check(); err != nil {
 		return err
 	}
 	if f.resume == "" || f.dryRun {
@@ -145,16 +142,6 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	}
 	defer before.Journal.Close() // the run closes it too, unless it does not come to that
 	return again.measure(cmd, flags, before)
-}
-
-func (f *runFlags) checkFormat() error {
-	if f.json {
-		f.format = "json"
-	}
-	if err := results.CheckFormat(f.format); err != nil {
-		return usagef("flag --format: %w", err)
-	}
-	return nil
 }
 
 // measure plans and runs. The flags were parsed by a command that may be
