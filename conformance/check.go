@@ -102,13 +102,8 @@ func (c *Case) Check(ctx context.Context, s backends.Session, seed uint64, o *Or
 func (p *Prepared) Check(ctx context.Context, s backends.Session, o *Oracle, features []string) *Result {
 	c := p.c
 	r := &Result{Case: c.Name(), Op: c.Op, DType: c.DType.String(), Suite: c.Suite, Required: c.Required}
-	if p.err != nil {
-		// The reference can't judge it: the suite's fault, and no case.
-		r.Status, r.Why = StatusMistrusted, p.err.Error()
-		return r
-	}
-	if len(p.believes) > 0 {
-		r.Status, r.Why = StatusMistrusted, fmt.Sprintf("the case takes these for right: %v", p.believes)
+	if why := p.Mistrusted(); why != "" {
+		r.Status, r.Why = StatusMistrusted, why
 		return r
 	}
 	for _, x := range p.trials[0].inputs() {
@@ -300,4 +295,17 @@ func runNode(ctx context.Context, s backends.Session, c *graph.Call, env Values)
 		}
 	}
 	return nil
+}
+
+// Mistrusted says why the case counts as none: the liars that it takes for
+// right, or what kept the reference from judging it; "" for a case that can be
+// trusted.
+func (p *Prepared) Mistrusted() string {
+	switch {
+	case p.err != nil:
+		return p.err.Error()
+	case len(p.believes) > 0:
+		return fmt.Sprintf("the case takes these for right: %v", p.believes)
+	}
+	return ""
 }

@@ -57,11 +57,23 @@ func (s *gradientSubject) write() (*graph.Builder, graph.Value, []graph.Value, e
 			wrt = append(wrt, in[i])
 		}
 	}
-	var loss graph.Value
+	var outputs []graph.Value
 	for i, y := range s.op.apply(b, in) {
-		if !y.Type.DType.IsFloat() || (i > 0 && !differentiable(b, y)) {
-			continue
+		if y.Type.DType.IsFloat() && (i == 0 || differentiable(b, y)) {
+			outputs = append(outputs, y)
 		}
+	}
+	loss := weighted(b, outputs)
+	grads, err := autodiff.Gradients(b, loss, wrt)
+	return b, loss, grads, err
+}
+
+// weighted is a random weighting of outputs as a scalar. It is scaled once
+// more, or the gradient of a sum would be the weighting itself, which an echo
+// knows.
+func weighted(b *graph.Builder, outputs []graph.Value) graph.Value {
+	var loss graph.Value
+	for i, y := range outputs {
 		part := b.Op("ReduceSum", graph.Attrs{"keepdims": graph.I(0)}, b.Op("Mul", nil, y, b.Feed(cotangent(i), y.Type)))
 		if i == 0 {
 			loss = part
@@ -69,11 +81,7 @@ func (s *gradientSubject) write() (*graph.Builder, graph.Value, []graph.Value, e
 			loss = b.Op("Add", nil, loss, part)
 		}
 	}
-	// Scaled, or the gradient of a sum would be the weighting itself, which an
-	// echo knows.
-	loss = b.Op("Mul", nil, loss, b.Feed("scale", tensor.T(tensor.F32)))
-	grads, err := autodiff.Gradients(b, loss, wrt)
-	return b, loss, grads, err
+	return b.Op("Mul", nil, loss, b.Feed("scale", tensor.T(tensor.F32)))
 }
 
 // differentiable leaves out saved outputs (a loss's log-sum-exp), whose

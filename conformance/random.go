@@ -5,6 +5,8 @@ import (
 	"math"
 
 	"github.com/clsbench/clsbench/graph"
+	"github.com/clsbench/clsbench/graph/autodiff"
+	"github.com/clsbench/clsbench/graph/pass"
 	"github.com/clsbench/clsbench/tensor"
 )
 
@@ -24,13 +26,52 @@ func randomCases() []*Case {
 		if i < quickGraphs {
 			e = Quick
 		}
-		all = append(all, &Case{
+		all = append(all, randomGradient(i, e), &Case{
 			Op: "Random", DType: tensor.F32, Params: fmt.Sprintf("graph=%d,nodes=%d", i, randomNodes(i)), Class: "program",
 			Suite: InferenceCore, Effort: e, Required: true, bound: every(programRule),
 			subject: &networkSubject{build: func(Draw) (*graph.Program, error) { return randomProgram(i) }},
 		})
 	}
 	return all
+}
+
+// randomGradient differentiates a random program: the gradients of values with
+// several readers are sums.
+func randomGradient(i int, e Effort) *Case {
+	return &Case{
+		Op: "Random", DType: tensor.F32, Params: fmt.Sprintf("graph=%d,nodes=%d", i, randomNodes(i)), Class: "gradient",
+		Suite: TrainingCore, Effort: e, Required: true, bound: every(programRule),
+		subject: &networkSubject{build: func(Draw) (*graph.Program, error) {
+			p, err := randomProgram(i)
+			if err != nil {
+				return nil, err
+			}
+			b, err := graph.Extend(p)
+			if err != nil {
+				return nil, err
+			}
+			var outputs, wrt []graph.Value
+			for _, name := range p.Fetches {
+				v, err := b.Value(name)
+				if err != nil {
+					return nil, err
+				}
+				outputs = append(outputs, v)
+			}
+			wrt = append(wrt, p.Feeds[:2]...)
+			grads, err := autodiff.Gradients(b, weighted(b, outputs), wrt)
+			if err != nil {
+				return nil, err
+			}
+			b.Fetch(grads...)
+			whole, err := b.Program()
+			if err != nil {
+				return nil, err
+			}
+			whole.Fetches = whole.Fetches[len(p.Fetches):]
+			return pass.Prune(whole), nil
+		}},
+	}
 }
 
 func randomNodes(i int) int { return 6 + i%4*8 }

@@ -24,6 +24,8 @@ var foldings = []folding{
 	{tensor.Shape{3, 5, 31}, []int{-2}, 1},
 	{tensor.Shape{2, 1057}, nil, 0}, // all axes
 	{tensor.Shape{1040, 3}, []int{1}, 0},
+	{tensor.Shape{19, 64}, []int{1}, 1},
+	{tensor.Shape{4, 33, 2, 4}, []int{0, 2, 3}, 1},
 }
 
 func (f folding) terms() int {
@@ -83,6 +85,9 @@ func (f folding) sums(d tensor.DType, row int) []*Case {
 		f.make("ReduceSum", d, "accumulator", max(e, Quick), integers(r/2+1, r), exact),
 		f.make("ReduceSum", d, "real", max(e, Quick), uniform(-1, 1), dotBound),
 		f.make("ReduceMean", d, "real", e, uniform(-1, 1), dotBound),
+	}
+	if k&(k-1) == 0 { // the mean of a power of two is exact
+		list = append(list, f.make("ReduceMean", d, "structure", max(e, Quick), integers(-r, r), exact))
 	}
 	if f.outputs() >= 8 {
 		list = append(list, f.make("ReduceSum", d, "specials", max(e, Quick), rarely(uniform(-1, 1), nonFinite...), dotBound))

@@ -39,6 +39,7 @@ type ensemble struct {
 	outputs []output
 	watched []kink
 	threads int
+	consts  map[string]*reference.Array
 	states  []map[string]*reference.Array
 }
 
@@ -48,19 +49,18 @@ func newEnsemble(g *graph.Graph, state map[string]*reference.Array, threads int)
 	if g.FLOPs() > manyRounds {
 		runs = fewRuns
 	}
-	e := &ensemble{graph: g, outputs: outputsOf(g), watched: kinks(g), threads: threads, states: make([]map[string]*reference.Array, 1+runs)}
-	e.restart(state)
-	return e
-}
-
-// restart sets the state of all runs.
-func (e *ensemble) restart(state map[string]*reference.Array) {
+	e := &ensemble{graph: g, outputs: outputsOf(g), watched: kinks(g), threads: threads,
+		consts: map[string]*reference.Array{}, states: make([]map[string]*reference.Array, 1+runs)}
+	for _, c := range g.Consts {
+		e.consts[c.Name] = reference.FromTensor(c.Tensor)
+	}
 	for r := range e.states {
 		e.states[r] = map[string]*reference.Array{}
-		for _, v := range e.graph.State {
+		for _, v := range g.State {
 			e.states[r][v.Name] = state[v.Name]
 		}
 	}
+	return e
 }
 
 // run is what one reference run gave: outputs by their order, and the values
@@ -129,8 +129,13 @@ func (e *ensemble) one(r int, feeds map[string]*reference.Array, mode reference.
 	for name, x := range e.states[r] {
 		env[name] = x
 	}
-	if _, err := reference.Eval(e.graph, env, mode); err != nil {
-		return nil, err
+	for name, x := range e.consts {
+		env[name] = x
+	}
+	for i := range e.graph.Calls {
+		if err := e.node(&e.graph.Calls[i], env, r, mode); err != nil {
+			return nil, err
+		}
 	}
 	got := &run{}
 	for _, out := range e.outputs {
