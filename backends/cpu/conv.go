@@ -163,7 +163,7 @@ func (p *padding) image(x []float32, n, k int) []float32 {
 
 // panelBytes is how much of the matrix of columns is made at a time, if a
 // panel is not larger: the product finds it in the first cache.
-const panelBytes = 16 << 10
+const panelBytes = 64 << 10
 
 // buildConv: for each group of each image, Y = W·columns(X), by some panels of
 // columns at a time.

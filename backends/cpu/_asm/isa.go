@@ -52,6 +52,13 @@ func (a *asm) stride(name string) reg.GPVirtual {
 	return r
 }
 
+// copyOf is a register with the value of another.
+func (a *asm) copyOf(r reg.GPVirtual) reg.GPVirtual {
+	c := a.GP64()
+	a.MOVQ(r, c)
+	return c
+}
+
 // broadcast loads a float32 parameter into all lanes.
 func (a *asm) broadcast(i isa, name string) reg.VecVirtual {
 	v := a.vec(i)

@@ -74,8 +74,10 @@ const (
 	runSrc, runDst, runLen, runSize = 0, 4, 8, 12
 )
 
-// emitCopyRuns writes the gathering of runs: run by run, so that its mask (or
-// the branch on its length) and its bases are set up once for all rows.
+// emitCopyRuns writes the gathering of runs: run by run, so that the branch on
+// its length and its bases are set up once for all rows. Where a vector of the
+// run's length exists it is moved whole: a masked one costs as much as the
+// cache lines that it might have touched.
 func emitCopyRuns(a *asm, i isa) {
 	name := "copyRuns" + i.name
 	lens := "at most 16 elements"
@@ -84,7 +86,7 @@ func emitCopyRuns(a *asm, i isa) {
 	}
 	a.function(name, "func(dst *float32, step int, src *float32, offsets *int32, n int, runs *[3]int32, count int)",
 		name+" is, each run being "+lens+" and n > 0,",
-		"for _, r := range runs[:count] { for k := range n { ",
+		"for _, r := range runs[:count] { for k := range n {",
 		"\tcopy(dst[k*step+r.dst:][:r.n], src[offsets[k]+r.src:][:r.n])",
 		"} }")
 	runs, count, step := a.arg("runs"), a.arg("count"), a.stride("step")
@@ -98,43 +100,44 @@ func emitCopyRuns(a *asm, i isa) {
 	length := a.GP64()
 	a.MOVLQSX(at(runs, runLen), length)
 	offs, n := a.arg("offsets"), a.arg("n")
-	rows := func(label string, move func(src, dst operand.Mem)) {
-		a.Label(label)
+	move := func(v reg.VecVirtual) func(src, dst operand.Mem) {
+		return func(src, dst operand.Mem) { a.VMOVUPS(src, v); a.VMOVUPS(v, dst) }
+	}
+	type form struct {
+		n    int // elements; 0: any
+		move func(src, dst operand.Mem)
+	}
+	x := a.XMM()
+	forms := []form{{8, move(a.YMM())}, {4, move(x)}}
+	if i == avx512 {
+		z := a.ZMM()
+		mask := a.firstLanes(i, a.copyOf(length))
+		forms = append(forms, form{16, move(z)}, form{0, func(src, dst operand.Mem) {
+			mask.load(src, z)
+			mask.store(z, dst)
+		}})
+	} else {
+		forms = append(forms,
+			form{2, func(src, dst operand.Mem) { a.VMOVSD(src, x); a.VMOVSD(x, dst) }},
+			form{1, func(src, dst operand.Mem) { a.VMOVSS(src, x); a.VMOVSS(x, dst) }})
+	}
+	last := len(forms) - 1
+	for _, f := range forms[:last] {
+		a.CMPQ(length, operand.U8(f.n))
+		a.JEQ(operand.LabelRef(label("rows%d", f.n)))
+	}
+	a.JMP(operand.LabelRef(label("rows%d", forms[last].n)))
+	for k, f := range forms {
+		a.Label(label("rows%d", f.n))
 		o := a.GP64()
 		a.MOVLQSX(at(offs, 0), o)
-		move(operand.Mem{Base: s, Index: o, Scale: 4}, at(d, 0))
+		f.move(operand.Mem{Base: s, Index: o, Scale: 4}, at(d, 0))
 		a.ADDQ(operand.I32(4), offs)
 		a.ADDQ(step, d)
 		a.DECQ(n)
-		a.JNZ(operand.LabelRef(label))
-	}
-	if i == avx512 {
-		m := a.firstLanes(i, length)
-		v := a.vec(i)
-		rows("row", func(src, dst operand.Mem) {
-			m.load(src, v)
-			m.store(v, dst)
-		})
-	} else {
-		x, y := a.XMM(), a.YMM()
-		moves := []struct {
-			n    int
-			move func(src, dst operand.Mem)
-		}{
-			{8, func(src, dst operand.Mem) { a.VMOVUPS(src, y); a.VMOVUPS(y, dst) }},
-			{4, func(src, dst operand.Mem) { a.VMOVUPS(src, x); a.VMOVUPS(x, dst) }},
-			{2, func(src, dst operand.Mem) { a.VMOVSD(src, x); a.VMOVSD(x, dst) }},
-			{1, func(src, dst operand.Mem) { a.VMOVSS(src, x); a.VMOVSS(x, dst) }},
-		}
-		for _, m := range moves[1:] {
-			a.CMPQ(length, operand.U8(m.n))
-			a.JEQ(operand.LabelRef(label("rows%d", m.n)))
-		}
-		for k, m := range moves {
-			rows(label("rows%d", m.n), m.move)
-			if k < len(moves)-1 {
-				a.JMP(operand.LabelRef("next"))
-			}
+		a.JNZ(operand.LabelRef(label("rows%d", f.n)))
+		if k < last {
+			a.JMP(operand.LabelRef("next"))
 		}
 	}
 	a.Label("next")
@@ -149,25 +152,32 @@ const (
 	termOffset, termMask, termSize = 0, 4, 8
 )
 
-// emitSumRuns writes the adding up of shifted vectors under their masks. Two
-// sums hide the latency of the addition.
+// Offsets in the struct sumChunk of package kernel.
+const (
+	chunkDst, chunkCols, chunkCount, chunkSize = 0, 4, 8, 12
+)
+
+// emitSumRuns writes the adding up of shifted vectors under their masks, chunk
+// by chunk. Four sums hide the latency of the addition.
 func emitSumRuns(a *asm, i isa) {
+	const sums = 4
 	name := "sumRuns" + i.name
-	a.function(name, "func(dst *float32, cols int, src *float32, terms *[2]int32, count int)",
-		label("%s is, for cols ≤ %d, in another order,", name, i.lanes),
-		"for j := range cols {",
-		"\ts := float32(0)",
-		"\tfor _, t := range terms[:count] { if t.mask>>j&1 != 0 { s += src[t.offset+j] } }",
-		"\tdst[j] = s",
+	a.function(name, "func(dst, src *float32, chunks *[3]int32, n int, terms *[2]int32)",
+		label("%s is, for n > 0 and chunks of at most %d elements, in another order,", name, i.lanes),
+		"for _, c := range chunks[:n] {",
+		"\tfor j := range c.cols {",
+		"\t\ts := float32(0)",
+		"\t\tfor _, t := range terms[:c.count] { if t.mask>>j&1 != 0 { s += src[t.offset+j] } }",
+		"\t\tdst[c.dst+j] = s",
+		"\t}",
+		"\tterms = terms[c.count:]",
 		"}")
-	src, terms, count := a.arg("src"), a.arg("terms"), a.arg("count")
-	acc := a.vecs(i, 2)
-	a.clear(acc[0])
-	a.clear(acc[1])
+	dst, src, chunks, n, terms := a.arg("dst"), a.arg("src"), a.arg("chunks"), a.arg("n"), a.arg("terms")
 	bit := a.vec(i)
 	if i == avx2 {
 		a.VMOVDQU(a.bitTable(), bit)
 	}
+	acc := a.vecs(i, sums)
 	o, v := a.GP64(), a.vec(i)
 	term := func(disp int, acc reg.VecVirtual) {
 		a.MOVLQSX(at(terms, disp+termOffset), o)
@@ -185,20 +195,39 @@ func emitSumRuns(a *asm, i isa) {
 		}
 		a.VADDPS(v, acc, acc)
 	}
-	a.Label("pair")
-	a.SUBQ(operand.I32(2), count)
+	a.Label("chunk")
+	for _, v := range acc {
+		a.clear(v)
+	}
+	count := a.GP64()
+	a.MOVLQSX(at(chunks, chunkCount), count)
+	a.Label("four")
+	a.SUBQ(operand.I32(sums), count)
 	a.JLT(operand.LabelRef("last"))
-	term(0, acc[0])
-	term(termSize, acc[1])
-	a.ADDQ(operand.I32(2*termSize), terms)
-	a.JMP(operand.LabelRef("pair"))
+	for k, v := range acc {
+		term(k*termSize, v)
+	}
+	a.ADDQ(operand.I32(sums*termSize), terms)
+	a.JMP(operand.LabelRef("four"))
 	a.Label("last")
-	a.ADDQ(operand.I32(2), count)
+	a.ADDQ(operand.I32(sums), count)
 	a.JEQ(operand.LabelRef("store"))
+	a.Label("one")
 	term(0, acc[0])
+	a.ADDQ(operand.I32(termSize), terms)
+	a.DECQ(count)
+	a.JNZ(operand.LabelRef("one"))
 	a.Label("store")
 	a.VADDPS(acc[1], acc[0], acc[0])
-	cols := a.arg("cols")
-	a.firstLanes(i, cols).store(acc[0], at(a.arg("dst"), 0))
+	a.VADDPS(acc[3], acc[2], acc[2])
+	a.VADDPS(acc[2], acc[0], acc[0])
+	cols := a.GP64()
+	a.MOVLQSX(at(chunks, chunkCols), cols)
+	mask := a.firstLanes(i, cols)
+	a.MOVLQSX(at(chunks, chunkDst), o)
+	mask.store(acc[0], operand.Mem{Base: dst, Index: o, Scale: 4})
+	a.ADDQ(operand.I32(chunkSize), chunks)
+	a.DECQ(n)
+	a.JNZ(operand.LabelRef("chunk"))
 	a.end()
 }

@@ -109,15 +109,12 @@ type ColumnSums struct {
 	terms  []term
 }
 
-// sumChunk is neighbours in a row of the image and the terms of their sums.
-type sumChunk struct{ dst, cols, first, count int }
-
 // NewColumnSums plans for a matrix of ld elements a row and an image with
 // before[i] elements of padding in front of axis i, extents[i] of its own.
 func NewColumnSums(i ISA, ld int, w Window, before, extents []int) (*ColumnSums, error) {
 	taps, last := product(w.Kernel), len(w.In)-1
-	if taps*ld > math.MaxInt32 {
-		return nil, fmt.Errorf("matrix of %d×%d elements: want less than 2^31", taps, ld)
+	if plane := product(extents); taps*ld > math.MaxInt32 || plane > math.MaxInt32 {
+		return nil, fmt.Errorf("matrix of %d×%d elements for planes of %d: want less than 2^31", taps, ld, plane)
 	}
 	s := &ColumnSums{isa: i, plane: product(extents), step: taps * ld}
 	lanes := 1 // strided windows meet neighbours in different columns
@@ -126,19 +123,18 @@ func NewColumnSums(i ISA, ld int, w Window, before, extents []int) (*ColumnSums,
 	}
 	at := newIndices(extents)
 	for dst := 0; dst < s.plane; {
-		c := sumChunk{dst: dst, cols: min(lanes, extents[last]-at.at[last]), first: len(s.terms)}
+		cols, first := min(lanes, extents[last]-at.at[last]), len(s.terms)
 		tap := newIndices(w.Kernel)
 		for k := range taps {
-			if t, ok := w.term(at.at, before, tap.at, c.cols); ok {
+			if t, ok := w.term(at.at, before, tap.at, cols); ok {
 				t[0] += int32(k * ld)
 				s.terms = append(s.terms, t)
 			}
 			tap.next()
 		}
-		c.count = len(s.terms) - c.first
-		s.chunks = append(s.chunks, c)
-		dst += c.cols
-		for range c.cols {
+		s.chunks = append(s.chunks, sumChunk{int32(dst), int32(cols), int32(len(s.terms) - first)})
+		dst += cols
+		for range cols {
 			at.next()
 		}
 	}
@@ -177,9 +173,6 @@ func (w *Window) term(at, before, tap []int, cols int) (term, bool) {
 func (s *ColumnSums) Sum(image, columns []float32, channels int) {
 	image, columns = image[:channels*s.plane], columns[:channels*s.step]
 	for ch := range channels {
-		plane := image[ch*s.plane:]
-		for _, c := range s.chunks {
-			sumRuns(s.isa, plane[c.dst:c.dst+c.cols], columns, ch*s.step, s.terms[c.first:c.first+c.count])
-		}
+		sumRuns(s.isa, image[ch*s.plane:], columns[ch*s.step:], s.chunks, s.terms)
 	}
 }

@@ -61,7 +61,7 @@ func maxRun(i ISA) int {
 func splitRun(i ISA, to []run, r run) []run {
 	for r[2] > 0 {
 		n := min(r[2], int32(maxRun(i)))
-		if i == AVX2 { // a power of two: there are no cheap masked stores
+		if i == AVX2 || (i == AVX512 && n > 8) { // a power of two: masked stores are dear
 			for n&(n-1) != 0 {
 				n &= n - 1
 			}
@@ -75,16 +75,23 @@ func splitRun(i ISA, to []run, r run) []run {
 // term is a vector to add: its offset, and a bit for each lane that counts.
 type term [2]int32
 
-// sumRunsGo is dst[j] = Σ src[origin + offset + j] over the terms whose mask
-// has bit j.
-func sumRunsGo(dst, src []float32, origin int, terms []term) {
-	for j := range dst {
-		s := float32(0)
-		for _, t := range terms {
-			if t[1]>>j&1 != 0 {
-				s += src[origin+int(t[0])+j]
+// sumChunk is neighbours in the destination, dst and how many, and how many
+// terms they are sums of.
+type sumChunk [3]int32
+
+// sumRunsGo writes dst[c.dst+j] = Σ src[t.offset+j] over the chunk's terms
+// whose mask has bit j. The chunks' terms follow each other.
+func sumRunsGo(dst, src []float32, chunks []sumChunk, terms []term) {
+	for _, c := range chunks {
+		for j := range int(c[1]) {
+			s := float32(0)
+			for _, t := range terms[:c[2]] {
+				if t[1]>>j&1 != 0 {
+					s += src[int(t[0])+j]
+				}
 			}
+			dst[int(c[0])+j] = s
 		}
-		dst[j] = s
+		terms = terms[c[2]:]
 	}
 }

@@ -38,14 +38,26 @@ func copyRuns(i ISA, dst []float32, step int, src []float32, offsets []int32, ru
 	}
 }
 
-// sumRuns is sumRunsGo for len(dst) ≤ lanes. Nobody checks the offsets.
-func sumRuns(i ISA, dst, src []float32, origin int, terms []term) {
-	switch {
-	case i == Generic || len(terms) == 0:
-		sumRunsGo(dst, src, origin, terms)
-	case i == AVX512:
-		sumRunsAVX512(&dst[0], len(dst), &src[origin], (*[2]int32)(&terms[0]), len(terms))
+// sumRuns is sumRunsGo for chunks of at most a vector, a few µs at a time.
+// Nobody checks the offsets.
+func sumRuns(i ISA, dst, src []float32, chunks []sumChunk, terms []term) {
+	f := sumRunsAVX2
+	switch i {
+	case AVX512:
+		f = sumRunsAVX512
+	case AVX2:
 	default:
-		sumRunsAVX2(&dst[0], len(dst), &src[origin], (*[2]int32)(&terms[0]), len(terms))
+		sumRunsGo(dst, src, chunks, terms)
+		return
 	}
+	for len(chunks) > 0 && len(terms) > 0 {
+		n, used := 0, 0
+		for n < len(chunks) && (n == 0 || used < chunk/2) {
+			used += int(chunks[n][2])
+			n++
+		}
+		f(&dst[0], &src[0], (*[3]int32)(&chunks[0]), n, (*[2]int32)(&terms[0]))
+		chunks, terms = chunks[n:], terms[used:]
+	}
+	sumRunsGo(dst, src, chunks, terms) // chunks without terms: zeros
 }

@@ -118,63 +118,128 @@ run:
 	MOVLQSX 8(AX), DI
 	MOVQ    offsets+24(FP), R8
 	MOVQ    n+32(FP), R9
-	MOVQ    $-1, R10
-	BZHIQ   DI, R10, R10
-	KMOVW   R10, K1
+	MOVQ    DI, R10
+	MOVQ    $-1, R11
+	BZHIQ   R10, R11, R11
+	KMOVW   R11, K1
+	CMPQ    DI, $0x08
+	JEQ     rows8
+	CMPQ    DI, $0x04
+	JEQ     rows4
+	CMPQ    DI, $0x10
+	JEQ     rows16
+	JMP     rows0
 
-row:
+rows8:
+	MOVLQSX (R8), DI
+	VMOVUPS (BX)(DI*4), Y0
+	VMOVUPS Y0, (SI)
+	ADDQ    $+4, R8
+	ADDQ    DX, SI
+	DECQ    R9
+	JNZ     rows8
+	JMP     next
+
+rows4:
+	MOVLQSX (R8), DI
+	VMOVUPS (BX)(DI*4), X0
+	VMOVUPS X0, (SI)
+	ADDQ    $+4, R8
+	ADDQ    DX, SI
+	DECQ    R9
+	JNZ     rows4
+	JMP     next
+
+rows16:
+	MOVLQSX (R8), DI
+	VMOVUPS (BX)(DI*4), Z0
+	VMOVUPS Z0, (SI)
+	ADDQ    $+4, R8
+	ADDQ    DX, SI
+	DECQ    R9
+	JNZ     rows16
+	JMP     next
+
+rows0:
 	MOVLQSX   (R8), DI
 	VMOVUPS.Z (BX)(DI*4), K1, Z0
 	VMOVUPS   Z0, K1, (SI)
 	ADDQ      $+4, R8
 	ADDQ      DX, SI
 	DECQ      R9
-	JNZ       row
-	ADDQ      $+12, AX
-	DECQ      CX
-	JNZ       run
+	JNZ       rows0
+
+next:
+	ADDQ $+12, AX
+	DECQ CX
+	JNZ  run
 	VZEROUPPER
 	RET
 
-// func sumRunsAVX512(dst *float32, cols int, src *float32, terms *[2]int32, count int)
+// func sumRunsAVX512(dst *float32, src *float32, chunks *[3]int32, n int, terms *[2]int32)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·sumRunsAVX512(SB), NOSPLIT, $0-40
-	MOVQ   src+16(FP), AX
-	MOVQ   terms+24(FP), CX
-	MOVQ   count+32(FP), DX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ chunks+16(FP), DX
+	MOVQ n+24(FP), BX
+	MOVQ terms+32(FP), SI
 
-pair:
-	SUBQ      $+2, DX
+chunk:
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	MOVLQSX 8(DX), R8
+
+four:
+	SUBQ      $+4, R8
 	JLT       last
-	MOVLQSX   (CX), BX
-	KMOVW     4(CX), K1
-	VMOVUPS.Z (AX)(BX*4), K1, Z2
-	VADDPS    Z2, Z0, Z0
-	MOVLQSX   8(CX), BX
-	KMOVW     12(CX), K1
-	VMOVUPS.Z (AX)(BX*4), K1, Z2
-	VADDPS    Z2, Z1, Z1
-	ADDQ      $+16, CX
-	JMP       pair
+	MOVLQSX   (SI), DI
+	KMOVW     4(SI), K1
+	VMOVUPS.Z (CX)(DI*4), K1, Z4
+	VADDPS    Z4, Z0, Z0
+	MOVLQSX   8(SI), DI
+	KMOVW     12(SI), K1
+	VMOVUPS.Z (CX)(DI*4), K1, Z4
+	VADDPS    Z4, Z1, Z1
+	MOVLQSX   16(SI), DI
+	KMOVW     20(SI), K1
+	VMOVUPS.Z (CX)(DI*4), K1, Z4
+	VADDPS    Z4, Z2, Z2
+	MOVLQSX   24(SI), DI
+	KMOVW     28(SI), K1
+	VMOVUPS.Z (CX)(DI*4), K1, Z4
+	VADDPS    Z4, Z3, Z3
+	ADDQ      $+32, SI
+	JMP       four
 
 last:
-	ADDQ      $+2, DX
-	JEQ       store
-	MOVLQSX   (CX), BX
-	KMOVW     4(CX), K1
-	VMOVUPS.Z (AX)(BX*4), K1, Z2
-	VADDPS    Z2, Z0, Z0
+	ADDQ $+4, R8
+	JEQ  store
+
+one:
+	MOVLQSX   (SI), DI
+	KMOVW     4(SI), K1
+	VMOVUPS.Z (CX)(DI*4), K1, Z4
+	VADDPS    Z4, Z0, Z0
+	ADDQ      $+8, SI
+	DECQ      R8
+	JNZ       one
 
 store:
 	VADDPS  Z1, Z0, Z0
-	MOVQ    cols+8(FP), AX
-	MOVQ    $-1, CX
-	BZHIQ   AX, CX, CX
-	KMOVW   CX, K1
-	MOVQ    dst+0(FP), AX
-	VMOVUPS Z0, K1, (AX)
+	VADDPS  Z3, Z2, Z2
+	VADDPS  Z2, Z0, Z0
+	MOVLQSX 4(DX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
+	MOVLQSX (DX), DI
+	VMOVUPS Z0, K1, (AX)(DI*4)
+	ADDQ    $+12, DX
+	DECQ    BX
+	JNZ     chunk
 	VZEROUPPER
 	RET
 
@@ -196,12 +261,13 @@ run:
 	MOVLQSX 8(AX), DI
 	MOVQ    offsets+24(FP), R8
 	MOVQ    n+32(FP), R9
+	CMPQ    DI, $0x08
+	JEQ     rows8
 	CMPQ    DI, $0x04
 	JEQ     rows4
 	CMPQ    DI, $0x02
 	JEQ     rows2
-	CMPQ    DI, $0x01
-	JEQ     rows1
+	JMP     rows1
 
 rows8:
 	MOVLQSX (R8), DI
@@ -249,52 +315,81 @@ next:
 	VZEROUPPER
 	RET
 
-// func sumRunsAVX2(dst *float32, cols int, src *float32, terms *[2]int32, count int)
+// func sumRunsAVX2(dst *float32, src *float32, chunks *[3]int32, n int, terms *[2]int32)
 // Requires: AVX, AVX2
 TEXT ·sumRunsAVX2(SB), NOSPLIT, $0-40
-	MOVQ    src+16(FP), AX
-	MOVQ    terms+24(FP), CX
-	MOVQ    count+32(FP), DX
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VMOVDQU bits<>+0(SB), Y2
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    chunks+16(FP), DX
+	MOVQ    n+24(FP), BX
+	MOVQ    terms+32(FP), SI
+	VMOVDQU bits<>+0(SB), Y0
 
-pair:
-	SUBQ         $+2, DX
+chunk:
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	MOVLQSX 8(DX), R8
+
+four:
+	SUBQ         $+4, R8
 	JLT          last
-	MOVLQSX      (CX), BX
-	VPBROADCASTD 4(CX), Y3
-	VPAND        Y2, Y3, Y3
-	VPCMPEQD     Y2, Y3, Y3
-	VMASKMOVPS   (AX)(BX*4), Y3, Y3
-	VADDPS       Y3, Y0, Y0
-	MOVLQSX      8(CX), BX
-	VPBROADCASTD 12(CX), Y3
-	VPAND        Y2, Y3, Y3
-	VPCMPEQD     Y2, Y3, Y3
-	VMASKMOVPS   (AX)(BX*4), Y3, Y3
-	VADDPS       Y3, Y1, Y1
-	ADDQ         $+16, CX
-	JMP          pair
+	MOVLQSX      (SI), DI
+	VPBROADCASTD 4(SI), Y5
+	VPAND        Y0, Y5, Y5
+	VPCMPEQD     Y0, Y5, Y5
+	VMASKMOVPS   (CX)(DI*4), Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	MOVLQSX      8(SI), DI
+	VPBROADCASTD 12(SI), Y5
+	VPAND        Y0, Y5, Y5
+	VPCMPEQD     Y0, Y5, Y5
+	VMASKMOVPS   (CX)(DI*4), Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	MOVLQSX      16(SI), DI
+	VPBROADCASTD 20(SI), Y5
+	VPAND        Y0, Y5, Y5
+	VPCMPEQD     Y0, Y5, Y5
+	VMASKMOVPS   (CX)(DI*4), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	MOVLQSX      24(SI), DI
+	VPBROADCASTD 28(SI), Y5
+	VPAND        Y0, Y5, Y5
+	VPCMPEQD     Y0, Y5, Y5
+	VMASKMOVPS   (CX)(DI*4), Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	ADDQ         $+32, SI
+	JMP          four
 
 last:
-	ADDQ         $+2, DX
-	JEQ          store
-	MOVLQSX      (CX), BX
-	VPBROADCASTD 4(CX), Y3
-	VPAND        Y2, Y3, Y3
-	VPCMPEQD     Y2, Y3, Y3
-	VMASKMOVPS   (AX)(BX*4), Y3, Y3
-	VADDPS       Y3, Y0, Y0
+	ADDQ $+4, R8
+	JEQ  store
+
+one:
+	MOVLQSX      (SI), DI
+	VPBROADCASTD 4(SI), Y5
+	VPAND        Y0, Y5, Y5
+	VPCMPEQD     Y0, Y5, Y5
+	VMASKMOVPS   (CX)(DI*4), Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	ADDQ         $+8, SI
+	DECQ         R8
+	JNZ          one
 
 store:
-	VADDPS     Y1, Y0, Y0
-	MOVQ       cols+8(FP), AX
-	LEAQ       laneMask<>+0(SB), CX
-	NEGQ       AX
-	VMOVUPS    32(CX)(AX*4), Y1
-	MOVQ       dst+0(FP), AX
-	VMASKMOVPS Y0, Y1, (AX)
+	VADDPS     Y2, Y1, Y1
+	VADDPS     Y4, Y3, Y3
+	VADDPS     Y3, Y1, Y1
+	MOVLQSX    4(DX), DI
+	LEAQ       laneMask<>+0(SB), R8
+	NEGQ       DI
+	VMOVUPS    32(R8)(DI*4), Y2
+	MOVLQSX    (DX), DI
+	VMASKMOVPS Y1, Y2, (AX)(DI*4)
+	ADDQ       $+12, DX
+	DECQ       BX
+	JNZ        chunk
 	VZEROUPPER
 	RET
 

@@ -8,6 +8,6 @@ func copyRuns(_ ISA, dst []float32, step int, src []float32, offsets []int32, ru
 	copyRunsGo(dst, step, src, offsets, runs)
 }
 
-func sumRuns(_ ISA, dst, src []float32, origin int, terms []term) {
-	sumRunsGo(dst, src, origin, terms)
+func sumRuns(_ ISA, dst, src []float32, chunks []sumChunk, terms []term) {
+	sumRunsGo(dst, src, chunks, terms)
 }

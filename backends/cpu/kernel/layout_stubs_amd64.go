@@ -19,16 +19,19 @@ func transpose8AVX2(dst *float32, drs int, src *float32, srs int, rows int, cols
 //go:noescape
 func copyRunsAVX512(dst *float32, step int, src *float32, offsets *int32, n int, runs *[3]int32, count int)
 
-// sumRunsAVX512 is, for cols ≤ 16, in another order,
+// sumRunsAVX512 is, for n > 0 and chunks of at most 16 elements, in another order,
 //
-//	for j := range cols {
-//		s := float32(0)
-//		for _, t := range terms[:count] { if t.mask>>j&1 != 0 { s += src[t.offset+j] } }
-//		dst[j] = s
+//	for _, c := range chunks[:n] {
+//		for j := range c.cols {
+//			s := float32(0)
+//			for _, t := range terms[:c.count] { if t.mask>>j&1 != 0 { s += src[t.offset+j] } }
+//			dst[c.dst+j] = s
+//		}
+//		terms = terms[c.count:]
 //	}
 //
 //go:noescape
-func sumRunsAVX512(dst *float32, cols int, src *float32, terms *[2]int32, count int)
+func sumRunsAVX512(dst *float32, src *float32, chunks *[3]int32, n int, terms *[2]int32)
 
 // copyRunsAVX2 is, each run being 1, 2, 4 or 8 elements and n > 0,
 //
@@ -39,13 +42,16 @@ func sumRunsAVX512(dst *float32, cols int, src *float32, terms *[2]int32, count 
 //go:noescape
 func copyRunsAVX2(dst *float32, step int, src *float32, offsets *int32, n int, runs *[3]int32, count int)
 
-// sumRunsAVX2 is, for cols ≤ 8, in another order,
+// sumRunsAVX2 is, for n > 0 and chunks of at most 8 elements, in another order,
 //
-//	for j := range cols {
-//		s := float32(0)
-//		for _, t := range terms[:count] { if t.mask>>j&1 != 0 { s += src[t.offset+j] } }
-//		dst[j] = s
+//	for _, c := range chunks[:n] {
+//		for j := range c.cols {
+//			s := float32(0)
+//			for _, t := range terms[:c.count] { if t.mask>>j&1 != 0 { s += src[t.offset+j] } }
+//			dst[c.dst+j] = s
+//		}
+//		terms = terms[c.count:]
 //	}
 //
 //go:noescape
-func sumRunsAVX2(dst *float32, cols int, src *float32, terms *[2]int32, count int)
+func sumRunsAVX2(dst *float32, src *float32, chunks *[3]int32, n int, terms *[2]int32)
