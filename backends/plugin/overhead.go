@@ -46,7 +46,9 @@ func Overhead(ctx context.Context, o Options, calls int) (time.Duration, error) 
 	return each[len(each)/2], nil
 }
 
-const overheadWarmUp = 20 // calls
+// overheadWarmUp is how many calls go before those that count: goroutines'
+// stacks, connection and caches take some 50 ms to settle.
+const overheadWarmUp = 500
 
 // openCopy opens a session with a program that has one feed of n bytes and
 // fetches one.

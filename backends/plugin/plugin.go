@@ -143,6 +143,7 @@ func (p *Plugin) prepare(o Options) error {
 		VersionedPlugins: map[int]goplugin.PluginSet{wire.Version: {wire.Name: &wire.Plugin{Options: wire.Options{
 			Transport: o.Transport, Dir: p.dir.path, Grace: o.Grace, CloseTime: o.CloseTime, Abandon: p.abandon, Lost: p.lost,
 		}}}},
+		GRPCDialOptions:  wire.DialOptions(),
 		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
 		Logger:           hclog.NewNullLogger(),
 		StartTimeout:     o.StartTimeout,

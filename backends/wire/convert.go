@@ -82,37 +82,34 @@ func plan(m *v1.Plan, g *graph.Graph) (backends.Plan, error) {
 	return p, nil
 }
 
-// splitColumns pairs each column of the message with its field.
-func splitColumns(r *v1.RunResponse) [5]struct {
-	column *[]int64
-	field  func(*backends.Split) *int64
-} {
-	return [5]struct {
-		column *[]int64
-		field  func(*backends.Split) *int64
-	}{
-		{&r.Queue, func(s *backends.Split) *int64 { return &s.Queue }},
-		{&r.HostToDevice, func(s *backends.Split) *int64 { return &s.HostToDevice }},
-		{&r.Device, func(s *backends.Split) *int64 { return &s.Device }},
-		{&r.DeviceToHost, func(s *backends.Split) *int64 { return &s.DeviceToHost }},
-		{&r.Host, func(s *backends.Split) *int64 { return &s.Host }},
-	}
-}
-
+// samplesMessage writes samples by column, all of them in one piece of memory.
+// Columns of the split that are zero throughout are left out.
 func samplesMessage(r *v1.RunResponse, s backends.Samples) {
 	n := len(s.Steps)
-	r.Start, r.End = make([]int64, n), make([]int64, n)
+	memory := make([]int64, 7*n)
+	column := func(k int) []int64 { return memory[k*n : (k+1)*n : (k+1)*n] }
+	start, end, queue, toDevice := column(0), column(1), column(2), column(3)
+	device, toHost, host := column(4), column(5), column(6)
+	var used backends.Split
 	for i := range s.Steps {
-		r.Start[i], r.End[i] = s.Steps[i].Start, s.Steps[i].End
+		x := &s.Steps[i]
+		start[i], end[i] = x.Start, x.End
+		queue[i], toDevice[i], device[i], toHost[i], host[i] = x.Split.Queue, x.Split.HostToDevice, x.Split.Device, x.Split.DeviceToHost, x.Split.Host
+		used.Queue |= queue[i]
+		used.HostToDevice |= toDevice[i]
+		used.Device |= device[i]
+		used.DeviceToHost |= toHost[i]
+		used.Host |= host[i]
 	}
-	for _, c := range splitColumns(r) {
-		for i := range s.Steps {
-			if v := *c.field(&s.Steps[i].Split); v != 0 {
-				if *c.column == nil {
-					*c.column = make([]int64, n)
-				}
-				(*c.column)[i] = v
-			}
+	r.Start, r.End = start, end
+	for _, c := range []struct {
+		column []int64
+		used   int64
+		field  *[]int64
+	}{{queue, used.Queue, &r.Queue}, {toDevice, used.HostToDevice, &r.HostToDevice}, {device, used.Device, &r.Device},
+		{toHost, used.DeviceToHost, &r.DeviceToHost}, {host, used.Host, &r.Host}} {
+		if c.used != 0 {
+			*c.field = c.column
 		}
 	}
 	for _, p := range s.Partitions {
@@ -127,17 +124,22 @@ func samples(r *v1.RunResponse, steps, partitions int) (backends.Samples, error)
 	if n > steps || (n < steps && !r.GetCancelled()) || len(r.GetEnd()) != n {
 		return backends.Samples{}, backends.Errorf(backends.Internal, "the plugin ran %d steps and answered with %d starts and %d ends", steps, n, len(r.GetEnd()))
 	}
+	zeros := []int64(nil) // stands for every column left out
+	columns := [...][]int64{r.GetQueue(), r.GetHostToDevice(), r.GetDevice(), r.GetDeviceToHost(), r.GetHost()}
+	for k, c := range columns {
+		if len(c) == 0 {
+			if zeros == nil {
+				zeros = make([]int64, n)
+			}
+			columns[k] = zeros
+		} else if len(c) != n {
+			return backends.Samples{}, backends.Errorf(backends.Internal, "the plugin answered %d steps with a split of %d", n, len(c))
+		}
+	}
 	s := backends.Samples{Steps: make([]backends.StepSample, n)}
 	for i := range s.Steps {
-		s.Steps[i].Start, s.Steps[i].End = r.Start[i], r.End[i]
-	}
-	for _, c := range splitColumns(r) {
-		if m := len(*c.column); m != 0 && m != n {
-			return backends.Samples{}, backends.Errorf(backends.Internal, "the plugin answered %d steps with a split of %d", n, m)
-		}
-		for i, v := range *c.column {
-			*c.field(&s.Steps[i].Split) = v
-		}
+		s.Steps[i] = backends.StepSample{Start: r.Start[i], End: r.End[i], Split: backends.Split{
+			Queue: columns[0][i], HostToDevice: columns[1][i], Device: columns[2][i], DeviceToHost: columns[3][i], Host: columns[4][i]}}
 	}
 	for _, p := range r.GetPartitions() {
 		if p.GetPartition() < 0 || int(p.GetPartition()) >= partitions {
