@@ -39,7 +39,6 @@ type builder struct {
 	current int       // partition being built
 	atStart []func()  // to be done once, when all memory is there
 	failure *atomic.Pointer[backends.Error]
-	err     error
 }
 
 // never is after every partition and before none.
@@ -156,9 +155,6 @@ func (b *builder) build(p *part) error {
 	}
 	return nil
 }
-
-// value is a value that exists; nil for an input or output left out.
-func (b *builder) value(name string) *value { return b.values[name] }
 
 // in and out are a call's inputs and outputs; nil where left out or, for an
 // input, where it never exists outside of the partition.

@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/clsbench/clsbench/backends/cpu/kernel"
 	"github.com/clsbench/clsbench/graph"
@@ -38,8 +39,8 @@ func takesConv(c *graph.Call) error {
 	if err != nil {
 		return err
 	}
-	if const31 := 1 << 31; g.channels*elements(g.padded.In) >= const31 || g.taps*g.pixels >= const31 {
-		return fmt.Errorf("X is %v: the kernel takes images below 2^31 elements", g.x)
+	if n := max(g.padsSize, g.taps*g.pixels, g.plane); n > math.MaxInt32 {
+		return fmt.Errorf("X is %v: the kernel addresses %d elements with 31 bits", g.x, n)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/clsbench/clsbench/backends/cpu/kernel"
@@ -38,7 +39,7 @@ const serialFLOPs = 400_000
 func takesSingleProduct(c *graph.Call) error {
 	b := c.In[1].Shape
 	if c.In[0].DType != tensor.F32 || b[:len(b)-2].Elements() != 1 {
-		return errText("B is not one matrix of f32")
+		return errors.New("B is not one matrix of f32")
 	}
 	return nil
 }

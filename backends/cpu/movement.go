@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/clsbench/clsbench/backends/cpu/kernel"
@@ -13,7 +14,7 @@ import (
 func movementRows() []row {
 	view := implementation{
 		kernel: "view", algorithm: "no copy",
-		takes: func(c *graph.Call) error { return onlyViews(c) },
+		takes: onlyViews,
 		build: func(b *builder, p *part) error {
 			b.alias(b.out(p.head(), 0), b.in(p.head(), 0))
 			return nil
@@ -54,12 +55,7 @@ func onlyViews(c *graph.Call) error {
 	return errMoves
 }
 
-// errMoves is why a copy is needed.
-var errMoves = errText("elements change their order")
-
-type errText string
-
-func (e errText) Error() string { return string(e) }
+var errMoves = errors.New("elements change their order")
 
 // axisGroup is neighbouring axes of the input that stay neighbours.
 type axisGroup struct{ extent, stride int }
@@ -92,7 +88,7 @@ func takesTranspose(c *graph.Call) error {
 	g := mergedPerm(c.In[0].Shape, perm)
 	n := len(g)
 	if c.In[0].DType != tensor.F32 || n < 2 || g[n-2].stride != 1 || g[n-1].stride != g[n-2].extent {
-		return errText("not an exchange of the last axes of f32")
+		return errors.New("not an exchange of the last axes of f32")
 	}
 	return nil
 }

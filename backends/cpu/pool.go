@@ -1,12 +1,12 @@
 package cpu
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
 	"github.com/clsbench/clsbench/backends/cpu/kernel"
 	"github.com/clsbench/clsbench/graph"
-	"github.com/clsbench/clsbench/tensor"
 )
 
 // poolRows are the pools and their gradients. Windows of 2×2 side by side,
@@ -55,11 +55,11 @@ func takesHalving(c *graph.Call) error {
 		return err
 	}
 	if len(w.In) != 2 {
-		return errText("not two spatial axes")
+		return errors.New("not two spatial axes")
 	}
 	for i := range w.In {
 		if w.Kernel[i] != 2 || w.Strides[i] != 2 || w.Dilations[i] != 1 || w.PadBegin[i] != 0 || w.PadEnd[i] != 0 || w.In[i] != 2*w.Out[i] {
-			return errText("not windows of 2x2 side by side")
+			return errors.New("not windows of 2x2 side by side")
 		}
 	}
 	return nil
@@ -256,7 +256,7 @@ func buildMaxPoolGrad(b *builder, p *part) error {
 	c := p.head()
 	dy, where, dx := b.in(c, 0), b.in(c, 1), b.out(c, 0)
 	planes, out, in := 1, dy.elements(), dx.elements()
-	if x, y := c.Out[0].Shape, c.In[0].Shape; len(x) > 2 && len(y) > 2 && tensor.Shape(x[:2]).Equal(y[:2]) {
+	if x, y := c.Out[0].Shape, c.In[0].Shape; len(x) > 2 && len(y) > 2 && x[:2].Equal(y[:2]) {
 		planes = x[:2].Elements()
 		out, in = out/planes, in/planes
 	}

@@ -17,9 +17,6 @@ func (v *value) f32() []float32 { return tensor.View[float32](v.mem.data) }
 func (v *value) bytes() []byte  { return v.mem.data }
 func (v *value) elements() int  { return v.typ.Shape.Elements() }
 
-// constant is the value's bytes if they are known at compile time.
-func (v *value) constant() bool { return v.mem.kind == constMemory }
-
 // memory is a piece of memory that one or more values lie in.
 type memory struct {
 	kind memoryKind

@@ -162,7 +162,7 @@ func TestAdam(t *testing.T) {
 					g += decay * p
 					m = 0.9*m + 0.1*g
 					v = 0.999*v + 0.001*g*g
-					want := p - 0.01*(m/(1-math.Pow(0.9, 3)))/(math.Sqrt(v/(1-math.Pow(0.999, 3)))+1e-8)
+					want := p - 0.01*(m/(1-0.9*0.9*0.9))/(math.Sqrt(v/(1-0.999*0.999*0.999))+1e-8)
 					for k, w := range map[int]float64{0: want, 2: m, 3: v} {
 						require.InDelta(t, w, out[k].data[j], math.Exp2(-24)*1.001*math.Max(1e-3, math.Abs(w)), "output %d", k)
 					}
