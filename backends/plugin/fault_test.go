@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/clsbench/clsbench/backends"
 	"github.com/clsbench/clsbench/graph"
@@ -299,6 +300,34 @@ func TestRestartAfterCrash(t *testing.T) {
 	require.NoError(t, r.Close())
 	again := newRig(t, "none", "none")
 	require.NoError(t, again.all(context.Background()))
+}
+
+// TestNothingIsHeld: whatever became of plugins, no goroutine and no descriptor
+// stays.
+func TestNothingIsHeld(t *testing.T) {
+	once := open(t, "null", options(t)) // starts the thread that starts plugins
+	require.NoError(t, once.Close())
+	descriptors := func() int {
+		list, err := os.ReadDir("/proc/self/fd")
+		require.NoError(t, err)
+		return len(list)
+	}
+	goroutines, before := goleak.IgnoreCurrent(), descriptors()
+	for _, fault := range [][2]string{{"none", "none"}, {"run", "kill"}, {"map", "hang"}, {"compile", "panic"}} {
+		r := newRig(t, fault[0], fault[1])
+		ctx, done := context.WithTimeout(t.Context(), time.Second)
+		require.Equal(t, fault[0] != "none", r.all(ctx) != nil)
+		done()
+		if r.session != nil {
+			_ = r.session.Close() // dead or closed already
+		}
+		require.NoError(t, r.Close())
+	}
+	for _, fault := range []string{"start=exit", "start=version", "start=garbage", "describe=panic"} {
+		failsToOpen(t, fault, options(t))
+	}
+	goleak.VerifyNone(t, goroutines)
+	require.Equal(t, before, descriptors())
 }
 
 var childPattern = regexp.MustCompile(`child (\d+)`)

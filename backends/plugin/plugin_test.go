@@ -70,3 +70,20 @@ func TestEmbeddedNull(t *testing.T) {
 	require.NoError(t, p.Close())
 	require.False(t, p.Alive())
 }
+
+// TestCommand starts a plugin that is a program of its own.
+func TestCommand(t *testing.T) {
+	p := open(t, "mine=exec:"+os.Args[0]+" "+serveCommand+" null", options(t))
+	require.Equal(t, Unregistered, p.Kind())
+	require.Equal(t, "mine", p.Spec().Label)
+	d, err := p.Describe(context.Background())
+	require.NoError(t, err)
+	require.Equal(t, "null", d.Name)
+	require.NotEqual(t, open(t, "null", options(t)).Hash(), p.Hash())
+}
+
+func TestOverhead(t *testing.T) {
+	d, err := Overhead(context.Background(), options(t), 20)
+	require.NoError(t, err)
+	require.Positive(t, d)
+}
