@@ -162,8 +162,12 @@ func (e *executable) step(ctx context.Context, n int64, split *backends.Split, p
 
 func (e *executable) evaluate(ctx context.Context, env map[string]*ref.Array, profile []backends.PartitionSample) error {
 	for i := range e.graph.Calls {
-		if ctx.Err() != nil {
-			return backends.Errorf(backends.Canceled, "run stopped within a step, whose updates are not made")
+		if cause := ctx.Err(); cause != nil {
+			code := backends.Canceled
+			if errors.Is(cause, context.DeadlineExceeded) {
+				code = backends.DeadlineExceeded
+			}
+			return backends.Errorf(code, "run stopped within a step, whose updates are not made")
 		}
 		begin := backends.Now()
 		if err := ref.EvalNode(&e.graph.Calls[i], env, e.session.mode); err != nil {
