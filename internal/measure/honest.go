@@ -50,7 +50,7 @@ type Call struct {
 
 // Check holds the plugin's samples against the harness's clock. There must be as many as were asked for; none may
 // start before the call or the one before it, end before it starts or after the call; no part may be negative or
-// longer than its step. Synchronised steps may not overlap and must take some time. The error is a *Violation.
+// longer than its step, and none may have waited since before the call. Synchronised steps may not overlap and must take some time. The error is a *Violation.
 func (c Call) Check() error {
 	if c.End < c.Begin {
 		return fmt.Errorf("the harness's call ends %d ns before it begins", c.Begin-c.End)
@@ -73,6 +73,8 @@ func (c Call) Check() error {
 			return violation("clock", "step %d ends %d ns after the call", i, s.End-c.End)
 		case s.Queue < 0 || s.Split < 0:
 			return violation("clock", "step %d has a negative part", i)
+		case s.Queue > s.Start-c.Begin+clockTolerance:
+			return violation("clock", "step %d waited %d ns, but started %d ns after the call began", i, s.Queue, s.Start-c.Begin)
 		case s.Split > s.End-s.Start+clockTolerance:
 			return violation("clock", "the parts of step %d sum to %d ns, the step takes %d", i, s.Split, s.End-s.Start)
 		}

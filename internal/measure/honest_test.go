@@ -48,6 +48,8 @@ func TestCallCheck(t *testing.T) {
 		{"overlaps though waited for", func(c *Call) { c.Steps[4].Start -= ms }, "before the end of the one before"},
 		{"overlaps in flight", func(c *Call) { c.Sync = false; c.Steps[4].Start -= ms }, ""},
 		{"negative queue", func(c *Call) { c.Steps[2].Queue = -1 }, "negative part"},
+		{"waited for longer than the call", func(c *Call) { c.Steps[2].Queue = math.MaxInt64 }, "step 2 waited"},
+		{"waited since the call began", func(c *Call) { c.Steps[2].Queue = c.Steps[2].Start - c.Begin }, ""},
 		{"negative split", func(c *Call) { c.Steps[2].Split = -1 }, "negative part"},
 		{"parts longer than the step", func(c *Call) { c.Steps[2].Split = 30 * ms }, "parts of step 2"},
 		{"no time at all", func(c *Call) {
