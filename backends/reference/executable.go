@@ -115,7 +115,7 @@ func (e *executable) Run(ctx context.Context, r backends.RunRequest) (backends.S
 	var err error
 	samples.Steps, err = backends.Loop(ctx, r, nil, func(n int64, split *backends.Split) error {
 		err := e.step(ctx, n, split, samples.Partitions)
-		if err != nil && backends.CodeOf(err) != backends.Canceled {
+		if code := backends.CodeOf(err); err != nil && code != backends.Canceled && code != backends.DeadlineExceeded {
 			e.session.failed = err
 		}
 		return err

@@ -2,7 +2,6 @@ package reference_test
 
 import (
 	"context"
-	"math"
 	"testing"
 	"time"
 
@@ -206,7 +205,7 @@ func TestCancel(t *testing.T) {
 	*f32(e.At("x", 0)) = 1
 	stopped, cancel := context.WithCancel(ctx)
 	time.AfterFunc(20*time.Millisecond, cancel)
-	samples, err := e.Run(stopped, backends.RunRequest{Steps: math.MaxInt32})
+	samples, err := e.Run(stopped, backends.RunRequest{Steps: backends.MaxSteps})
 	require.Equal(t, backends.Canceled, backends.CodeOf(err))
 	w := tensor.New(tensor.F32)
 	require.NoError(t, s.Read(ctx, []string{"w"}, []*tensor.Tensor{w}))
