@@ -2,7 +2,8 @@
 // little ado that pieces of a few microseconds gain by it. Goroutines that are
 // started or woken for each piece do not: that takes longer than the piece.
 // Here the threads spin between pieces, each on its own CPU, and park when
-// none comes.
+// none comes. A thread that does not come in time, because it wakes up or
+// because somebody else has its CPU, finds its share done by the caller.
 package pool
 
 import (
@@ -13,8 +14,10 @@ import (
 	"time"
 )
 
-// Task is a piece of work: worker does its share of workers. Shares run at the
-// same time.
+//go:generate go -C ../_asm run .
+
+// Task is a piece of work in as many shares as there are threads. Each is done
+// once, by whichever thread; shares may run at the same time.
 type Task func(worker, workers int)
 
 // Pool is a set of threads. One goroutine at a time may use it.
@@ -28,17 +31,21 @@ type Pool struct {
 	task   Task
 	epoch  atomic.Uint32 // counts the pieces
 	_      [64]byte
-	busy   atomic.Int32 // members that have not done their share
+	busy   atomic.Int32 // shares of members that are not done
 	closed atomic.Bool
 	panics atomic.Pointer[sharePanic]
 }
 
 // member is one of the threads beside the caller's.
 type member struct {
+	taken  atomic.Uint32 // the last piece whose share somebody has taken
 	parked atomic.Bool
 	wake   chan struct{}
 	_      [64]byte
 }
+
+// take tells the one who asks first whether the share of a piece is to be done.
+func (m *member) take(epoch uint32) bool { return m.taken.CompareAndSwap(epoch-1, epoch) }
 
 type sharePanic struct {
 	value any
@@ -104,8 +111,9 @@ func (p *Pool) Leave() {
 	}
 }
 
-// Run does a task, the first share on the caller's thread, and returns when
-// all shares are done. A panic in any of them is raised again here.
+// Run does a task and returns when all shares are done: the first on the
+// caller's thread, and those that nobody has begun by then. A panic in any of
+// them is raised again here.
 func (p *Pool) Run(t Task) {
 	if len(p.members) == 0 {
 		t(0, 1)
@@ -113,9 +121,15 @@ func (p *Pool) Run(t Task) {
 	}
 	p.task = t
 	p.busy.Store(int32(len(p.members)))
-	p.epoch.Add(1)
+	epoch := p.epoch.Add(1)
 	p.wakeParked()
 	p.share(t, 0)
+	for k, m := range p.members {
+		if m.take(epoch) {
+			p.share(t, k+1)
+			p.busy.Add(-1)
+		}
+	}
 	p.await()
 	if x := p.panics.Swap(nil); x != nil {
 		panic(fmt.Sprintf("%v\n%s", x.value, x.stack))
@@ -164,20 +178,24 @@ func (p *Pool) serve(m *member, worker int) {
 		pin(p.cpus[worker : worker+1])
 	}
 	for seen := uint32(0); ; {
-		p.next(m, seen)
-		seen++
+		seen = p.next(m, seen)
 		if p.closed.Load() {
 			return
 		}
-		p.share(p.task, worker)
-		p.busy.Add(-1)
+		if m.take(seen) {
+			p.share(p.task, worker)
+			p.busy.Add(-1)
+		}
 	}
 }
 
-// next returns when the epoch is beyond seen.
-func (p *Pool) next(m *member, seen uint32) {
+// next returns the epoch when it is beyond seen.
+func (p *Pool) next(m *member, seen uint32) uint32 {
 	start := time.Time{}
-	for n := 1; p.epoch.Load() == seen; n++ {
+	for n := 1; ; n++ {
+		if e := p.epoch.Load(); e != seen {
+			return e
+		}
 		pause(pauses)
 		if n%looks != 0 {
 			continue
@@ -185,13 +203,18 @@ func (p *Pool) next(m *member, seen uint32) {
 		if start.IsZero() {
 			start = time.Now()
 		} else if time.Since(start) > spinFor {
-			m.parked.Store(true)
-			// A piece that came in between has perhaps not seen it.
-			if p.epoch.Load() != seen && m.parked.CompareAndSwap(true, false) {
-				return
-			}
-			<-m.wake
+			p.park(m, seen)
 			start = time.Time{}
 		}
 	}
+}
+
+// park sleeps until the next piece.
+func (p *Pool) park(m *member, seen uint32) {
+	m.parked.Store(true)
+	// A piece that came in between has perhaps not seen that.
+	if p.epoch.Load() != seen && m.parked.CompareAndSwap(true, false) {
+		return
+	}
+	<-m.wake
 }

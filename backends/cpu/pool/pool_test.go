@@ -55,6 +55,24 @@ func TestRunOrdersMemory(t *testing.T) {
 	}
 }
 
+// Where a member does not come, the caller does its share.
+func TestCallerDoesWhatIsLeft(t *testing.T) {
+	p := New(2)
+	defer p.Close()
+	var shares atomic.Int32
+	task := func(int, int) { shares.Add(1) }
+	m := p.members[0]
+	require.Eventually(t, m.parked.Load, 10*time.Second, time.Millisecond)
+	m.parked.Store(false) // so that nobody wakes it
+	p.Run(task)
+	require.EqualValues(t, 2, shares.Load())
+	m.wake <- struct{}{}
+	for range 100 {
+		p.Run(task)
+	}
+	require.EqualValues(t, 202, shares.Load())
+}
+
 func TestIdleThreadsPark(t *testing.T) {
 	p := New(3)
 	defer p.Close()
