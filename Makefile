@@ -3,7 +3,7 @@ LINTER := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 BIN    := $(CURDIR)/.cache/bin
 GO     := go
 
-.PHONY: lint generate conform verify
+.PHONY: lint generate conform verify selftest fuzz
 
 $(BIN)/golangci-lint:
 	GOBIN=$(BIN) $(GO) install $(LINTER)
@@ -27,6 +27,18 @@ conform: clsbench
 	./clsbench conform --backend cpu:isa=generic --effort quick
 	./clsbench conform --backend 'python=exec:/usr/bin/python3 backends/plugin/testdata/plugin.py' --suite protocol
 
-verify: conform
-	./clsbench conform --self-test
-	$(GO) test -count=1 -timeout 60m -tags soak ./...
+# All that does not fit into CI; a dated log of it is kept beside the reports.
+verify: conform selftest
+	for isa in avx512 avx2 generic; do for n in 1 2; do \
+		./clsbench conform --backend cpu:isa=$$isa --threads $$n || exit 1; done; done
+	CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 60m ./backends/... ./internal/... ./workloads/... ./conformance/...
+	$(MAKE) fuzz
+
+# Does the suite catch every planted fault and pass every legal variant?
+selftest: clsbench
+	./clsbench conform --self-test --effort quick
+
+# Every fuzz target for a while.
+fuzz:
+	for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+		$(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 20s -fuzzminimizetime 10x $$p || exit 1; done; done
