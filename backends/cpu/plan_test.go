@@ -1,7 +1,9 @@
 package cpu
 
 import (
+	"bytes"
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 
@@ -163,4 +165,23 @@ func TestStepsDoNotAllocate(t *testing.T) {
 			require.Less(t, calls(40)-one, 5.0, "40 steps")
 		}
 	}
+}
+
+// Guards poison all that a step may not count on, and nothing else.
+func TestGuardsPoison(t *testing.T) {
+	s := open(t, backends.SessionConfig{Guards: true, Threads: 2})
+	b := lenet(t, s, false, 3)
+	run(t, b, 0, 1)
+	first := slices.Clone(f32(b.At("fc3.Gemm.Y", 0)))
+	e := b.Executable.(*executable)
+	kept := slices.Clone(e.arena[len(e.poisoned):])
+	require.NotEmpty(t, kept, "packed weights")
+	e.poison()
+	require.Equal(t, len(e.poisoned), bytes.Count(e.poisoned, []byte{0xff}))
+	require.Equal(t, kept, e.arena[len(e.poisoned):])
+	clear(e.poisoned) // a run poisons for itself
+	e.parts[0].phases[0].task = func(int, int) {}
+	run(t, b, 0, 1)
+	require.NotEqual(t, first, f32(b.At("fc3.Gemm.Y", 0)))
+	require.True(t, math.IsNaN(float64(f32(b.At("fc3.Gemm.Y", 0))[0])), "what nobody wrote is NaN")
 }
