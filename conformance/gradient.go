@@ -11,8 +11,8 @@ import (
 	"github.com/clsbench/clsbench/tensor"
 )
 
-// differentiated is the class of cases whose gradients are checked too.
-const differentiated = "real"
+// differentiated are the classes of cases whose gradients are checked too.
+var differentiated = map[string]bool{"real": true, "moved": true}
 
 // Gradient is the gradient check of a case, a case of its own: the op, a
 // random weighting of its outputs, and the derivatives by all float inputs as
@@ -20,7 +20,7 @@ const differentiated = "real"
 // op has no gradient, and for all but one class and type of an op.
 func (c *Case) Gradient() *Case {
 	s, ok := c.subject.(*opSubject)
-	if !ok || c.DType != tensor.F32 || c.Class != differentiated {
+	if !ok || c.DType != tensor.F32 || !differentiated[c.Class] {
 		return nil
 	}
 	op := graph.Lookup(graph.Std, c.Op)
@@ -199,7 +199,9 @@ func (c *Case) GradientError(seed uint64) (float64, error) {
 			return 0, err
 		}
 		difference := (ahead[loss.Name].Data[0] - behind[loss.Name].Data[0]) / (2 * h)
-		worst = max(worst, math.Abs(difference-slope)/twin)
+		if e := math.Abs(difference - slope); e > 0 {
+			worst = max(worst, e/twin)
+		}
 	}
 	return worst, nil
 }

@@ -73,19 +73,23 @@ func axisPattern(s tensor.Shape, axis int, index [][]int) string {
 	if hi-lo+1 == count {
 		return fmt.Sprintf("only %s %d to %d of %d", name, lo, hi, extent)
 	}
-	for period := 2; period <= 64 && period*2 <= extent; period++ {
-		same := true
-		for i := range seen {
-			if seen[i] && i%period != lo%period {
-				same = false
-				break
-			}
-		}
-		if same {
-			return fmt.Sprintf("only %s ≡ %d mod %d", name, lo%period, period)
+	period := 0 // the largest that all indices agree in
+	for i := range seen {
+		if seen[i] {
+			period = gcd(i-lo, period)
 		}
 	}
+	if count > 2 && period > 1 {
+		return fmt.Sprintf("only %s ≡ %d mod %d", name, lo%period, period)
+	}
 	return ""
+}
+
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
 }
 
 // borderPattern finds wrong elements that all lie on the edge of the spatial
