@@ -146,7 +146,7 @@ func TestFailureTellsWhatAVendorNeeds(t *testing.T) {
 	}
 	require.NoError(t, json.Unmarshal(text, &e))
 	require.Equal(t, `clsbench conform --backend 'rig:a=b' --effort standard --filter '^MatMul/f32/m=33,k=75,n=47/structure$' --seed 5`, e.Repro)
-	require.Equal(t, "MatMul/f32/m=15,k=33,n=33/structure", e.Smallest)
+	require.Equal(t, "MatMul/f32/m=17,k=9,n=14,stack=2x1:3/structure", e.Smallest)
 	require.NotEmpty(t, e.Nearest)
 	require.NotEqual(t, e.Smallest, e.Nearest)
 	require.Equal(t, []string{"MatMul"}, e.Kernels)
