@@ -7,6 +7,9 @@ package faults
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"sync"
 
 	"github.com/clsbench/clsbench/backends"
@@ -156,10 +159,13 @@ type executable struct {
 
 func (e *executable) Plan() backends.Plan {
 	var p backends.Plan
-	for _, n := range e.g.Nodes {
-		p.Partitions = append(p.Partitions, backends.Partition{Nodes: []string{n.Name}, Kernel: n.Op, Algorithm: "reference", Math: backends.Strict})
+	h := sha256.New()
+	for i := range e.g.Calls {
+		c := &e.g.Calls[i]
+		p.Partitions = append(p.Partitions, backends.Partition{Nodes: []string{c.Name}, Kernel: c.Op.Name, Algorithm: "reference", Math: backends.Strict})
+		fmt.Fprintln(h, c.Op.Name, c.In, c.Out)
 	}
-	p.Digest = "rig"
+	p.Digest = hex.EncodeToString(h.Sum(nil))
 	return p
 }
 
