@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"fmt"
+	"os"
 	"slices"
 	"time"
 
@@ -39,6 +41,7 @@ func (b *backend) Open(ctx context.Context, cfg backends.SessionConfig) (backend
 	if err := b.fault.in("open"); err != nil {
 		return nil, err
 	}
+	fmt.Fprintf(os.Stderr, "opened with %d threads\n", cfg.Threads)
 	s, err := b.Backend.Open(ctx, cfg)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/clsbench/clsbench/backends/plugin"
+	"github.com/clsbench/clsbench/internal/machine"
 	"github.com/clsbench/clsbench/results"
 )
 
@@ -41,10 +43,9 @@ func TestAFaultEndsItsCellAlone(t *testing.T) {
 		{"run=late batch=1", results.StatusInvalid, results.CauseForgedTime, "after the call", ""},
 		{"run=still batch=1", results.StatusInvalid, results.CauseForgedTime, "no time at all", ""},
 		{"run=negative batch=1", results.StatusInvalid, results.CauseForgedTime, "negative part", ""},
-		{"run=half batch=1", results.StatusInvalid, results.CauseForgedTime, "account for", ""},
 		{"stats=error", results.StatusError, results.CauseInternal, "fell off the bus", ""},
 	}
-	specs := []plugin.Spec{embedded("reference")}
+	specs := []plugin.Spec{embedded("cpu")}
 	label := func(f string) string { return strings.NewReplacer("=", "-", " ", ".").Replace(f) }
 	for _, c := range cases {
 		specs = append(specs, fault(label(c.fault), strings.Fields(c.fault)...))
@@ -53,7 +54,7 @@ func TestAFaultEndsItsCellAlone(t *testing.T) {
 	o.Memory = 400 << 20
 	doc, _ := carryOut(t, newPlan(t, o))
 	require.Len(t, doc.Results, len(specs))
-	healthy := rowOf(t, doc, cellOf("reference"))
+	healthy := rowOf(t, doc, cellOf("cpu"))
 	require.Equal(t, results.StatusOK, healthy.Status)
 	require.Equal(t, results.VerdictPass, healthy.Conformance.Verdict)
 	for _, c := range cases {
@@ -81,7 +82,7 @@ func cellOf(label string) string { return "lenet5/infer/f32/1/" + label + ";inpu
 // A plugin that does not answer, in whatever call, is killed when its time is
 // over.
 func TestAHangEndsItsCellAlone(t *testing.T) {
-	specs := []plugin.Spec{embedded("reference"), fault("start", "start=hang"), fault("compile", "compile=hang", "batch=1"),
+	specs := []plugin.Spec{embedded("cpu"), fault("start", "start=hang"), fault("compile", "compile=hang", "batch=1"),
 		fault("run", "run=hang", "batch=1")}
 	o := options(t, specs...)
 	carryOut(t, newPlan(t, options(t, specs[0]))) // its verdict is known from here on
@@ -89,7 +90,7 @@ func TestAHangEndsItsCellAlone(t *testing.T) {
 	begin := time.Now()
 	doc, _ := carryOut(t, newPlan(t, o))
 	require.Less(t, time.Since(begin), time.Minute)
-	require.Equal(t, results.StatusOK, rowOf(t, doc, cellOf("reference")).Status)
+	require.Equal(t, results.StatusOK, rowOf(t, doc, cellOf("cpu")).Status)
 	for _, s := range specs[1:] {
 		r := rowOf(t, doc, cellOf(s.Label))
 		require.Equal(t, results.StatusTimeout, r.Status, "%s: %+v", s.Label, r.Cause)
@@ -102,7 +103,7 @@ func TestAHangEndsItsCellAlone(t *testing.T) {
 // A fault in one cell leaves the backend's other cells alone.
 func TestAFaultInOneCellOnly(t *testing.T) {
 	o := options(t, fault("bad", "run=kill", "mode=train", "batch=2"))
-	o.Modes, o.Batches = []string{"infer", "train"}, []int{1, 2, 4}
+	o.Modes, o.Batches, o.Threads = []string{"infer", "train"}, []int{1, 2, 4}, 0
 	doc, _ := carryOut(t, newPlan(t, o))
 	require.Len(t, doc.Results, 6)
 	for _, r := range doc.Results {
@@ -111,5 +112,9 @@ func TestAFaultInOneCellOnly(t *testing.T) {
 			want = results.StatusCrashed
 		}
 		require.Equal(t, want, r.Status, "%s: %+v", r.Cell, r.Cause)
+		if r.Cause != nil { // what the row says of threads is what the backend was given
+			require.Equal(t, max(1, int(machine.Capture(t.Context()).UsableCPUs())), r.Threads)
+			require.Contains(t, r.Cause.LogTail, fmt.Sprintf("opened with %d threads", r.Threads))
+		}
 	}
 }

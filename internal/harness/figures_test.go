@@ -16,7 +16,7 @@ import (
 
 // Two backends, both modes, with figures: everything that a row must have.
 func TestFiguresOfTwoBackends(t *testing.T) {
-	o := options(t, embedded("reference"), fault("twin"))
+	o := options(t, embedded("cpu"), fault("twin"))
 	o.Modes, o.Batches, o.Epochs = []string{"infer", "train"}, []int{2}, 2
 	p := newPlan(t, o)
 	p.Effort = brief
@@ -47,13 +47,13 @@ func TestFiguresOfTwoBackends(t *testing.T) {
 	require.Len(t, doc.Comparisons, 2, "each task of the second against the first")
 	for _, c := range doc.Comparisons {
 		require.Contains(t, c.A, "/twin")
-		require.Contains(t, c.B, "/reference")
+		require.Contains(t, c.B, "/cpu")
 		require.Equal(t, measure.Undecided, c.Word, "six rounds decide nothing")
 		require.NotZero(t, c.Need)
 	}
-	train := rowOf(t, doc, "lenet5/train/f32/2/reference;input=tiny;threads=1")
+	train := rowOf(t, doc, "lenet5/train/f32/2/cpu;input=tiny;threads=1")
 	require.Len(t, train.Accuracy.Runs[0].Curve, 2)
-	infer := rowOf(t, doc, "lenet5/infer/f32/2/reference;input=tiny;threads=1")
+	infer := rowOf(t, doc, "lenet5/infer/f32/2/cpu;input=tiny;threads=1")
 	require.Equal(t, train.Accuracy.Top1, infer.Accuracy.Top1, "the very weights, at another batch")
 }
 
@@ -66,15 +66,18 @@ func contains(list []string, s string) bool {
 	return false
 }
 
-// Answers kept from the last time are found out by their haste.
-func TestReplayedAnswersAreInvalid(t *testing.T) {
-	o := options(t, fault("lazy", "run=replay", "batch=1"))
+// Answers kept from the last time are found out by their haste, and samples
+// that leave out most of the time by the harness's clock.
+func TestDishonestWorkIsInvalid(t *testing.T) {
+	o := options(t, fault("lazy", "run=replay", "batch=1"), fault("half", "run=half", "batch=1"))
 	p := newPlan(t, o)
 	p.Effort = brief
 	doc, _ := carryOut(t, p)
-	r := rowOf(t, doc, cellOf("lazy"))
-	require.Equal(t, results.StatusInvalid, r.Status, "%+v", r.Cause)
-	require.Equal(t, results.CauseReplayed, r.Cause.Kind)
+	for label, kind := range map[string]results.CauseKind{"lazy": results.CauseReplayed, "half": results.CauseForgedTime} {
+		r := rowOf(t, doc, cellOf(label))
+		require.Equal(t, results.StatusInvalid, r.Status, "%+v", r.Cause)
+		require.Equal(t, kind, r.Cause.Kind, r.Cause.Message)
+	}
 }
 
 // A training run below the recipe's floor voids its row, and one whose loss is
@@ -95,7 +98,7 @@ func TestTrainingBelowTheFloor(t *testing.T) {
 }
 
 func TestDivergedTrainingIsInvalid(t *testing.T) {
-	o := options(t, embedded("reference"))
+	o := options(t, embedded("cpu"))
 	o.Modes, o.Batches, o.Epochs = []string{"train"}, []int{8}, 2
 	p := newPlan(t, o)
 	p.Effort = brief
@@ -111,7 +114,7 @@ func TestDivergedTrainingIsInvalid(t *testing.T) {
 
 // Every round of these efforts has a process of its own.
 func TestFreshProcesses(t *testing.T) {
-	o := options(t, embedded("reference"))
+	o := options(t, embedded("cpu"))
 	p := newPlan(t, o)
 	p.Effort = brief
 	p.Effort.FreshProcess, p.Effort.Rounds = true, 3
@@ -123,7 +126,7 @@ func TestFreshProcesses(t *testing.T) {
 
 // The tail that an effort is to report gets the samples that it takes.
 func TestTailGetsItsSamples(t *testing.T) {
-	o := options(t, embedded("reference"))
+	o := options(t, embedded("cpu"))
 	o.Scenario = "singlestream"
 	p := newPlan(t, o)
 	p.Effort = brief
@@ -137,7 +140,7 @@ func TestTailGetsItsSamples(t *testing.T) {
 
 // A row that no document can hold costs itself, not the document.
 func TestImpossibleRowCostsItself(t *testing.T) {
-	o := options(t, embedded("reference"))
+	o := options(t, embedded("cpu"))
 	p := newPlan(t, o)
 	header := results.Header{Run: results.Run{ID: results.NewRunID(), Command: []string{"clsbench", "run"}, Effort: results.Effort{Name: "smoke"}}}
 	journal, err := o.Store.Begin(header)
@@ -145,7 +148,7 @@ func TestImpossibleRowCostsItself(t *testing.T) {
 	defer journal.Close()
 	h := &run{Plan: p, events: &record{}, journal: journal, doc: &results.Document{}, done: map[string]bool{}}
 	nan := math.NaN()
-	h.keep(&results.Result{Cell: cellOf("reference"), Status: results.StatusOK, Backend: "reference", Workload: "lenet5", Mode: "infer",
+	h.keep(&results.Result{Cell: cellOf("cpu"), Status: results.StatusOK, Backend: "cpu", Workload: "lenet5", Mode: "infer",
 		Scenario: "offline", Data: "tiny", Precision: "f32", Batch: 1, Math: "strict", Repro: "clsbench run", HarnessMicros: &nan,
 		Conformance: results.Conformance{Verdict: results.VerdictNone}})
 	require.Len(t, h.doc.Results, 1)

@@ -10,17 +10,20 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/clsbench/clsbench/backends/cpu"
 	"github.com/clsbench/clsbench/backends/null"
 	"github.com/clsbench/clsbench/backends/plugin"
 	"github.com/clsbench/clsbench/backends/reference"
 	"github.com/clsbench/clsbench/internal/faulty"
 	"github.com/clsbench/clsbench/internal/machine"
+	"github.com/clsbench/clsbench/internal/machine/isa"
+	"github.com/clsbench/clsbench/internal/machine/peak"
 	"github.com/clsbench/clsbench/internal/measure"
 	"github.com/clsbench/clsbench/results"
 	"github.com/clsbench/clsbench/workloads/data"
 )
 
-var registry = plugin.Registry{"null": null.New, "reference": reference.New}
+var registry = plugin.Registry{"cpu": cpu.New, "null": null.New, "reference": reference.New}
 
 // shared is a folder of all tests: caches and data.
 var shared string
@@ -28,7 +31,7 @@ var shared string
 func TestMain(m *testing.M) {
 	plugin.MaybeServe(registry)
 	if len(os.Args) > 1 && os.Args[1] == "faulty" {
-		faulty.Main(reference.New(), os.Args[2:])
+		faulty.Main(cpu.New(), os.Args[2:])
 	}
 	var err error
 	if shared, err = os.MkdirTemp("", "harness"); err != nil {
@@ -74,8 +77,17 @@ var brief = measure.Effort{Name: "quick", Rounds: 6, Round: 5 * time.Millisecond
 func newPlan(t testing.TB, o *Options) *Plan {
 	p, err := NewPlan(context.Background(), o, registry)
 	require.NoError(t, err)
+	p.known = limits()
 	return p
 }
+
+// limits are the machine's, as far as rows of one thread are held against them.
+var limits = sync.OnceValue(func() machine.Peaks {
+	p := machine.Peaks{}
+	p.Put(peak.FMA(isa.Best(), 1))
+	p.Put(machine.Peak{Name: machine.PeakRead, Threads: 1, Value: 10, Unit: "GB/s", How: "assumed"})
+	return p
+})
 
 // record keeps what a run told of itself, and may act on it.
 type record struct {

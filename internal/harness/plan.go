@@ -10,6 +10,7 @@ import (
 
 	"github.com/clsbench/clsbench/backends"
 	"github.com/clsbench/clsbench/backends/plugin"
+	"github.com/clsbench/clsbench/internal/machine"
 	"github.com/clsbench/clsbench/internal/measure"
 	"github.com/clsbench/clsbench/results"
 	"github.com/clsbench/clsbench/workloads"
@@ -21,6 +22,7 @@ type Plan struct {
 	Effort measure.Effort
 
 	opts     *Options
+	known    machine.Peaks // in place of measuring them; tests have better things to do
 	registry plugin.Registry
 	sets     datasets
 }
@@ -66,6 +68,9 @@ func NewPlan(ctx context.Context, o *Options, registry plugin.Registry) (*Plan, 
 		if err := p.addWorkload(ctx, w); err != nil {
 			return nil, err
 		}
+	}
+	if err := p.checkBatches(); err != nil {
+		return nil, err
 	}
 	if len(p.Cells) == 0 {
 		return nil, badFlag("filter", "%q matches no cell; clsbench run --dry-run lists them", o.Filter)
@@ -167,6 +172,17 @@ func (p *Plan) dataName(ctx context.Context, w *workloads.Workload) (string, err
 		return "", err
 	}
 	return set.Name, nil
+}
+
+// checkBatches refuses training batches that the images read so far don't fill.
+func (p *Plan) checkBatches() error {
+	for _, c := range p.Cells {
+		set := p.sets[setKey{c.Data, c.Workload.Input}]
+		if set != nil && c.Mode == "train" && set.Train.Len() < c.Batch {
+			return badFlag("data", "%s has %d training images, which fill no batch of %d: give --batch or --mode infer", set.Name, set.Train.Len(), c.Batch)
+		}
+	}
+	return nil
 }
 
 // addTask adds one cell a backend and math mode.

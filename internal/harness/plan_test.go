@@ -58,7 +58,7 @@ func TestPlanRefuses(t *testing.T) {
 		{"data", "is a file", func(o *Options) { o.Data = filepath.Join(tiny, "t10k-labels-idx1-ubyte") }},
 		{"filter", "matches no cell", func(o *Options) { o.Filter = regexp.MustCompile("resnet") }},
 	} {
-		o := options(t, embedded("reference"))
+		o := options(t, embedded("cpu"))
 		c.spoil(o)
 		_, err := NewPlan(context.Background(), o, registry)
 		var usage *UsageError
@@ -101,17 +101,17 @@ func TestRunRefusesWhatBackendsLack(t *testing.T) {
 }
 
 func TestPlanOrderAndNames(t *testing.T) {
-	o := options(t, embedded("null"), embedded("reference"))
+	o := options(t, embedded("null"), embedded("cpu"))
 	o.Modes, o.Batches, o.Data, o.Threads = nil, nil, "", 0
 	o.Math = []string{"strict", "tf32"}
 	p := newPlan(t, o)
 	require.Equal(t, []string{
 		"lenet5/train/f32/64/null", "lenet5/train/f32/64/null;math=tf32",
-		"lenet5/train/f32/64/reference", "lenet5/train/f32/64/reference;math=tf32",
+		"lenet5/train/f32/64/cpu", "lenet5/train/f32/64/cpu;math=tf32",
 		"lenet5/infer/f32/1/null", "lenet5/infer/f32/1/null;math=tf32",
-		"lenet5/infer/f32/1/reference", "lenet5/infer/f32/1/reference;math=tf32",
+		"lenet5/infer/f32/1/cpu", "lenet5/infer/f32/1/cpu;math=tf32",
 		"lenet5/infer/f32/32/null", "lenet5/infer/f32/32/null;math=tf32",
-		"lenet5/infer/f32/32/reference", "lenet5/infer/f32/32/reference;math=tf32",
+		"lenet5/infer/f32/32/cpu", "lenet5/infer/f32/32/cpu;math=tf32",
 	}, p.Names())
 	require.Equal(t, 9, p.Comparisons())
 	require.Len(t, p.groups(), 3)
@@ -119,12 +119,12 @@ func TestPlanOrderAndNames(t *testing.T) {
 	require.Positive(t, p.Memory())
 
 	o.Filter = regexp.MustCompile(`infer/.*/32/.*math=`)
-	require.Equal(t, []string{"lenet5/infer/f32/32/null;math=tf32", "lenet5/infer/f32/32/reference;math=tf32"}, newPlan(t, o).Names())
+	require.Equal(t, []string{"lenet5/infer/f32/32/null;math=tf32", "lenet5/infer/f32/32/cpu;math=tf32"}, newPlan(t, o).Names())
 }
 
 // An effort that is to decide gets as many rounds as its rows take.
 func TestDecidingTakesRounds(t *testing.T) {
-	o := options(t, embedded("null"), embedded("reference"))
+	o := options(t, embedded("null"), embedded("cpu"))
 	o.Effort = "standard"
 	require.Equal(t, measure.Standard.Rounds, newPlan(t, o).Effort.Rounds)
 	for b := range 40 {

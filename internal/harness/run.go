@@ -56,6 +56,7 @@ type Interrupted struct {
 func (p *Plan) Run(ctx context.Context, before *Interrupted, events Events) (*results.Document, string, error) {
 	h := &run{Plan: p, events: events, benches: map[string]*bench{}, done: map[string]bool{}, peaks: machine.Peaks{},
 		oracle: &conformance.Oracle{Cache: conformance.UserCache()}, verdicts: openVerdicts()}
+	h.info = machine.Capture(ctx)
 	defer func() { h.close(ctx) }()
 	if before != nil {
 		h.takeUp(before)
@@ -66,7 +67,6 @@ func (p *Plan) Run(ctx context.Context, before *Interrupted, events Events) (*re
 	if err := p.opts.Store.Probe(); err != nil {
 		return nil, "", &UsageError{"out", err}
 	}
-	h.info = machine.Capture(ctx)
 	events.Begin(h.info, p)
 	h.measurePeaks(ctx)
 	if err := ctx.Err(); err != nil {
@@ -138,6 +138,10 @@ func (h *run) effortTaken() results.Effort {
 // measurePeaks finds this session's limits: every figure has its share of
 // them.
 func (h *run) measurePeaks(ctx context.Context) {
+	if h.known != nil {
+		h.peaks = h.known
+		return
+	}
 	threads := []int{h.threads()}
 	if h.threads() != 1 {
 		threads = append(threads, 1)
@@ -219,10 +223,24 @@ func (h *run) compare() {
 	}
 }
 
+// presets is doctor's check of variables that hold other people's libraries
+// back: none of ours reads them.
+const presets = "library-preset"
+
+// peers says whether a backend that is not ours was measured.
+func (h *run) peers() bool {
+	for _, c := range h.Cells {
+		if h.registry[c.Spec.Name] == nil {
+			return true
+		}
+	}
+	return false
+}
+
 // warn says what limits the figures.
 func (h *run) warn() {
 	for _, f := range machine.Diagnose(h.info, *h.doc.Conditions) {
-		if f.Severity != machine.Note {
+		if f.Severity != machine.Note && (f.Check != presets || h.peers()) {
 			h.doc.Warnings = append(h.doc.Warnings, f.What)
 		}
 	}
