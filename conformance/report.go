@@ -244,6 +244,9 @@ func (r *Report) AsVerdict() *Verdict {
 	for _, x := range r.Results {
 		switch x.Status {
 		case StatusUnsupported, StatusMistrusted:
+		case StatusTimeout: // slow is not wrong
+			v.Untested = append(v.Untested, x.Case+": "+x.Why)
+			v.Result = worse(v.Result, Partial)
 		case StatusPass:
 			v.Total++
 			v.Passed++

@@ -411,7 +411,7 @@ func (v *Verdict) partition(pc PlanCase, r *Result) {
 		v.Total++
 		v.Passed++
 		v.Worst = Number(math.Max(float64(v.Worst), float64(r.Worst)))
-	case r.Status == StatusMistrusted: // the reference could not judge it
+	case r.Status == StatusMistrusted, r.Status == StatusTimeout: // the reference could not judge it, or had no answer to judge
 		v.Untested = append(v.Untested, pc.Params+": "+r.Why)
 	default:
 		v.Total++

@@ -84,13 +84,13 @@ type marker struct {
 }
 
 var markers = []marker{
-	{},                         // circle
-	{corners: 4, turn: 0.125},  // square
-	{corners: 3},               // triangle
-	{corners: 4},               // diamond
-	{corners: 3, turn: 0.5},    // triangle, point down
-	{corners: 5, star: 0.42},   // star
-	{corners: 4, star: 0.35},   // four-pointed star
+	{},                           // circle
+	{corners: 4, turn: 0.125},    // square
+	{corners: 3},                 // triangle
+	{corners: 4},                 // diamond
+	{corners: 3, turn: 0.5},      // triangle, point down
+	{corners: 5, star: 0.42},     // star
+	{corners: 4, star: 0.35},     // four-pointed star
 	{corners: 6, turn: 1.0 / 12}, // hexagon
 }
 

@@ -5,7 +5,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +18,7 @@ import (
 	"github.com/clsbench/clsbench/backends"
 	"github.com/clsbench/clsbench/backends/plugin"
 	"github.com/clsbench/clsbench/conformance"
+	"github.com/clsbench/clsbench/results"
 )
 
 type conformFlags struct {
@@ -112,6 +116,38 @@ func (f *conformFlags) options() (o conformance.Options, err error) {
 	return o, nil
 }
 
+// probeOutputs finds out before the suites run whether what they find can be
+// kept.
+func (f *conformFlags) probeOutputs() error {
+	if f.out != "" {
+		if err := writable(f.out); err != nil {
+			return usagef("flag --out: %w", err)
+		}
+	}
+	if f.bundles != "" {
+		if err := (results.Store{Dir: f.bundles}).Probe(); err != nil {
+			return usagef("flag --bundles: %w", err)
+		}
+	}
+	return nil
+}
+
+// writable says whether a file could be written at path, without touching what
+// is there.
+func writable(path string) error {
+	dir := filepath.Dir(path)
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return fmt.Errorf("%s is a folder: want a file", path)
+	}
+	f, err := os.CreateTemp(dir, ".probe-*")
+	if err != nil {
+		return fmt.Errorf("no file can be made in %s", dir)
+	}
+	name := f.Name()
+	f.Close()
+	return os.Remove(name)
+}
+
 func (f *conformFlags) run(cmd *cobra.Command) error {
 	o, err := f.options()
 	if err != nil {
@@ -132,11 +168,17 @@ func (f *conformFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return usagef("flag --backend: %w", err)
 	}
+	if err := f.probeOutputs(); err != nil {
+		return err
+	}
 	p, err := openPlugin(cmd.Context(), spec)
 	if err != nil {
 		return err
 	}
 	defer func() { p.Close() }()
+	if d, err := p.Describe(cmd.Context()); err == nil && f.math != backends.Strict && !slices.Contains(d.Math, f.math) {
+		return usagef("flag --math: backend %s has no mode %q: want strict %s", d.Name, f.math, strings.Join(d.Math, " "))
+	}
 	ui := newProgress(cmd)
 	defer ui.Close()
 	o.Progress = func(done, total int, r *conformance.Result) {

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"path/filepath"
+	"strings"
 
 	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
@@ -77,6 +77,11 @@ func newDataShowCmd() *cobra.Command {
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeData,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if path != "" {
+				if err := writable(path); err != nil {
+					return usagef("flag --png: %w", err)
+				}
+			}
 			set, err := data.Open(cmd.Context(), args[0], data.Options{})
 			if err != nil {
 				return dataError(err)
@@ -90,7 +95,7 @@ func newDataShowCmd() *cobra.Command {
 				return dataError(err)
 			}
 			if path == "" {
-				path = filepath.Base(args[0]) + ".png"
+				path = strings.ReplaceAll(set.Name, "/", "-") + ".png"
 			}
 			if err := renameio.WriteFile(path, sheet.Bytes(), 0o644); err != nil {
 				return usagef("flag --png: %w", err)

@@ -84,10 +84,13 @@ func (p *progress) Begin(info machine.Info, plan *harness.Plan) {
 
 func (p *progress) Peaks(peaks machine.Peaks) { p.say("peak     %s", results.PeakLine(peaks, nil)) }
 
+// whole are the stages whose end is worth a line when piped.
+var whole = map[string]bool{"conform": true, "train": true}
+
 func (p *progress) Stage(name string, done, total int, note string) {
 	p.note.Store(&note)
 	if p.bars == nil {
-		if p.verbose {
+		if p.verbose || done == total && whole[name] {
 			p.say("%-8s %d/%d %s", name, done, total, note)
 		}
 		return

@@ -110,6 +110,11 @@ func (f *runFlags) options(cmd *cobra.Command) (*harness.Options, error) {
 		Effort: f.effort, Seed: f.seed, Math: f.math, Timeout: f.timeout, Memory: f.memory << 20,
 		Command: f.command(cmd), Store: results.Store{Dir: f.out},
 	}
+	for _, flag := range []string{"epochs", "target-accuracy"} {
+		if f := cmd.Flags().Lookup(flag); f.Changed && f.Value.String() == "0" {
+			return nil, usagef("flag --%s: 0: leave it out to take the recipe's", flag)
+		}
+	}
 	if !cmd.Flags().Changed("seed") {
 		o.Seed = harness.FreshSeed()
 	}
@@ -173,7 +178,9 @@ func (f *runFlags) measure(cmd, flags *cobra.Command, before *harness.Interrupte
 		return asUsage(err)
 	}
 	ro := renderOptions(cmd)
-	ro.Saved, ro.Again = path, o.Store.Short(doc.Run.ID)
+	if path != "" {
+		ro.Saved, ro.Again = path, o.Store.Short(doc.Run.ID)
+	}
 	if rerr := results.Render(cmd.OutOrStdout(), doc, f.format, ro); rerr != nil {
 		return rerr
 	}

@@ -129,6 +129,7 @@ func (b *bench) identify(r *results.Result) {
 	r.PluginHash, r.Version = b.plugin.Hash(), b.desc.Version
 	if i := b.config.Device; i < len(b.desc.Devices) {
 		r.Device, r.Driver = b.desc.Devices[i].Name, b.desc.Devices[i].Driver
+		r.Implementation, _, _ = strings.Cut(r.Device, ",")
 	}
 	if b.plugin.Kind() == plugin.Unregistered {
 		r.Flags = append(r.Flags, results.FlagUnregistered)
@@ -174,6 +175,10 @@ func statusOf(err error) (results.Status, *results.Cause) {
 		case backends.Unavailable:
 			return results.StatusCrashed, cause
 		}
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		cause.Kind = results.CauseDeadlineExceeded
+		return results.StatusTimeout, cause
 	}
 	return results.StatusError, cause
 }

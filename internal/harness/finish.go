@@ -5,6 +5,8 @@ import (
 	"errors"
 
 	"github.com/clsbench/clsbench/internal/machine"
+	"github.com/clsbench/clsbench/internal/machine/isa"
+	"github.com/clsbench/clsbench/internal/machine/peak"
 	"github.com/clsbench/clsbench/internal/measure"
 	"github.com/clsbench/clsbench/results"
 )
@@ -14,7 +16,7 @@ import (
 func (h *run) finish(ctx context.Context, l *lane) {
 	if len(l.rounds) > 0 && !l.failed() {
 		h.figures(l)
-		if err := h.guard(ctx, l, func() error { return l.judge.timed(h, l) }); err == nil {
+		if err := h.guard(ctx, l, func() error { return unlessDone(ctx, func() error { return l.judge.timed(l) }) }); err == nil {
 			h.honest(l)
 		}
 		if !l.failed() || l.result.Status == results.StatusUnstable {
@@ -102,11 +104,9 @@ func (h *run) honest(l *lane) {
 	if res.Throughput == nil {
 		return
 	}
-	if p, ok := h.peaks[res.Peak]; ok {
-		if err := measure.CheckPeak(res.Throughput.Median*res.FLOPsPerImage/1e9, p.Value); err != nil {
-			h.fail(l, err)
-			return
-		}
+	if err := h.withinPeak(res); err != nil {
+		h.fail(l, err)
+		return
 	}
 	var hidden []float64
 	for _, f := range l.rounds {
@@ -123,6 +123,28 @@ func (h *run) honest(l *lane) {
 	if err := measure.CheckRepeat(l.repeat.fresh, l.repeat.again, readFeed); err != nil {
 		h.fail(l, err)
 	}
+}
+
+// withinPeak holds a figure against the machine's limit. A limit that was
+// measured while others had the CPUs accuses nobody: it is measured again, and
+// the larger one stands.
+func (h *run) withinPeak(res *results.Result) error {
+	p, ok := h.peaks[res.Peak]
+	if !ok {
+		return nil
+	}
+	rate := res.Throughput.Median * res.FLOPsPerImage / 1e9
+	for range 3 {
+		if measure.CheckPeak(rate, p.Value) == nil {
+			return nil
+		}
+		if again := peak.FMA(isa.Best(), p.Threads); again.Value > p.Value {
+			p = again
+			h.peaks.Put(p)
+			h.share(res)
+		}
+	}
+	return measure.CheckPeak(rate, p.Value)
 }
 
 // memory runs one more stretch with the peak counter reset, so that neither

@@ -34,8 +34,6 @@ func newJudge(h *run, l *lane) *judge {
 // executable judges the compiled program before it is timed. A wrong answer is
 // no error: the cell is measured all the same, and its verdict says fail.
 func (j *judge) executable(ctx context.Context, h *run, l *lane) error {
-	ctx, cancel := context.WithTimeout(ctx, h.opts.Timeout)
-	defer cancel()
 	j.key = h.verdictKey(l).String()
 	if v := h.verdicts.load(j.key); v != nil {
 		j.found = v
@@ -43,16 +41,16 @@ func (j *judge) executable(ctx context.Context, h *run, l *lane) error {
 	}
 	s := conformance.Subject{Session: l.bench.session, Bound: l.rig.Bound, Program: l.rig.canonical, Compiled: l.rig.program,
 		Features: l.bench.desc.Features}
-	v, err := conformance.JudgeProgram(ctx, s, j.check)
-	j.merge(v)
+	whole, err := conformance.JudgeProgram(ctx, s, j.check)
+	if err != nil {
+		return err // without an answer there is nothing to judge
+	}
+	parts, err := conformance.JudgePlan(ctx, s, j.check)
 	if err != nil {
 		return err
 	}
-	v, err = conformance.JudgePlan(ctx, s, j.check)
-	j.merge(v)
-	if err != nil {
-		return err
-	}
+	j.merge(whole)
+	j.merge(parts)
 	h.verdicts.save(j.key, j.found)
 	return nil
 }
@@ -76,18 +74,10 @@ func (j *judge) merge(v *conformance.Verdict) {
 	}
 }
 
-// timedChecks is how many of the steps kept from the rounds are judged.
-const timedChecks = 2
-
 // timed judges steps of the measurement that nobody could know would be
 // looked at. A wrong one makes the figures invalid.
-func (j *judge) timed(h *run, l *lane) error {
-	r := randomSource(h.opts.Seed, "picks "+l.cell.String())
+func (j *judge) timed(l *lane) error {
 	picked := l.picks
-	r.Shuffle(len(picked), func(a, b int) { picked[a], picked[b] = picked[b], picked[a] })
-	if len(picked) > timedChecks {
-		picked = picked[:timedChecks]
-	}
 	if len(picked) == 0 {
 		return nil
 	}

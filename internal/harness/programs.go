@@ -37,7 +37,7 @@ func (h *run) rigFor(ctx context.Context, c *Cell, b *bench, set *data.Set, w wo
 	if err != nil {
 		return nil, err
 	}
-	r.canonical = p
+	r.canonical, r.ownCost = p, h.ownCost()
 	r.feed = feeder(set.Train, c, randomSource(h.opts.Seed, "feeds "+c.String()))
 	if len(p.State) > 0 {
 		state := workloads.Weights{}

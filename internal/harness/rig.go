@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -17,6 +18,7 @@ type rig struct {
 	program   *graph.Program // as compiled
 	canonical *graph.Program // before anything was decomposed: what it is judged against
 	batch     int
+	ownCost   time.Duration                                  // what the harness costs a step
 	feed      func(step int64, at func(value string) []byte) // fills the feeds of one step
 	stamp     uint64                                         // counts refills, so that no two are alike
 
@@ -99,6 +101,7 @@ func (r *rig) refill(n int) {
 // clock, as a user would have to. The plugin's samples are held against that
 // clock: a *measure.Violation if they do not fit.
 func (r *rig) run(ctx context.Context, n int, sync bool) (measure.Call, error) {
+	r.poison(n)
 	c := measure.Call{Asked: n, Sync: sync, Begin: backends.Now()}
 	samples, err := r.Run(ctx, backends.RunRequest{First: r.next, Steps: n, Sync: sync})
 	if err != nil {
@@ -115,8 +118,49 @@ func (r *rig) run(ctx context.Context, n int, sync bool) (measure.Call, error) {
 		c.Steps[i] = measure.Step{Start: s.Start, End: s.End, Queue: s.Split.Queue, Split: sumOf(s.Split)}
 	}
 	r.splits = samples.Steps
+	first := r.next
 	r.next += int64(n)
+	if err := r.checkWritten(first, n); err != nil {
+		return c, err
+	}
 	return c, c.Check()
+}
+
+// poisonByte fills fetches before a call; repeated it is NaN in every float.
+const poisonByte = 0xFF
+
+// poison overwrites the fetches of the next n steps, so that a step that was
+// not done shows.
+func (r *rig) poison(n int) {
+	for i := range n {
+		for _, f := range r.program.Fetches {
+			slot := r.At(f, r.next+int64(i))
+			for k := range slot {
+				slot[k] = poisonByte
+			}
+		}
+	}
+}
+
+// checkWritten looks for fetches that nobody wrote: a *measure.Violation.
+func (r *rig) checkWritten(first int64, n int) error {
+	for i := range n {
+		for _, f := range r.program.Fetches {
+			if untouched(r.At(f, first+int64(i))) {
+				return &measure.Violation{Rule: "answer", Detail: fmt.Sprintf("step %d left %s unwritten, and was counted as done", first+int64(i), f)}
+			}
+		}
+	}
+	return nil
+}
+
+func untouched(slot []byte) bool {
+	for _, b := range slot {
+		if b != poisonByte {
+			return false
+		}
+	}
+	return len(slot) > 0
 }
 
 // sumOf adds up the parts of a split but the queue; it is negative if one of
@@ -162,7 +206,7 @@ func (r *rig) stretch(ctx context.Context, span time.Duration, steps int, sync b
 		if err != nil {
 			return nil, err
 		}
-		p.add(c, r.splits)
+		p.add(c, r.splits, r.ownCost)
 	}
 	return p, nil
 }
@@ -181,11 +225,11 @@ func (r *rig) tapped(ctx context.Context, sync bool, t tap) (measure.Call, error
 	return c, err
 }
 
-func (p *part) add(c measure.Call, samples []backends.StepSample) {
+func (p *part) add(c measure.Call, samples []backends.StepSample, ownCost time.Duration) {
 	p.steps += len(c.Steps)
 	p.wall += c.End - c.Begin
 	p.overhead = append(p.overhead, float64(c.Overhead()))
-	p.hidden = append(p.hidden, c.Hidden())
+	p.hidden = append(p.hidden, c.Hidden(ownCost))
 	// A coarse clock may put a step's end after the call's.
 	p.back = append(p.back, float64(max(0, c.End-c.Steps[len(c.Steps)-1].End)))
 	for i, s := range c.Steps {

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/clsbench/clsbench/backends"
 	"github.com/clsbench/clsbench/backends/plugin"
@@ -95,6 +96,13 @@ func (h *run) overhead(ctx context.Context) {
 	}
 	h.peaks.Put(machine.Peak{Name: machine.PeakHarness, Value: float64(d) / 1e3, Unit: "µs",
 		How: fmt.Sprintf("added to a step by harness and plugin boundary, null backend, %d steps a call, median of %d calls", plugin.OverheadSteps, calls)})
+}
+
+// ownCost is what the harness costs a step, as measured in this session; 0 if
+// it is unknown.
+func (h *run) ownCost() time.Duration {
+	p := h.peaks[machine.PeakHarness]
+	return time.Duration(p.Value * float64(time.Microsecond))
 }
 
 // benchKey tells benches apart: a math mode is a property of the session.

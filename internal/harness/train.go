@@ -57,6 +57,7 @@ func (h *run) train(ctx context.Context, c *Cell, b *bench) (*trained, error) {
 	if err != nil {
 		return nil, err
 	}
+	h.events.Stage("train", int(outcome.Steps), int(outcome.Steps), fmt.Sprintf("%s · %.1f %% in %.1f s", c.Subject(), 100*outcome.Final.Top1, outcome.Seconds))
 	weights, err := h.snapshot(ctx, c, b, set)
 	if err != nil {
 		return nil, err

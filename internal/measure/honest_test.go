@@ -86,15 +86,16 @@ func TestHiddenTime(t *testing.T) {
 	for i := range lying.Steps {
 		lying.Steps[i].End = lying.Steps[i].Start + ms/5
 	}
-	require.Greater(t, lying.Hidden(), 0.5)
-	require.Zero(t, honest(10).Hidden())
+	require.Greater(t, lying.Hidden(0), 0.5)
+	require.Zero(t, honest(10).Hidden(0))
 	suspended := honest(10)
 	suspended.End += 1000 * ms
-	require.Greater(t, suspended.Hidden(), 0.9)
+	require.Greater(t, suspended.Hidden(0), 0.9)
+	require.Zero(t, suspended.Hidden(200*time.Millisecond), "a slow harness accuses nobody")
 	paced, inFlight := suspended, suspended
 	paced.Paced, inFlight.Sync = true, false
-	require.Zero(t, paced.Hidden())
-	require.Zero(t, inFlight.Hidden())
+	require.Zero(t, paced.Hidden(0))
+	require.Zero(t, inFlight.Hidden(0))
 
 	var v *Violation
 	require.ErrorAs(t, CheckHidden([]float64{0.8, 0.9, 0.1}), &v)
