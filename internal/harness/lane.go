@@ -57,11 +57,25 @@ func (l *lane) prepare(ctx context.Context, h *run) error {
 	}
 	setup.FirstRun = millis(time.Since(first))
 	l.result.Setup = &setup
-	if err := l.judge.executable(ctx, h, l); err != nil {
+	if err := unlessDone(ctx, func() error { return l.judge.executable(ctx, h, l) }); err != nil {
 		return err
 	}
 	l.warm, err = r.warm(ctx, h.Effort, h.Effort.Round)
 	return err
+}
+
+// unlessDone runs act, but does not wait for its end once ctx is done: the
+// reference computes for seconds where no cancellation reaches it. The run ends
+// then, and what act holds is not used any more.
+func unlessDone(ctx context.Context, act func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- act() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // drop closes the executable and frees its buffers on both sides.

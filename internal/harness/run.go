@@ -146,14 +146,17 @@ func (h *run) measurePeaks(ctx context.Context) {
 	if h.threads() != 1 {
 		threads = append(threads, 1)
 	}
+	var probes []func() machine.Peak
 	for _, n := range threads {
+		probes = append(probes, func() machine.Peak { return peak.FMA(isa.Best(), n) }, func() machine.Peak { return peak.Read(n) })
+	}
+	probes = append(probes, func() machine.Peak { return peak.Copy(h.threads()) })
+	for _, probe := range probes {
 		if ctx.Err() != nil {
 			return
 		}
-		h.peaks.Put(peak.FMA(isa.Best(), n))
-		h.peaks.Put(peak.Read(n))
+		h.peaks.Put(probe())
 	}
-	h.peaks.Put(peak.Copy(h.threads()))
 	h.overhead(ctx)
 }
 
