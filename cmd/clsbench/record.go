@@ -52,7 +52,7 @@ func (f *runFlags) recorded(doc *results.Document) (*runFlags, *cobra.Command, e
 	if err := cmd.ParseFlags(append(slices.Clone(c[2:]), "--seed="+strconv.FormatUint(doc.Run.Seed, 10))); err != nil {
 		return nil, nil, fmt.Errorf("the command line that run %s records: %w", doc.Run.ID, err)
 	}
-	again.formatFlags, again.out, again.noPlots = f.formatFlags, f.out, f.noPlots
+	again.formatFlags, again.out, again.noPlots, again.dryRun = f.formatFlags, f.out, f.noPlots, f.dryRun
 	return again, cmd, nil
 }
 

@@ -46,7 +46,13 @@ func newResultsListCmd() *cobra.Command {
 				rows = append(rows, []string{e.RunID, e.Started.Format(time.DateTime), e.Effort, strings.Join(e.Backends, " "),
 					strings.Join(e.Workloads, " "), fmt.Sprint(e.Cells), fmt.Sprint(e.Failed), e.Path})
 			}
-			return table(cmd, []string{"run", "started", "effort", "backends", "workloads", "cells", "failed", "file"}, rows)
+			if err := table(cmd, []string{"run", "started", "effort", "backends", "workloads", "cells", "failed", "file"}, rows); err != nil {
+				return err
+			}
+			for _, id := range (results.Store{Dir: out}).Unfinished() {
+				fmt.Fprintf(cmd.OutOrStdout(), "%s is unfinished: clsbench run --resume %s goes on, unless it is under way\n", id, id)
+			}
+			return nil
 		},
 	}
 	outFlag(cmd, &out)

@@ -138,7 +138,7 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	if err := f.formatFlags.check(); err != nil {
 		return err
 	}
-	if f.resume == "" || f.dryRun {
+	if f.resume == "" {
 		return f.measure(cmd, cmd, nil)
 	}
 	again, flags, before, err := f.takeUp(cmd)

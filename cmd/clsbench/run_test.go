@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/stretchr/testify/require"
+
+	"github.com/clsbench/clsbench/internal/harness"
+	"github.com/clsbench/clsbench/internal/measure"
+	"github.com/clsbench/clsbench/results"
+)
+
+// What a run comes to: 1 beats 3, an interruption and bad input beat both.
+func TestExitCodeOfARun(t *testing.T) {
+	ok := results.Result{Cell: "a", Status: results.StatusOK, Conformance: results.Conformance{Verdict: results.VerdictPass}}
+	failed := results.Result{Cell: "b", Status: results.StatusOK, Conformance: results.Conformance{Verdict: results.VerdictFail}}
+	invalid := results.Result{Cell: "c", Status: results.StatusInvalid}
+	crashed := results.Result{Cell: "d", Status: results.StatusCrashed}
+	unsupported := results.Result{Cell: "e", Status: results.StatusUnsupported}
+	unstable := results.Result{Cell: "f", Status: results.StatusUnstable}
+	slower := results.Comparison{A: "a", B: "b", Word: measure.Slower, Ratio: measure.Estimate{Median: 0.9}}
+	for _, c := range []struct {
+		what string
+		doc  results.Document
+		err  error
+		code int
+	}{
+		{"all is well", results.Document{Results: []results.Result{ok, unstable}}, nil, exitDone},
+		{"a verdict", results.Document{Results: []results.Result{ok, failed}}, nil, exitVerdict},
+		{"dishonest work", results.Document{Results: []results.Result{ok, invalid}}, nil, exitVerdict},
+		{"a crash", results.Document{Results: []results.Result{ok, crashed}}, nil, exitPartial},
+		{"what it can't do", results.Document{Results: []results.Result{ok, unsupported}}, nil, exitPartial},
+		{"1 beats 3", results.Document{Results: []results.Result{crashed, failed}}, nil, exitVerdict},
+		{"slower", results.Document{Results: []results.Result{ok}, Comparisons: []results.Comparison{slower}}, nil, exitVerdict},
+		{"slower beats a crash", results.Document{Results: []results.Result{crashed}, Comparisons: []results.Comparison{slower}}, nil, exitVerdict},
+		{"interrupted", results.Document{Run: results.Run{Interrupted: true}, Results: []results.Result{failed, crashed}}, context.Canceled, exitInterrupted},
+		{"bad input found late", results.Document{}, &harness.UsageError{Flag: "data", Err: errors.New("torn")}, exitUsage},
+		{"not saved", results.Document{}, errors.New("disk full"), exitPartial},
+	} {
+		err := firstError(c.err, &c.doc, 0.05)
+		if c.code == exitDone {
+			require.NoError(t, err, c.what)
+			continue
+		}
+		require.Equal(t, c.code, exitCode(t.Context(), err, true), c.what)
+		require.NotEmpty(t, err.Error())
+	}
+	require.NoError(t, firstError(nil, &results.Document{Results: []results.Result{ok}, Comparisons: []results.Comparison{slower}}, 0.2),
+		"not by that much")
+	require.NoError(t, firstError(nil, &results.Document{Results: []results.Result{ok}, Comparisons: []results.Comparison{slower}}, 0),
+		"nobody asked")
+}
+
+func TestExitCodeOfErrors(t *testing.T) {
+	require.Equal(t, exitUsage, exitCode(t.Context(), errors.New("from the parser"), false))
+	require.Equal(t, exitPartial, exitCode(t.Context(), errors.New("from a command"), true))
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.Equal(t, exitInterrupted, exitCode(cancelled, context.Canceled, true))
+	require.Equal(t, exitVerdict, exitCode(cancelled, &exitError{exitVerdict, errors.New("no")}, true))
+}
+
+func TestParseFailOn(t *testing.T) {
+	for text, want := range map[string]float64{"": 0, "slower:2%": 0.02, "slower:0.5%": 0.005} {
+		got, err := parseFailOn(text)
+		require.NoError(t, err)
+		require.InDelta(t, want, got, 1e-15)
+	}
+	for _, text := range []string{"slower", "slower:2", "2%", "slower:0%", "slower:-1%", "slower:100%", "slower:NaN%", "faster:2%", "slower:2%%"} {
+		_, err := parseFailOn(text)
+		require.Error(t, err, text)
+	}
+}
+
+func TestOneLine(t *testing.T) {
+	require.Equal(t, "as  it is", oneLine("as  it is"))
+	require.Equal(t, "a b c", oneLine("a\n\tb\r\n  c\n"))
+}
+
+// parsed is a run command that has read its flags.
+func parsed(t *testing.T, args ...string) (*runFlags, *cobra.Command) {
+	f := &runFlags{}
+	cmd := &cobra.Command{Use: "run"}
+	f.register(cmd)
+	cmd.SetOut(io.Discard)
+	require.NoError(t, cmd.ParseFlags(args))
+	return f, cmd
+}
+
+// What is recorded of a command line gives the same run again, whatever the
+// way it is shown.
+func TestRecordedCommandRepeatsTheRun(t *testing.T) {
+	f, cmd := parsed(t, "--backend", "old=exec:./old --a=1,2", "--backend=cpu:isa=avx2", "--workload", "lenet5;pool=max",
+		"--batch", "8,1", "--mode=train,infer", "--math", "tf32", "--math", "winograd", "--threads", "2", "--filter", `^a "quoted" b$`,
+		"--timeout", "90s", "--memory", "512", "--fail-on", "slower:2%", "--target-accuracy", "0.9", "--epochs", "3",
+		"--json", "--out", "elsewhere", "--no-plots", "--dry-run")
+	line := f.command(cmd)
+	require.Equal(t, []string{"clsbench", "run"}, line[:2])
+	for _, word := range line {
+		require.NotContains(t, word, "elsewhere")
+		require.NotContains(t, word, "--json")
+	}
+	doc := &results.Document{Run: results.Run{Command: line, Seed: 77}}
+	shown := &runFlags{out: "store", formatFlags: formatFlags{format: "md"}}
+	again, flags, err := shown.recorded(doc)
+	require.NoError(t, err)
+	require.Equal(t, uint64(77), again.seed)
+	require.Equal(t, "store", again.out)
+	require.Equal(t, "md", again.format)
+	require.False(t, again.dryRun)
+	want := *f
+	want.seed, want.out, want.formatFlags, want.noPlots, want.dryRun = 77, "store", shown.formatFlags, false, false
+	require.Equal(t, want, *again)
+
+	// A record of a record is the same but for the seed, which is now asked for.
+	require.Equal(t, append(append([]string{}, line...), "--seed=77"), sortedSeedLast(again.command(flags)))
+
+	_, _, err = shown.recorded(&results.Document{Run: results.Run{ID: "0123456789ab", Command: []string{"make"}}})
+	require.ErrorContains(t, err, "records no clsbench run command")
+	_, _, err = shown.recorded(&results.Document{Run: results.Run{ID: "0123456789ab", Command: []string{"clsbench", "run", "--nonsense"}}})
+	require.ErrorContains(t, err, "unknown flag")
+}
+
+// sortedSeedLast moves --seed to the end.
+func sortedSeedLast(line []string) []string {
+	var out []string
+	var seed string
+	for _, w := range line {
+		if len(w) > 7 && w[:7] == "--seed=" {
+			seed = w
+			continue
+		}
+		out = append(out, w)
+	}
+	return append(out, seed)
+}
+
+// The flags that are completed exist, and their functions answer.
+func TestCompletionsKnowTheirFlags(t *testing.T) {
+	root, _ := newRoot()
+	for _, c := range root.Commands() {
+		if fn, ok := c.GetFlagCompletionFunc("format"); ok {
+			values, _ := fn(c, nil, "")
+			require.Equal(t, results.Formats(), values, c.Name())
+		}
+	}
+}
