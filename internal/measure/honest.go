@@ -3,6 +3,7 @@ package measure
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -97,14 +98,15 @@ func (c Call) Hidden(perStep time.Duration) float64 {
 	return max(0, float64(hidden)/float64(wall))
 }
 
-// CheckHidden refuses a backend whose samples leave out more than 30 % of the time in most of its synchronised calls,
-// given each call's Hidden share.
+// CheckHidden refuses a backend whose samples leave out more than 30 % of the time in every one of its synchronised
+// calls, given each call's Hidden share. Other work on the machine suspends some calls, a plugin that reports part of its
+// time shortens them all: the calmest call decides, so that no load accuses an honest one.
 func CheckHidden(shares []float64) error {
 	if len(shares) == 0 {
 		return nil
 	}
-	if m := medianOf(shares); m > hiddenShare {
-		return violation("clock", "the samples leave out %.0f %% of the time of a call (median of %d calls)", 100*m, len(shares))
+	if least := slices.Min(shares); least > hiddenShare {
+		return violation("clock", "the samples leave out at least %.0f %% of the time of each of %d calls", 100*least, len(shares))
 	}
 	return nil
 }

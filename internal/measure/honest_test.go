@@ -98,7 +98,7 @@ func TestHiddenTime(t *testing.T) {
 	require.Zero(t, inFlight.Hidden(0))
 
 	var v *Violation
-	require.ErrorAs(t, CheckHidden([]float64{0.8, 0.9, 0.1}), &v)
+	require.ErrorAs(t, CheckHidden([]float64{0.8, 0.9, 0.4}), &v)
 	require.Equal(t, "clock", v.Rule)
 	require.NoError(t, CheckHidden([]float64{0.1, 0.95, 0.2}), "one suspended call accuses nobody")
 	require.NoError(t, CheckHidden(nil))
