@@ -23,14 +23,17 @@ type pooling struct {
 }
 
 var poolings = []pooling{
-	{in: tensor.Shape{2, 6, 24, 24}, kernel: []int{2, 2}, strides: []int{2, 2}},                                                  // LeNet-5's first
-	{in: tensor.Shape{3, 16, 8, 8}, kernel: []int{2, 2}, strides: []int{2, 2}},                                                   // and its second
-	{in: tensor.Shape{2, 5, 15, 13}, kernel: []int{3, 3}, strides: []int{2, 2}, pads: []int{1, 1, 1, 1}},                         // overlapping, padded
-	{in: tensor.Shape{1, 17, 11, 10}, kernel: []int{3, 2}, strides: []int{2, 3}, pads: []int{0, 1, 2, 0}, countPad: 1},           // asymmetric
-	{in: tensor.Shape{2, 3, 12, 15}, kernel: []int{3, 3}, strides: []int{2, 2}, ceil: 1},                                         // a last window hangs over
-	{in: tensor.Shape{2, 3, 12, 15}, kernel: []int{3, 3}, strides: []int{2, 2}, pads: []int{1, 1, 1, 1}, ceil: 1, countPad: 1},   // phantom cells do not count
-	{in: tensor.Shape{4, 33, 7, 5}, kernel: []int{7, 5}},                                                                         // global
-	{in: tensor.Shape{1, 4, 14, 13}, kernel: []int{2, 3}, dilations: []int{2, 3}, strides: []int{1, 2}, pads: []int{1, 0, 0, 2}}, // dilated
+	{in: tensor.Shape{2, 6, 24, 24}, kernel: []int{2, 2}, strides: []int{2, 2}},                                                                        // LeNet-5's first
+	{in: tensor.Shape{3, 16, 8, 8}, kernel: []int{2, 2}, strides: []int{2, 2}},                                                                         // and its second
+	{in: tensor.Shape{2, 5, 15, 13}, kernel: []int{3, 3}, strides: []int{2, 2}, pads: []int{1, 1, 1, 1}},                                               // overlapping, padded
+	{in: tensor.Shape{1, 17, 11, 10}, kernel: []int{3, 2}, strides: []int{2, 3}, pads: []int{0, 1, 2, 0}, countPad: 1},                                 // asymmetric
+	{in: tensor.Shape{2, 3, 12, 15}, kernel: []int{3, 3}, strides: []int{2, 2}, ceil: 1},                                                               // a last window hangs over
+	{in: tensor.Shape{2, 3, 12, 15}, kernel: []int{3, 3}, strides: []int{2, 2}, pads: []int{1, 1, 1, 1}, ceil: 1, countPad: 1},                         // phantom cells do not count
+	{in: tensor.Shape{4, 33, 7, 5}, kernel: []int{7, 5}},                                                                                               // global
+	{in: tensor.Shape{1, 4, 14, 13}, kernel: []int{2, 3}, dilations: []int{2, 3}, strides: []int{1, 2}, pads: []int{1, 0, 0, 2}},                       // dilated
+	{in: tensor.Shape{2, 3, 11, 13}, kernel: []int{3, 2}, strides: []int{2, 3}, dilations: []int{2, 3}, pads: []int{1, 2, 2, 1}, ceil: 1, countPad: 1}, // all at once
+	{in: tensor.Shape{1, 3, 190, 122}, kernel: []int{2, 2}, strides: []int{2, 2}},                                                                      // large, see flatShapes
+	{in: tensor.Shape{2, 3, 107, 109}, kernel: []int{3, 3}, strides: []int{2, 2}, pads: []int{1, 1, 1, 1}},
 	{in: tensor.Shape{3, 5, 41}, kernel: []int{4}, strides: []int{3}, pads: []int{1, 2}},
 }
 

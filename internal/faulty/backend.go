@@ -193,7 +193,7 @@ func (e *executable) lie(s *backends.Samples, r backends.RunRequest) {
 	}
 }
 
-// replay takes 5 ms a step for inputs that differ from the last call's, and no
+// replay takes 40 ms a step for inputs that differ from the last call's, and no
 // time for the same again.
 func (e *executable) replay(steps []backends.StepSample, r backends.RunRequest) {
 	h := sha256.New()
@@ -206,6 +206,6 @@ func (e *executable) replay(steps []backends.StepSample, r backends.RunRequest) 
 		return
 	}
 	e.last = sum
-	time.Sleep(time.Duration(r.Steps) * 5 * time.Millisecond)
+	time.Sleep(time.Duration(r.Steps) * 40 * time.Millisecond)
 	steps[len(steps)-1].End = backends.Now()
 }

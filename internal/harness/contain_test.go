@@ -45,6 +45,9 @@ func TestAFaultEndsItsCellAlone(t *testing.T) {
 		{"run=negative batch=1", results.StatusInvalid, results.CauseForgedTime, "negative part", ""},
 		{"stats=error", results.StatusError, results.CauseInternal, "fell off the bus", ""},
 	}
+	if raced {
+		cases = cases[len(cases)-6:]
+	}
 	specs := []plugin.Spec{embedded("cpu")}
 	label := func(f string) string { return strings.NewReplacer("=", "-", " ", ".").Replace(f) }
 	for _, c := range cases {
@@ -68,6 +71,9 @@ func TestAFaultEndsItsCellAlone(t *testing.T) {
 		require.NotContains(t, r.Cause.Message, "\n", c.fault)
 		require.Contains(t, strings.Join(r.Cause.LogTail, "\n"), c.tail, c.fault)
 		require.Nil(t, r.Throughput, c.fault)
+	}
+	if raced {
+		return
 	}
 	oom := rowOf(t, doc, cellOf("open-oom")).Cause
 	require.EqualValues(t, 8<<30, oom.Wanted)
@@ -103,9 +109,9 @@ func TestAHangEndsItsCellAlone(t *testing.T) {
 // A fault in one cell leaves the backend's other cells alone.
 func TestAFaultInOneCellOnly(t *testing.T) {
 	o := options(t, fault("bad", "run=kill", "mode=train", "batch=2"))
-	o.Modes, o.Batches, o.Threads = []string{"infer", "train"}, []int{1, 2, 4}, 0
+	o.Modes, o.Batches, o.Threads = []string{"infer", "train"}, []int{1, 2}, 0
 	doc, _ := carryOut(t, newPlan(t, o))
-	require.Len(t, doc.Results, 6)
+	require.Len(t, doc.Results, 4)
 	for _, r := range doc.Results {
 		want := results.StatusOK
 		if r.Mode == "train" && r.Batch == 2 {
