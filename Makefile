@@ -33,6 +33,7 @@ verify: conform selftest
 	for isa in avx512 avx2 generic; do for n in 1 2; do \
 		./clsbench conform --backend cpu:isa=$$isa --threads $$n || exit 1; done; done
 	CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 60m ./backends/... ./internal/... ./workloads/... ./conformance/...
+	$(GO) test -timeout 90m ./conformance/faults -run TestMutants -v -mutants -1
 	$(MAKE) fuzz
 
 # Does the suite catch every planted fault and pass every legal variant?

@@ -30,16 +30,23 @@ func castCases() []*Case {
 			case from == tensor.F32 || to == tensor.F32:
 				effort = Quick
 			}
-			all = append(all, &Case{
-				Op: "Cast", DType: from, Params: fmt.Sprintf("x=5x37,to=%v", to), Class: "exact", Suite: InferenceCore,
-				Effort: effort, Required: castRequired[[2]tensor.DType{from, to}], bound: every(exact),
-				subject: &opSubject{
-					apply:  single("Cast", graph.Attrs{"to": graph.S(to.String())}, 1),
-					inputs: []input{{name: "input", typ: tensor.T(from, 5, 37), fill: castFill(from, to)}}},
-			})
+			all = append(all, castCase(from, to, tensor.Shape{5, 37}, effort))
+			if effort == Smoke {
+				all = append(all, castCase(from, to, tensor.Shape{2, 97, 121, 3}, Quick)) // large, see flatShapes
+			}
 		}
 	}
 	return all
+}
+
+func castCase(from, to tensor.DType, s tensor.Shape, e Effort) *Case {
+	return &Case{
+		Op: "Cast", DType: from, Params: fmt.Sprintf("x=%v,to=%v", s, to), Class: "exact", Suite: InferenceCore,
+		Effort: e, Required: castRequired[[2]tensor.DType{from, to}], bound: every(exact),
+		subject: &opSubject{
+			apply:  single("Cast", graph.Attrs{"to": graph.S(to.String())}, 1),
+			inputs: []input{{name: "input", typ: tensor.Type{DType: from, Shape: s}, fill: castFill(from, to)}}},
+	}
 }
 
 func castFill(from, to tensor.DType) fill {

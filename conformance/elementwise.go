@@ -11,13 +11,16 @@ import (
 
 // Elementwise ops: rounding, broadcasting, tails of vectors, specials.
 
-// flatShapes are shapes around vector widths, batch 1, and a single element.
-var flatShapes = []tensor.Shape{{2, 3, 35}, {1}, {31}, {16, 16}, {1, 33, 1, 7}, {1037}}
+// flatShapes are shapes around vector widths, batch 1, a single element, and
+// one that is worth sharing among threads and blocks: what is small is often
+// computed by another path.
+var flatShapes = []tensor.Shape{{2, 3, 35}, {1}, {31}, {16, 16}, {1, 33, 1, 7}, {1037}, {33, 2111}}
 
 // broadcastPairs are shapes that stretch one another: scalars, channels of
 // images, both at once.
 var broadcastPairs = [][2]tensor.Shape{
 	{{2, 3, 35}, {2, 3, 35}}, {{2, 5, 7, 3}, {1, 5, 1, 1}}, {{37}, {}}, {{4, 1, 5}, {3, 1}}, {{1, 17}, {33, 1}},
+	{{3, 5, 67, 71}, {1, 5, 1, 1}},
 }
 
 // arithmetic is a row of a binary op.

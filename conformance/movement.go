@@ -32,6 +32,8 @@ func movements() []movement {
 		perm(tensor.Shape{33, 17}, 1, 0),
 		perm(tensor.Shape{2, 3, 5, 7}, 3, 1, 0, 2),
 		perm(tensor.Shape{5, 1, 16}, 2, 0, 1),
+		perm(tensor.Shape{2, 131, 97, 3}, 0, 3, 1, 2), // large, see flatShapes
+		perm(tensor.Shape{517, 131}, 1, 0),
 		{"Transpose", "x=4x3x5", tensor.Shape{4, 3, 5}, nil},
 		shape("Reshape", tensor.Shape{2, 3, 35}, 6, -1),
 		shape("Reshape", tensor.Shape{4, 1, 9}, 0, 9),
@@ -41,6 +43,7 @@ func movements() []movement {
 		shape("Expand", tensor.Shape{1, 17, 1}, 3, 17, 5),
 		shape("Expand", tensor.Shape{5, 1}, 4, 5, 3),
 		shape("Expand", tensor.Shape{}, 33),
+		shape("Expand", tensor.Shape{1, 67, 1}, 33, 67, 31),
 	}
 }
 

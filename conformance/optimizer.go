@@ -119,6 +119,9 @@ func optimizerCases() []*Case {
 				all = append(all, o.trajectory(s, max(e, Quick)))
 			}
 		}
+		if nth[o.op] == 0 {
+			all = append(all, o.step(tensor.Shape{70001}, Quick)) // large, see flatShapes
+		}
 		nth[o.op]++
 	}
 	return all

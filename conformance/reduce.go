@@ -25,6 +25,9 @@ var foldings = []folding{
 	{tensor.Shape{2, 1057}, nil, 0}, // all axes
 	{tensor.Shape{1040, 3}, []int{1}, 0},
 	{tensor.Shape{19, 64}, []int{1}, 1},
+	{tensor.Shape{32, 6, 19, 19}, []int{0, 2, 3}, 0}, // large, see flatShapes
+	{tensor.Shape{20011, 4}, []int{0}, 0},
+	{tensor.Shape{517, 131}, []int{1}, 1},
 	{tensor.Shape{4, 33, 2, 4}, []int{0, 2, 3}, 1},
 }
 

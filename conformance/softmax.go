@@ -140,7 +140,7 @@ type scores struct {
 	scale         float64
 }
 
-var scoreRows = []scores{{32, 10, 4}, {1, 10, 2}, {64, 1000, 6}, {13, 17, 30}, {7, 2, 1}, {33, 33, 0.01}}
+var scoreRows = []scores{{32, 10, 4}, {1, 10, 2}, {64, 1000, 6}, {13, 17, 30}, {7, 2, 1}, {33, 33, 0.01}, {700, 101, 5}}
 
 func softmaxCases() []*Case {
 	var all []*Case

@@ -1,0 +1,249 @@
+package faults
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/clsbench/clsbench/backends"
+	"github.com/clsbench/clsbench/backends/plugin"
+	"github.com/clsbench/clsbench/conformance"
+	"github.com/clsbench/clsbench/conformance/faults/mutate"
+)
+
+var (
+	mutants     = flag.Int("mutants", 0, "mutants of each package to try, drawn at random; -1: all")
+	mutantFiles = flag.String("mutant-files", "", "only mutants of files that match")
+)
+
+const module = "github.com/clsbench/clsbench/"
+
+// target is a backend whose sources are mutated.
+type target struct {
+	name     string
+	packages []string
+	options  map[string]string
+	// ops are those that a file's mutants are tried on; the first match counts.
+	ops []fileOps
+	// takes says which mutants are tried; nil: all.
+	takes func(m mutate.Mutant) bool
+}
+
+type fileOps struct {
+	file *regexp.Regexp
+	ops  []string
+}
+
+func files(pattern string, ops ...string) fileOps {
+	return fileOps{regexp.MustCompile("^(" + pattern + `)\.go$`), ops}
+}
+
+var (
+	convOps = []string{"Conv", "ConvInputGrad", "ConvWeightGrad"}
+	poolOps = []string{"AveragePool", "AveragePoolGrad", "MaxPool", "MaxPoolGrad"}
+	lossOps = []string{"Softmax", "SoftmaxCrossEntropy", "SoftmaxCrossEntropyGrad"}
+	sumOps  = []string{"ReduceSum", "ReduceMean", "ReduceMax"}
+	flatOps = []string{"Add", "Sub", "Mul", "Div", "Neg", "Exp", "Log", "Sqrt", "Tanh", "Sigmoid", "Relu", "ReluGrad", "Equal", "LessOrEqual", "Where", "Cast"}
+)
+
+var targets = []target{
+	{"reference", []string{module + "reference"}, map[string]string{"round": "on"}, []fileOps{
+		files("conv", convOps...),
+		files("pool", poolOps...),
+		files("contact", append(convOps, poolOps...)...),
+		files("matmul", "MatMul", "Gemm"),
+		files("softmax", lossOps...),
+		files("optimizer", "SGD", "Adam"),
+		files("reduce", sumOps...),
+		files("elementwise", flatOps...),
+		files("eval|table", slices.Concat(convOps, poolOps, lossOps, sumOps, flatOps, []string{"MatMul", "Gemm", "SGD", "Adam", "Transpose", "Expand", "Reshape", "Flatten"})...),
+		files("array|movement", "Conv", "ReduceSum", "Softmax", "Transpose", "Expand", "MatMul"),
+		files(".*", "MatMul", "Conv", "ReduceSum", "AveragePoolGrad"),
+	}, nil},
+	// Of a backend tuned for speed, the portable kernels' arithmetic: most
+	// other changes there are of block sizes and thresholds, which alter no
+	// result.
+	{"cpu", []string{module + "backends/cpu/kernel"}, map[string]string{"isa": "generic"}, []fileOps{
+		files("pool", poolOps...),
+		files("optimizer", "SGD", "Adam"),
+		files("elementwise", append(flatOps, sumOps...)...),
+		files("columns", convOps...),
+		files(".*", "MatMul", "Gemm", "Conv"),
+	}, func(m mutate.Mutant) bool {
+		return !strings.HasSuffix(m.File, "_amd64.go") && strings.ContainsAny(m.Change[:1], "+-*/")
+	}},
+}
+
+func (t *target) opsOf(file string) []string {
+	for _, f := range t.ops {
+		if f.file.MatchString(file) {
+			return f.ops
+		}
+	}
+	return nil
+}
+
+// build builds all mutants of the target into one plugin.
+func (t *target) build(tb testing.TB) (binary string, list []mutate.Mutant) {
+	dir := tb.TempDir()
+	replace := map[string]string{}
+	for _, path := range t.packages {
+		p, err := mutate.Load(".", path, skipped)
+		require.NoError(tb, err)
+		list = append(list, p.Mutants...)
+		for name, text := range p.Overlay {
+			to := filepath.Join(dir, fmt.Sprint(len(replace))+filepath.Base(name))
+			require.NoError(tb, os.WriteFile(to, text, 0o644))
+			replace[name] = to
+		}
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	require.NoError(tb, err)
+	require.NoError(tb, os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o644))
+	binary = filepath.Join(dir, "mutant")
+	out, err := exec.Command("go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", binary, "./testdata/mutant").CombinedOutput()
+	require.NoError(tb, err, "%s", out)
+	return binary, list
+}
+
+// skipped are functions that say nothing of numbers: orders of summation (each
+// is legal), work sharing, limits of sizes, what a plan prints.
+func skipped(file, function string) bool {
+	return file == "sum.go" || slices.Contains([]string{"parallel", "String", "describe", "Describe", "isaOf", "Open"}, function)
+}
+
+// TestMutants turns single changes of the sources loose on the suite: the
+// mutant serves as a plugin, the clean reference judges. Those that can't be
+// told from the original are listed with why in testdata/survivors.txt.
+func TestMutants(t *testing.T) {
+	if *mutants == 0 {
+		t.Skip("takes long: make verify tries all of them")
+	}
+	for _, tg := range targets {
+		t.Run(tg.name, func(t *testing.T) { tg.test(t) })
+	}
+}
+
+func (tg *target) test(t *testing.T) {
+	binary, list := tg.build(t)
+	known := survivors(t)
+	list = slices.DeleteFunc(list, func(m mutate.Mutant) bool {
+		return known[m.Key()] || (tg.takes != nil && !tg.takes(m)) || (*mutantFiles != "" && !regexp.MustCompile(*mutantFiles).MatchString(m.File))
+	})
+	seed := conformance.NewSeed()
+	if *mutants >= 0 {
+		rng := rand.New(rand.NewPCG(seed, 0))
+		rng.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+		list = list[:min(*mutants, len(list))]
+	}
+	j := &mutantJudge{target: tg, binary: binary, seed: seed, oracle: &conformance.Oracle{Cache: conformance.NewCache("")}, prepared: map[string][]*conformance.Prepared{}}
+	var alive []string
+	for i, m := range list {
+		by, err := j.killer(m)
+		require.NoError(t, err, m)
+		if by == "" {
+			alive = append(alive, m.Key())
+			t.Logf("alive: %v (%s)", m, m.Key())
+		}
+		if testing.Verbose() && i%50 == 49 {
+			t.Logf("%d of %d, %d alive", i+1, len(list), len(alive))
+		}
+	}
+	t.Logf("seed %d: %d of %d mutants killed", seed, len(list)-len(alive), len(list))
+	// 95 of 100; of a small sample all but one or two.
+	allowed := max(2, len(list)/20)
+	require.LessOrEqual(t, len(alive), allowed, "%s", strings.Join(alive, "\n"))
+}
+
+// survivors reads the mutants that are known to be equivalent.
+func survivors(t *testing.T) map[string]bool {
+	f, err := os.Open(filepath.Join("testdata", "survivors.txt"))
+	require.NoError(t, err)
+	defer f.Close()
+	known := map[string]bool{}
+	for s := bufio.NewScanner(f); s.Scan(); {
+		key, why, ok := strings.Cut(s.Text(), " # ")
+		if strings.HasPrefix(s.Text(), "#") || s.Text() == "" {
+			continue
+		}
+		require.True(t, ok && why != "", "no reason in %q", s.Text())
+		known[strings.TrimSpace(key)] = true
+	}
+	return known
+}
+
+type mutantJudge struct {
+	*target
+	binary   string
+	seed     uint64
+	oracle   *conformance.Oracle
+	prepared map[string][]*conformance.Prepared // by op
+}
+
+// cases of the ops, the quick ones first.
+func (j *mutantJudge) cases(ops []string) []*conformance.Prepared {
+	var list []*conformance.Prepared
+	for _, op := range ops {
+		if j.prepared[op] == nil {
+			for _, c := range conformance.Cases() {
+				if c.Op == op && c.Effort <= conformance.Quick && c.Class != "gradient" && !strings.Contains(c.Name(), "training") {
+					j.prepared[op] = append(j.prepared[op], c.Prepare(j.seed, j.oracle))
+				}
+			}
+		}
+		list = append(list, j.prepared[op]...)
+	}
+	return list
+}
+
+// killer is the first case that rejects the mutant, "" if none does.
+func (j *mutantJudge) killer(m mutate.Mutant) (string, error) {
+	cases := j.cases(j.opsOf(m.File))
+	if len(cases) == 0 {
+		return "", errors.New("no case is tried on its file")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	dir, err := os.MkdirTemp("", "cls")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(dir)
+	p, err := plugin.Open(ctx, plugin.Spec{Label: j.name, Name: plugin.Exec, Command: []string{j.binary, j.name}},
+		plugin.Options{Dir: dir, Env: []string{mutate.VariableOf(m.Package) + "=" + fmt.Sprint(m.ID)}})
+	if err != nil {
+		return "it does not start: " + err.Error(), nil
+	}
+	defer p.Close()
+	d, err := p.Describe(ctx)
+	if err != nil {
+		return "it does not describe itself: " + err.Error(), nil
+	}
+	s, err := p.Open(ctx, backends.SessionConfig{Options: j.options, Threads: 2})
+	if err != nil {
+		return "it does not open: " + err.Error(), nil
+	}
+	for _, c := range cases {
+		limited, cancel := context.WithTimeout(ctx, 20*time.Second)
+		r := c.Check(limited, s, j.oracle, d.Features)
+		cancel()
+		if r.Status != conformance.StatusPass && r.Status != conformance.StatusMistrusted && (r.Status != conformance.StatusUnsupported || r.Required) {
+			return r.Case, nil
+		}
+	}
+	return "", nil
+}
