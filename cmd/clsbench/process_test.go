@@ -104,7 +104,7 @@ func requireNothingLeft(t *testing.T, c *exec.Cmd) {
 }
 
 func TestInterruptKeepsWhatIsDone(t *testing.T) {
-	c := command(t, smoke(t, "--backend", "reference", "--batch", "1,2,3")...)
+	c := command(t, smoke(t, "--backend", "cpu", "--batch", "1,2,3")...)
 	var once int
 	code, rest, took := onLine(t, c, "^ok .*infer/f32/1/", func() {
 		once++
@@ -127,7 +127,7 @@ func TestInterruptKeepsWhatIsDone(t *testing.T) {
 	require.Contains(t, string(out), said[1]+" is unfinished: clsbench run --resume "+said[1])
 	out, err = again(c, "run", "--resume", said[1], "--dry-run").CombinedOutput()
 	require.NoError(t, err)
-	require.Contains(t, string(out), "lenet5/infer/f32/3/reference;input=tiny\n3 cells · smoke")
+	require.Contains(t, string(out), "lenet5/infer/f32/3/cpu;input=tiny\n3 cells · smoke")
 	out, err = again(c, "run", "--resume", said[1][:6], "-q").CombinedOutput()
 	require.NoError(t, err, string(out))
 	docs := documents(t, c)
@@ -157,7 +157,7 @@ func TestInterruptInALongStep(t *testing.T) {
 // taken up, and what is left in TMPDIR is swept by then.
 func TestKilledHostLeavesItsJournal(t *testing.T) {
 	for _, wanted := range []string{"^ok .*infer/f32/1/", "^ok .*infer/f32/2/"} { // in the midst, and about to save
-		c := command(t, smoke(t, "--backend", "reference", "--batch", "1,2")...)
+		c := command(t, smoke(t, "--backend", "cpu", "--batch", "1,2")...)
 		code, _, _ := onLine(t, c, wanted, func() { require.NoError(t, c.Process.Kill()) })
 		requireNothingLeft(t, c)
 		if docs := documents(t, c); len(docs) > 0 { // it was faster than we
@@ -215,12 +215,12 @@ func terminal(t *testing.T, c *exec.Cmd, both bool) (screen string, stdout strin
 }
 
 func TestProgressOnATerminal(t *testing.T) {
-	c := command(t, smoke(t, "--backend", "reference", "--batch", "1")...)
+	c := command(t, smoke(t, "--backend", "cpu", "--batch", "1")...)
 	screen, stdout := terminal(t, c, false)
 	require.Contains(t, screen, "\x1b[", "bars move the cursor")
 	require.Contains(t, screen, "conform ")
 	require.Contains(t, screen, "infer b1")
-	require.Regexp(t, `ok +lenet5/infer/f32/1/reference;input=tiny`, screen)
+	require.Regexp(t, `ok +lenet5/infer/f32/1/cpu;input=tiny`, screen)
 	require.Contains(t, stdout, "conform PASS")
 	require.NotContains(t, stdout, "\x1b", "standard output is no terminal")
 
@@ -240,7 +240,7 @@ func TestProgressOnATerminal(t *testing.T) {
 
 // A terminal that goes away takes the bars with it, not the run.
 func TestTerminalGoesAway(t *testing.T) {
-	c := command(t, smoke(t, "--backend", "reference", "--batch", "1", "--json")...)
+	c := command(t, smoke(t, "--backend", "cpu", "--batch", "1", "--json")...)
 	master, tty, err := pty.Open()
 	require.NoError(t, err)
 	require.NoError(t, pty.Setsize(tty, &pty.Winsize{Rows: 24, Cols: 100}))

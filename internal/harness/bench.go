@@ -129,11 +129,23 @@ func (b *bench) identify(r *results.Result) {
 	r.PluginHash, r.Version = b.plugin.Hash(), b.desc.Version
 	if i := b.config.Device; i < len(b.desc.Devices) {
 		r.Device, r.Driver = b.desc.Devices[i].Name, b.desc.Devices[i].Driver
-		r.Implementation, _, _ = strings.Cut(r.Device, ",")
+		r.Implementation = b.implementation(r.Device)
 	}
 	if b.plugin.Kind() == plugin.Unregistered {
 		r.Flags = append(r.Flags, results.FlagUnregistered)
 	}
+}
+
+// implementation is the first word that the backend has for its device,
+// "avx512, 2 threads", unless an option that knows this word chose another.
+func (b *bench) implementation(device string) string {
+	word, _, _ := strings.Cut(device, ",")
+	for _, o := range b.desc.Options {
+		if chosen, ok := b.spec.Options[o.Name]; ok && slices.Contains(o.Values, word) {
+			return chosen
+		}
+	}
+	return word
 }
 
 // logTail is the last few lines of the plugin's log.
