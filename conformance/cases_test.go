@@ -2,9 +2,12 @@ package conformance
 
 import (
 	"regexp"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/clsbench/clsbench/graph"
@@ -113,6 +116,28 @@ func TestDrawsAreReproducible(t *testing.T) {
 		require.NotEqual(t, values(1, 0), values(1, 1), "the sets of a run differ")
 		require.NotEqual(t, values(1, 0), values(2, 0), "the seeds differ")
 	}
+}
+
+// Zeros, an echo of any input, a constant, the answer to other data: no case
+// takes one for right, on any seed. Quick cases are held to it in every run.
+func TestEveryCaseRejectsLiars(t *testing.T) {
+	seed, o := NewSeed(), &Oracle{Threads: 1}
+	work := make(chan *Case)
+	var group sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		group.Go(func() {
+			for c := range work {
+				assert.Empty(t, c.Prepare(seed, o).Mistrusted(), "%s, seed %d", c.Name(), seed)
+			}
+		})
+	}
+	for _, c := range Cases() {
+		if (c.Effort == Standard && !testing.Short() && c.Op != "lenet5") || c.Effort == Smoke {
+			work <- c
+		}
+	}
+	close(work)
+	group.Wait()
 }
 
 // Autodiff and the reference, by central differences in float64.

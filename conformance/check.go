@@ -64,14 +64,19 @@ type Prepared struct {
 	path *path // of a trajectory, once one is run
 }
 
-// sets is how many sets of data a case runs with.
-const sets = 2
+const (
+	// sets is how many sets of data a case runs with.
+	sets = 2
+	// maxDraws bounds how often data are drawn anew because a liar has them
+	// right by chance, as of two single numbers it may.
+	maxDraws = 64
+)
 
 // Prepare draws data until no liar is believed: a maximum of one negative
 // number is zero, and only other data can tell that from no answer.
 func (c *Case) Prepare(seed uint64, o *Oracle) *Prepared {
 	p := &Prepared{c: c}
-	for draw := range maxTries {
+	for draw := range maxDraws {
 		p.trials = p.trials[:0]
 		for set := range sets {
 			t, err := newTrial(c, seed, set, draw*maxTries, o)

@@ -33,6 +33,14 @@ func integers(lo, hi int) fill {
 	return each(func(r *rng) float64 { return float64(lo + r.intn(hi-lo+1)) })
 }
 
+// oneSided are numbers of one sign and about one size, both drawn.
+func oneSided() fill {
+	return func(r *rng, t tensor.Type) []float64 {
+		size := r.sign() * (0.125 + 0.875*r.float())
+		return each(func(r *rng) float64 { return size * (0.5 + 0.5*r.float()) })(r, t)
+	}
+}
+
 func constant(v float64) fill { return each(func(*rng) float64 { return v }) }
 
 // mantissas are ± numbers in [1, 2) with all bits of an f32's mantissa random:

@@ -42,9 +42,16 @@ var kinkOf = map[string]func(c *graph.Call) []kink{
 func kinks(g *graph.Graph) []kink {
 	var list []kink
 	jumps := false
-	for i := range g.Calls {
+	read := map[string]bool{}
+	for _, out := range outputsOf(g) {
+		read[out.value] = true
+	}
+	for i := len(g.Calls) - 1; i >= 0; i-- {
 		c := &g.Calls[i]
-		jumps = jumps || jumping[c.Op.Name] || (c.Op.Name == "MaxPool" && c.Wants(1))
+		jumps = jumps || jumping[c.Op.Name] || (c.Op.Name == "MaxPool" && c.Wants(1) && read[c.Outputs[1]])
+		for _, in := range c.Inputs {
+			read[in] = true
+		}
 		if f := kinkOf[c.Op.Name]; f != nil && c.In[0].DType.IsFloat() {
 			list = append(list, f(c)...)
 		}

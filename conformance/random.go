@@ -29,20 +29,21 @@ func randomCases() []*Case {
 		all = append(all, randomGradient(i, e), &Case{
 			Op: "Random", DType: tensor.F32, Params: fmt.Sprintf("graph=%d,nodes=%d", i, randomNodes(i)), Class: "program",
 			Suite: InferenceCore, Effort: e, Required: true, bound: every(programRule),
-			subject: &networkSubject{build: func(Draw) (*graph.Program, error) { return randomProgram(i) }},
+			subject: &networkSubject{build: func(Draw) (*graph.Program, error) { return randomProgram(i, false) }},
 		})
 	}
 	return all
 }
 
 // randomGradient differentiates a random program: the gradients of values with
-// several readers are sums.
+// several readers are sums. Its ops are smooth: differences that all but cancel
+// would put a ReLU's input at its kink whatever the data.
 func randomGradient(i int, e Effort) *Case {
 	return &Case{
 		Op: "Random", DType: tensor.F32, Params: fmt.Sprintf("graph=%d,nodes=%d", i, randomNodes(i)), Class: "gradient",
 		Suite: TrainingCore, Effort: e, Required: true, bound: every(programRule),
 		subject: &networkSubject{build: func(Draw) (*graph.Program, error) {
-			p, err := randomProgram(i)
+			p, err := randomProgram(i, true)
 			if err != nil {
 				return nil, err
 			}
@@ -85,15 +86,19 @@ type grower struct {
 	weights map[int]graph.Value
 }
 
-func randomProgram(index int) (*graph.Program, error) {
+func randomProgram(index int, smooth bool) (*graph.Program, error) {
 	g := &grower{Builder: graph.NewBuilder(fmt.Sprintf("random %d", index)), weights: map[int]graph.Value{}}
 	g.r = (Draw{Case: "random program", Seed: uint64(index)}).rng("structure")
 	for i := range 2 {
 		g.values = append(g.values, g.Feed(fmt.Sprintf("x%d", i), tensor.T(tensor.F32, 24, 17)))
 	}
 	g.Feed("unread", tensor.T(tensor.F32, 5))
+	choice := growths
+	if smooth {
+		choice = growths[:len(growths)-kinky]
+	}
 	for range randomNodes(index) {
-		w := growths[g.r.intn(len(growths))]
+		w := choice[g.r.intn(len(choice))]
 		if y := w(g, g.pick(), g.pick()); y.Name != "" {
 			g.values = append(g.values, y)
 		}
@@ -140,11 +145,13 @@ func (g *grower) times(x graph.Value, width int) graph.Value {
 	return g.Op("Mul", nil, y, g.Scalar(tensor.F32, 1/math.Sqrt(float64(x.Type.Shape[1]))))
 }
 
+// kinky is how many of the growths, the last ones, have kinks.
+const kinky = 2
+
 var growths = []func(g *grower, a, b graph.Value) graph.Value{
 	func(g *grower, a, b graph.Value) graph.Value { return g.Op("Add", nil, a, g.fit(a, b)) },
 	func(g *grower, a, b graph.Value) graph.Value { return g.Op("Sub", nil, a, g.fit(a, b)) },
 	func(g *grower, a, _ graph.Value) graph.Value { return g.Op("Add", nil, a, a) },
-	func(g *grower, a, _ graph.Value) graph.Value { return g.Op("Relu", nil, a) },
 	func(g *grower, a, _ graph.Value) graph.Value { return g.Op("Tanh", nil, a) },
 	func(g *grower, a, _ graph.Value) graph.Value { return g.times(a, []int{17, 9, 33}[g.r.intn(3)]) },
 	func(g *grower, a, b graph.Value) graph.Value { // bounded, or products would explode
@@ -162,13 +169,14 @@ var growths = []func(g *grower, a, b graph.Value) graph.Value{
 		return g.Op("Sub", nil, a, g.Op("Expand", graph.Attrs{"shape": graph.L(a.Type.Shape...)}, m))
 	},
 	func(g *grower, a, _ graph.Value) graph.Value { return g.Op("Softmax", nil, a) },
+	func(g *grower, a, b graph.Value) graph.Value { // a dead end
+		g.Op("Exp", nil, g.Op("Sub", nil, a, g.fit(a, b)))
+		return graph.Value{}
+	},
+	func(g *grower, a, _ graph.Value) graph.Value { return g.Op("Relu", nil, a) },
 	func(g *grower, a, _ graph.Value) graph.Value { // a pool whose indices nobody wants
 		image := g.Op("Reshape", graph.Attrs{"shape": graph.L(2, 3, 4, a.Type.Shape[1])}, a)
 		y := g.OpN("MaxPool", graph.Attrs{"kernel_shape": graph.L(3, 3), "pads": graph.L(1, 1, 1, 1)}, 2, image)[0]
 		return g.Op("Reshape", graph.Attrs{"shape": graph.L(a.Type.Shape...)}, y)
-	},
-	func(g *grower, a, b graph.Value) graph.Value { // a dead end
-		g.Op("Exp", nil, g.Op("Sub", nil, a, g.fit(a, b)))
-		return graph.Value{}
 	},
 }

@@ -146,6 +146,9 @@ func softmaxCases() []*Case {
 	var all []*Case
 	for _, d := range floats {
 		for i, r := range scoreRows {
+			if r.scale < d.UnitRoundoff()*64 {
+				continue // all classes are as good as equal
+			}
 			e := effortOf(d, i)
 			all = append(all, r.softmax(d, e)...)
 			all = append(all, r.losses(d, e)...)
