@@ -38,26 +38,26 @@ func misbehave(call, wanted string) {
 		os.Exit(7)
 	case "kill":
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-		select {}
+		forever()
 	case "segv":
 		_ = syscall.Kill(os.Getpid(), syscall.SIGSEGV)
-		select {}
+		forever()
 	case "panic":
 		panic("planned panic")
 	case "goroutine":
 		go func() { panic("planned panic in a goroutine") }()
-		select {}
+		forever()
 	case "hang":
 		fmt.Fprintln(os.Stderr, "hangs in", call)
-		select {}
+		forever()
 	case "speak":
 		fmt.Fprintln(os.Stderr, "runs")
 	case "version":
 		fmt.Printf("1|2|unix|%s/socket|grpc\n", os.Getenv("PLUGIN_UNIX_SOCKET_DIR"))
-		select {}
+		forever()
 	case "garbage":
 		fmt.Println("Welcome to my backend!")
-		select {}
+		forever()
 	case "closed":
 		os.Stdout.Close()
 		syscall.Close(1)
@@ -217,4 +217,12 @@ func (e *faultyExecutable) Run(ctx context.Context, r backends.RunRequest) (back
 func (e *faultyExecutable) Close() error {
 	misbehave("close-executable", e.fault)
 	return e.Executable.Close()
+}
+
+// forever does not return. An empty select would not do: in a process without
+// another goroutine Go's runtime calls that a deadlock and ends it.
+func forever() {
+	for {
+		time.Sleep(time.Hour)
+	}
 }

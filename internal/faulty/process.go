@@ -37,20 +37,20 @@ func misbehave(how string) error {
 		os.Exit(7)
 	case "kill":
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-		select {}
+		forever()
 	case "panic":
 		fmt.Fprintln(os.Stderr, "about to fall over")
 		go func() { panic("planned panic") }() // one that no server recovers from
-		select {}
+		forever()
 	case "hang":
 		fmt.Fprintln(os.Stderr, "waiting for ever")
-		select {}
+		forever()
 	case "version":
 		fmt.Printf("1|2|unix|%s/socket|grpc\n", os.Getenv("PLUGIN_UNIX_SOCKET_DIR"))
-		select {}
+		forever()
 	case "garbage":
 		fmt.Println("Welcome to my backend!")
-		select {}
+		forever()
 	case "grow":
 		grow()
 	case "flood":
@@ -87,4 +87,12 @@ func flood() {
 		_, _ = os.Stderr.Write(line)
 	}
 	fmt.Fprintln(os.Stderr, "\nthe end of the flood")
+}
+
+// forever does not return. An empty select would not do: in a process without
+// another goroutine Go's runtime calls that a deadlock and ends it.
+func forever() {
+	for {
+		time.Sleep(time.Hour)
+	}
 }
