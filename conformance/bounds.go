@@ -60,7 +60,7 @@ var (
 		expect: expectSoftmaxGrad,
 	}
 	lossBound = &Bound{
-		Name: "cross-entropy", Formula: "4u(|lse| + |x_t|); reduced, the rows' bounds reduced + √N·u·Σ|loss|", Source: "the difference cancels from both", Proposal: true,
+		Name: "cross-entropy", Formula: "u(4(|lse| + |x_t|) + 4 + √C); reduced, the rows' bounds reduced + √N·u·Σ|loss|", Source: "the difference cancels from both; the logarithm of a sum of C terms from 1 on is off by the sum's relative error, however small it is", Proposal: true,
 		expect: expectLoss,
 	}
 	lossGradBound = &Bound{
@@ -190,12 +190,18 @@ func expectDot(s *site) (*expectation, error) {
 	}
 	if len(unit) >= minStatistics {
 		e.unit = unit
-		e.whole = func(errs []float64) string { return dotStatistics(errs, k) }
+		repeated := 1.0
+		if !s.call.Has(1) { // what spreads one input over many outputs repeats its error
+			repeated = max(1, float64(len(unit))/float64(len(s.in(0).Data)))
+		}
+		e.whole = func(errs []float64) string { return dotStatistics(errs, k, repeated) }
 	}
 	return e, nil
 }
 
-func dotStatistics(errs []float64, k float64) string {
+// dotStatistics judges the errors of all outputs together, each of which may
+// stand there a number of times.
+func dotStatistics(errs []float64, k, repeated float64) string {
 	var sum, squares float64
 	for _, r := range errs {
 		sum += r
@@ -205,7 +211,7 @@ func dotStatistics(errs []float64, k float64) string {
 	if limit := 1.6 * k * t; !(squares <= limit) {
 		return fmt.Sprintf("Σ(e/uB)² is %.4g, %.3g times its bound 1.6K′T", squares, squares/limit)
 	}
-	if limit := math.Sqrt(16 * k * t); !(math.Abs(sum) <= limit) {
+	if limit := math.Sqrt(16 * k * t * repeated); !(math.Abs(sum) <= limit) {
 		return fmt.Sprintf("|Σ e/uB| is %.4g, %.3g times its bound √(16K′T): the errors are biased", math.Abs(sum), math.Abs(sum)/limit)
 	}
 	return ""

@@ -31,7 +31,15 @@ type site struct {
 }
 
 func (s *site) dtype() tensor.DType { return s.out.typ.DType }
-func (s *site) u() float64          { return s.dtype().UnitRoundoff() }
+
+// u is the unit roundoff, twice that of f64: there the reference, in float64
+// itself, errs as much as what it judges.
+func (s *site) u() float64 {
+	if s.dtype() == tensor.F64 {
+		return 2 * s.dtype().UnitRoundoff()
+	}
+	return s.dtype().UnitRoundoff()
+}
 
 // in is input i of the call, nil if left out.
 func (s *site) in(i int) *reference.Array {

@@ -68,19 +68,20 @@ func TestDotStatistics(t *testing.T) {
 	for i := range even {
 		even[i] = math.Sin(float64(i))
 	}
-	require.Empty(t, dotStatistics(even, 1))
+	require.Empty(t, dotStatistics(even, 1, 1))
 	biased := make([]float64, 2000)
 	for i := range biased {
 		biased[i] = 0.2
 	}
-	require.Contains(t, dotStatistics(biased, 1), "biased")
+	require.Contains(t, dotStatistics(biased, 1, 1), "biased")
+	require.Empty(t, dotStatistics(biased, 1, 20), "twenty errors twenty times are no bias")
 	large := make([]float64, 2000)
 	for i := range large {
 		large[i] = 1.4 * math.Copysign(1, math.Sin(float64(i)))
 	}
-	require.Contains(t, dotStatistics(large, 1), "1.6K′T")
+	require.Contains(t, dotStatistics(large, 1, 1), "1.6K′T")
 	large[0] = math.NaN()
-	require.NotEmpty(t, dotStatistics(large, 1), "NaN never passes")
+	require.NotEmpty(t, dotStatistics(large, 1, 1), "NaN never passes")
 }
 
 // TOSA's K′: of equal types all terms, of 16-bit outputs kept in f32 fewer.

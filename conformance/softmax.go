@@ -76,7 +76,7 @@ func rowLimits(s *site, lse *reference.Array) []float64 {
 	classes := logits.Shape[1]
 	limit := make([]float64, logits.Shape[0])
 	for n := range limit {
-		limit[n] = 4 * s.u() * (math.Abs(lse.Data[n]) + math.Abs(logits.Data[n*classes+int(labels.Data[n])]))
+		limit[n] = s.u() * (4*(math.Abs(lse.Data[n])+math.Abs(logits.Data[n*classes+int(labels.Data[n])])) + 4 + math.Sqrt(float64(classes)))
 	}
 	return limit
 }
@@ -96,7 +96,7 @@ func expectLoss(s *site) (*expectation, error) {
 			for _, x := range row {
 				m = max(m, x)
 			}
-			limit[n] = 4 * s.u() * (math.Abs(lse.Data[n]) + math.Abs(m))
+			limit[n] = s.u() * (4*(math.Abs(lse.Data[n])+math.Abs(m)) + 4 + math.Sqrt(float64(len(row))))
 		}
 		return &expectation{want: s.want.Data, limit: limit}, nil
 	}
