@@ -24,10 +24,20 @@ torch.manual_seed(0)
 torch.set_flush_denormal(True)  # gradients of dead units underflow, and then cost a hundred times as much
 layout = torch.channels_last if args.layout == "channels_last" else torch.contiguous_format
 
+
+class Flatten(nn.Module):
+    """Flattens in the layout's own order, so that gradients come back in it
+    too; else every backward step until the input mixes two layouts and takes
+    PyTorch's scalar path. To the network it is a permutation of fc1's columns."""
+
+    def forward(self, x):
+        return x.permute(0, 2, 3, 1).flatten(1) if layout == torch.channels_last else x.flatten(1)
+
+
 net = nn.Sequential(
     nn.Conv2d(1, 6, 5), nn.ReLU(), nn.AvgPool2d(2),
     nn.Conv2d(6, 16, 5), nn.ReLU(), nn.AvgPool2d(2),
-    nn.Flatten(), nn.Linear(256, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
+    Flatten(), nn.Linear(256, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
 ).to(memory_format=layout)
 optimizer = torch.optim.SGD(net.parameters(), lr=0.0025, momentum=0.9)
 loss_of = nn.CrossEntropyLoss()
