@@ -3,7 +3,7 @@ LINTER := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 BIN    := $(CURDIR)/.cache/bin
 GO     := go
 
-.PHONY: lint generate conform verify selftest fuzz
+.PHONY: lint generate conform verify everything selftest fuzz
 
 $(BIN)/golangci-lint:
 	GOBIN=$(BIN) $(GO) install $(LINTER)
@@ -28,11 +28,17 @@ conform: clsbench
 	./clsbench conform --backend cpu:isa=generic --effort quick --seed 1
 	./clsbench conform --backend 'python=exec:/usr/bin/python3 backends/plugin/testdata/plugin.py' --suite protocol
 
-# All that does not fit into CI; a dated log of it is kept beside the reports.
-verify: conform selftest
+# All that does not fit into CI; its dated log is kept beside the reports.
+verify: SHELL := /bin/bash
+verify:
+	mkdir -p conformance/reports
+	set -o pipefail; { date -u +%FT%TZ; git rev-parse HEAD; lscpu | grep 'Model name'; time $(MAKE) everything; } 2>&1 \
+		| tee conformance/reports/verify-$$(date -u +%F).log
+
+everything: conform selftest
 	for isa in avx512 avx2 generic; do for n in 1 2; do \
 		./clsbench conform --backend cpu:isa=$$isa --threads $$n || exit 1; done; done
-	CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 60m ./backends/... ./internal/... ./workloads/... ./conformance/...
+	CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 60m ./backends/... ./internal/... ./workloads/... ./conformance ./conformance/protocol
 	$(GO) test -timeout 90m ./conformance/faults -run TestMutants -v -mutants -1
 	$(MAKE) fuzz
 

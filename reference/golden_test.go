@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,7 +15,7 @@ import (
 	"github.com/clsbench/clsbench/tensor"
 )
 
-// testdata/golden.json holds PyTorch's results, see golden.py beside it.
+// testdata/pytorch holds PyTorch's results, a file a family, see generate.py there.
 type golden struct {
 	Cases []struct {
 		Op              string
@@ -45,9 +46,17 @@ func (g *goldenArray) array() *reference.Array {
 }
 
 func readGolden(t *testing.T) (g golden) {
-	b, err := os.ReadFile("testdata/golden.json")
+	files, err := filepath.Glob("testdata/pytorch/*.json")
 	require.NoError(t, err)
-	require.NoError(t, json.Unmarshal(b, &g))
+	require.NotEmpty(t, files)
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		require.NoError(t, err)
+		var one golden
+		require.NoError(t, json.Unmarshal(b, &one), f)
+		g.Cases = append(g.Cases, one.Cases...)
+		g.Trajectories = append(g.Trajectories, one.Trajectories...)
+	}
 	return g
 }
 
