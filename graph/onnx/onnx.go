@@ -8,7 +8,7 @@
 // as inputs (a Reshape's shape) are written as int64 initialisers of those
 // inputs and folded back when read.
 //
-// Models of others are read too, in opsets 13 to graph.Opset: initialisers
+// Models of others are read too, in opsets 6 to graph.Opset: initialisers
 // that are also inputs, Constant nodes, typed data fields, external data,
 // auto_pad, axes as attributes or inputs. Shapes must be static.
 package onnx
@@ -16,8 +16,10 @@ package onnx
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 
 	"github.com/clsbench/clsbench/graph"
+	"github.com/clsbench/clsbench/tensor"
 )
 
 // Option changes how a model is written or read.
@@ -26,6 +28,8 @@ type Option func(*options)
 type options struct {
 	external func(c graph.Const) (location string, offset int64, ok bool)
 	resolve  func(location string, offset, length int64) ([]byte, error)
+	given    map[string]*tensor.Tensor
+	evaluate Evaluator
 }
 
 // WithExternal lets Marshal leave a constant's bytes out of the model: where f
@@ -60,4 +64,17 @@ func Digest(p *graph.Program) string {
 	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
+}
+
+// UnmarshalTensor reads a TensorProto, such as ONNX's backend tests keep their
+// inputs and outputs in.
+func UnmarshalTensor(b []byte) (name string, x *tensor.Tensor, err error) {
+	var t tensorProto
+	if err := fields(b, t.read); err != nil {
+		return "", nil, fmt.Errorf("onnx: %w", err)
+	}
+	if x, err = t.load(&options{}); err != nil {
+		return t.name, nil, fmt.Errorf("onnx: tensor %q: %w", t.name, err)
+	}
+	return t.name, x, nil
 }

@@ -31,6 +31,7 @@ type nodeProto struct {
 	inputs, outputs  []string
 	attrs            []attrProto
 	meta             map[string]string
+	today            bool // written by an adapter: it means what it says
 }
 
 type attrProto struct {

@@ -29,6 +29,7 @@ func Unmarshal(b []byte, opts ...Option) (*graph.Program, error) {
 		consts:  map[string]*tensor.Tensor{},
 		folded:  map[string]bool{},
 		names:   map[string]bool{},
+		memo:    map[string]*tensor.Tensor{}, producers: map[string]*graph.Call{}, adapters: adapters(),
 	}
 	for _, step := range []func() error{r.opset, r.initializers, r.inputs, r.nodes, r.outputs, r.metadata, r.declared} {
 		if err := step(); err != nil {
@@ -50,8 +51,12 @@ type reader struct {
 	std    int64 // imported version of the standard domain
 	types  map[string]tensor.Type
 	consts map[string]*tensor.Tensor
-	folded map[string]bool // constants that became attributes
+	folded map[string]bool // values that became attributes
 	names  map[string]bool // of nodes
+
+	memo      map[string]*tensor.Tensor // see known
+	producers map[string]*graph.Call
+	adapters  map[string]adapter
 }
 
 // opset refuses versions whose ops this package can't vouch for.
@@ -111,6 +116,9 @@ func (r *reader) inputs() error {
 			continue
 		}
 		t, err := v.static()
+		if x, ok := r.given[v.name]; ok {
+			t, err = x.Type, v.fits(x.Type)
+		}
 		if err != nil {
 			return fmt.Errorf("input %q: %w", v.name, err)
 		}
@@ -153,6 +161,17 @@ func (v *valueProto) static() (tensor.Type, error) {
 	return t, t.Validate()
 }
 
+// fits holds a given value's type against what the model says of the input.
+func (v *valueProto) fits(t tensor.Type) error {
+	if d, err := dtypeOf(v.elem); v.isTensor && (err != nil || d != t.DType) {
+		return fmt.Errorf("declared with ONNX data type %d, the value given is %v", v.elem, t)
+	}
+	if v.hasShape && !v.agrees(t.Shape) {
+		return fmt.Errorf("declared with dimensions %v, the value given is %v", v.dims, t)
+	}
+	return t.Validate()
+}
+
 func (r *reader) nodes() error {
 	for i := range r.model.graph.nodes {
 		n := &r.model.graph.nodes[i]
@@ -162,7 +181,11 @@ func (r *reader) nodes() error {
 			}
 			continue
 		}
-		if err := r.node(i, n); err != nil {
+		list, err := r.adapt(n)
+		for j := 0; err == nil && j < len(list); j++ {
+			err = r.node(i, &list[j])
+		}
+		if err != nil {
 			var node *graph.NodeError
 			if !errors.As(err, &node) {
 				err = &graph.NodeError{Node: n.name, Op: n.op, Err: err}
@@ -211,6 +234,7 @@ func (r *reader) node(i int, n *nodeProto) error {
 	for j, name := range out.Outputs {
 		if name != "" {
 			r.types[name] = c.Out[j]
+			r.producers[name] = c
 		}
 	}
 	r.prog.Nodes = append(r.prog.Nodes, out)
@@ -228,18 +252,11 @@ func (r *reader) nodeName(i int, n *nodeProto) string {
 	return name
 }
 
-// attributes converts a node's attributes; those that only say what programs
-// take for granted are dropped, auto_pad is left to autoPad.
+// attributes converts a node's attributes; auto_pad is left to autoPad.
 func (r *reader) attributes(n *nodeProto, out *graph.Node) error {
 	for i := range n.attrs {
 		a := &n.attrs[i]
 		if a.name == "auto_pad" && n.domain == graph.Std {
-			continue
-		}
-		if drop, err := granted(n, a); drop || err != nil {
-			if err != nil {
-				return err
-			}
 			continue
 		}
 		v, err := a.value(n)
@@ -298,9 +315,9 @@ func (r *reader) fold(op *graph.Op, n *graph.Node) error {
 		if _, dup := n.Attrs[attr]; dup {
 			return fmt.Errorf("%s is both an attribute and input %q", attr, name)
 		}
-		x, ok := r.consts[name]
-		if !ok {
-			return fmt.Errorf("input %q (%s) is computed: programs are static, so it must be an initialiser or a Constant; simplify the model", name, attr)
+		x, err := r.known(name)
+		if err != nil {
+			return fmt.Errorf("input %s: %w", attr, err)
 		}
 		if !graph.Indices.Has(x.DType) || len(x.Shape) > 1 {
 			return fmt.Errorf("input %q (%s) is %v, want a list of s64", name, attr, x.Type)
@@ -347,6 +364,32 @@ func (r *reader) constantNode(n *nodeProto) error {
 		return r.addConst(n.outputs[0], of(tensor.Shape{len(a.ints)}, a.ints))
 	}
 	return fmt.Errorf("attribute %s is not read: want value, value_float, value_floats, value_int or value_ints", a.name)
+}
+
+// dropNodes removes nodes of which nothing is left but what was folded.
+func (r *reader) dropNodes() {
+	read := map[string]bool{}
+	for _, f := range r.prog.Fetches {
+		read[f] = true
+	}
+	for _, u := range r.prog.Updates {
+		read[u.Value] = true
+	}
+	for i := len(r.prog.Nodes) - 1; i >= 0; i-- {
+		n := &r.prog.Nodes[i]
+		if slices.ContainsFunc(n.Outputs, func(o string) bool { return r.folded[o] }) && !slices.ContainsFunc(n.Outputs, func(o string) bool { return read[o] }) {
+			for _, in := range n.Inputs {
+				if in != "" {
+					r.folded[in] = true
+				}
+			}
+			r.prog.Nodes = slices.Delete(r.prog.Nodes, i, i+1)
+			continue
+		}
+		for _, in := range n.Inputs {
+			read[in] = true
+		}
+	}
 }
 
 func of[E float32 | int64](s tensor.Shape, v []E) *tensor.Tensor {
@@ -436,9 +479,10 @@ func (v *valueProto) agrees(s tensor.Shape) bool {
 	return true
 }
 
-// dropFolded removes the constants that nobody reads any more since they
-// became attributes.
+// dropFolded removes the nodes, constants and given inputs that nobody reads
+// any more since they became attributes.
 func (r *reader) dropFolded() {
+	r.dropNodes()
 	for i := range r.prog.Nodes {
 		for _, in := range r.prog.Nodes[i].Inputs {
 			delete(r.folded, in)
@@ -454,6 +498,7 @@ func (r *reader) dropFolded() {
 		return
 	}
 	r.prog.Consts = slices.DeleteFunc(r.prog.Consts, func(c graph.Const) bool { return r.folded[c.Name] })
+	r.prog.Feeds = slices.DeleteFunc(r.prog.Feeds, func(v graph.Value) bool { return r.folded[v.Name] })
 	if len(r.prog.Consts) == 0 {
 		r.prog.Consts = nil
 	}

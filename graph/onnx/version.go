@@ -28,7 +28,7 @@ func (r *reader) checkVersion(n *nodeProto) error {
 	switch {
 	case n.domain == graph.Std && version == 0:
 		return errors.New("opset_import does not name the standard domain, which the node uses")
-	case n.domain == graph.Std && version >= need, version == need:
+	case n.today, n.domain == graph.Std && version >= need, version == need:
 		return nil
 	}
 	return &graph.NodeError{Node: n.name, Op: n.op, Err: &VersionError{Domain: n.domain, Op: n.op, Version: int(version), Known: int(need)}}

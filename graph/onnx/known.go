@@ -1,0 +1,194 @@
+package onnx
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/clsbench/clsbench/graph"
+	"github.com/clsbench/clsbench/tensor"
+)
+
+// Programs are static: what ONNX computes shapes and axes from must be known
+// when a model is read. known gives such values: constants, inputs whose
+// values the caller gave, and what an evaluator makes of nodes before.
+
+// Evaluator computes one op on tensors, for WithEvaluator.
+type Evaluator func(c *graph.Call, in []*tensor.Tensor) ([]*tensor.Tensor, error)
+
+// WithInputs gives values of a model's inputs. Their types replace those that
+// the model leaves open, and where an input gives a shape or axes it becomes an
+// attribute; inputs that nothing else reads are no feeds of the program then.
+func WithInputs(values map[string]*tensor.Tensor) Option {
+	return func(o *options) { o.given = values }
+}
+
+// WithEvaluator lets shapes and axes be computed by the model's own nodes from
+// constants and given inputs.
+func WithEvaluator(f Evaluator) Option {
+	return func(o *options) { o.evaluate = f }
+}
+
+// maxKnown is how many elements a value may have that shapes follow from.
+const maxKnown = 1 << 16
+
+// known is the value of a name, if it does not depend on feeds.
+func (r *reader) known(name string) (*tensor.Tensor, error) {
+	if x, ok := r.consts[name]; ok {
+		return x, nil
+	}
+	if x, ok := r.memo[name]; ok {
+		return x, nil
+	}
+	if x, ok := r.given[name]; ok {
+		r.folded[name] = true
+		return x, nil
+	}
+	c, ok := r.producers[name]
+	if !ok || r.evaluate == nil {
+		return nil, fmt.Errorf("%q is computed: programs are static, so it must be an initialiser or a Constant; simplify the model", name)
+	}
+	in := make([]*tensor.Tensor, len(c.Inputs))
+	for i, from := range c.Inputs {
+		if from == "" {
+			continue
+		}
+		if c.In[i].Shape.Elements() > maxKnown {
+			return nil, fmt.Errorf("%q is computed from %v: too large for a shape", name, c.In[i])
+		}
+		x, err := r.known(from)
+		if err != nil {
+			return nil, err
+		}
+		in[i] = x
+	}
+	out, err := r.evaluate(c, in)
+	if err != nil {
+		return nil, err
+	}
+	for i, to := range c.Outputs {
+		if to != "" {
+			r.memo[to] = out[i]
+			r.folded[to] = true
+		}
+	}
+	return r.memo[name], nil
+}
+
+// shapeOf makes a constant of a value's shape, which is known.
+func shapeOf(r *reader, n *nodeProto) ([]nodeProto, error) {
+	x, ok := r.input(n, 0)
+	if !ok {
+		return nil, errors.New("input 0: no such value before this node")
+	}
+	rank := int64(len(x.Shape))
+	clamp := func(i int64) int64 {
+		if i < 0 {
+			i += rank
+		}
+		return min(max(i, 0), rank)
+	}
+	start, end := clamp(n.integer("start", 0)), clamp(n.integer("end", rank))
+	s := graph.L(x.Shape[start:max(start, end)]...).Ints
+	return nil, r.addConst(n.outputs[0], of(tensor.Shape{len(s)}, s))
+}
+
+func sizeOf(r *reader, n *nodeProto) ([]nodeProto, error) {
+	x, ok := r.input(n, 0)
+	if !ok {
+		return nil, errors.New("input 0: no such value before this node")
+	}
+	return nil, r.addConst(n.outputs[0], of(tensor.Shape{}, []int64{int64(x.Shape.Elements())}))
+}
+
+// constantOfShape fills a shape with one value, an f32 zero by default.
+func constantOfShape(r *reader, n *nodeProto) ([]nodeProto, error) {
+	if len(n.inputs) != 1 {
+		return nil, fmt.Errorf("%d inputs, the op takes 1", len(n.inputs))
+	}
+	s, err := r.known(n.inputs[0])
+	if err != nil {
+		return nil, err
+	}
+	if s.DType != tensor.S64 || len(s.Shape) != 1 {
+		return nil, fmt.Errorf("input is %v, want a list of s64", s.Type)
+	}
+	value := tensor.New(tensor.F32, 1)
+	if a := n.attr("value"); a != nil && a.t != nil {
+		if value, err = a.t.load(&r.options); err != nil {
+			return nil, fmt.Errorf("attribute value: %w", err)
+		}
+	}
+	if value.Shape.Elements() != 1 {
+		return nil, fmt.Errorf("attribute value is %v, want one element", value.Type)
+	}
+	ty := tensor.Type{DType: value.DType}
+	for _, d := range integers(s) {
+		if d < 0 || d > math.MaxInt32 {
+			return nil, fmt.Errorf("dimension %d: want 0 or more", d)
+		}
+		ty.Shape = append(ty.Shape, int(d))
+	}
+	if err := ty.Validate(); err != nil {
+		return nil, err
+	}
+	x := tensor.New(ty.DType, ty.Shape...)
+	for i := 0; i < len(x.Data); i += len(value.Data) {
+		copy(x.Data[i:], value.Data)
+	}
+	return nil, r.addConst(n.outputs[0], x)
+}
+
+// rangeOf is start, start + delta, … up to limit, which is left out.
+func rangeOf(r *reader, n *nodeProto) ([]nodeProto, error) {
+	if len(n.inputs) != 3 {
+		return nil, fmt.Errorf("%d inputs, the op takes 3", len(n.inputs))
+	}
+	var v [3]float64
+	var d tensor.DType
+	for i, name := range n.inputs {
+		x, err := r.known(name)
+		if err != nil {
+			return nil, err
+		}
+		if x.Shape.Elements() != 1 {
+			return nil, fmt.Errorf("input %d is %v, want one element", i, x.Type)
+		}
+		v[i], d = x.Float64s()[0], x.DType
+	}
+	count := max(0, math.Ceil((v[1]-v[0])/v[2]))
+	if !(count <= maxKnown) {
+		return nil, fmt.Errorf("from %v to %v by %v: more than %d elements, or none", v[0], v[1], v[2], maxKnown)
+	}
+	list := make([]float64, int(count))
+	for i := range list {
+		list[i] = v[0] + float64(i)*v[2]
+	}
+	x := tensor.New(d, len(list))
+	x.SetFloat64s(list)
+	return nil, r.addConst(n.outputs[0], x)
+}
+
+// eyeLike has ones on diagonal k of a matrix.
+func eyeLike(r *reader, n *nodeProto) ([]nodeProto, error) {
+	like, ok := r.input(n, 0)
+	if !ok || len(like.Shape) != 2 {
+		return nil, errors.New("input 0: want a matrix")
+	}
+	if a := n.attr("dtype"); a != nil {
+		d, err := dtypeOf(a.i)
+		if err != nil {
+			return nil, err
+		}
+		like.DType = d
+	}
+	list := make([]float64, like.Shape.Elements())
+	for i := range like.Shape[0] {
+		if j := int64(i) + n.integer("k", 0); j >= 0 && j < int64(like.Shape[1]) {
+			list[i*like.Shape[1]+int(j)] = 1
+		}
+	}
+	x := tensor.New(like.DType, like.Shape...)
+	x.SetFloat64s(list)
+	return nil, r.addConst(n.outputs[0], x)
+}
