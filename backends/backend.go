@@ -61,28 +61,28 @@ type Executable interface {
 // Description is what a backend says of itself. Which ops it has is not in
 // it: Check tells.
 type Description struct {
-	Name     string // lower case, no slashes
-	Version  string
-	Devices  []Device
-	Math     []string // math modes beside "strict", which every backend has
-	Features []string // of the closed vocabulary in Features
-	Suites   []string // conformance suites claimed
-	Options  []Option // what SessionConfig.Options may hold
+	Name     string   `json:"name"` // lower case, no slashes
+	Version  string   `json:"version"`
+	Devices  []Device `json:"devices"`
+	Math     []string `json:"math"`     // math modes beside "strict", which every backend has
+	Features []string `json:"features"` // of the closed vocabulary in Features
+	Suites   []string `json:"suites"`   // conformance suites claimed
+	Options  []Option `json:"options"`  // what SessionConfig.Options may hold
 }
 
 // Device is one device of a backend.
 type Device struct {
-	Name   string
-	Kind   string // cpu, gpu, other
-	Memory int64  // bytes, 0 if unknown
-	Driver string
+	Name   string `json:"name"`
+	Kind   string `json:"kind"`                   // cpu, gpu, other
+	Memory int64  `json:"memory_bytes,omitempty"` // 0 if unknown
+	Driver string `json:"driver,omitempty"`
 }
 
 // Option is a backend's own setting.
 type Option struct {
-	Name   string
-	Help   string
-	Values []string // closed set; nil for free text
+	Name   string   `json:"name"`
+	Help   string   `json:"help"`
+	Values []string `json:"values"` // closed set; nil for free text
 }
 
 // The features a backend may declare.

@@ -30,8 +30,9 @@ func (i Input) String() string { return fmt.Sprintf("%d×%d×%d", i.Height, i.Wi
 
 // Option is a choice within a network; the first value is the default.
 type Option struct {
-	Name, Help string
-	Values     []string
+	Name   string   `json:"name"`
+	Help   string   `json:"help"`
+	Values []string `json:"values"`
 }
 
 // All lists every workload with its default options, by name.

@@ -50,9 +50,9 @@ const (
 
 // Entry is a backend that can be named in a spec.
 type Entry struct {
-	Name     string
-	Kind     Kind
-	Manifest string // path, if installed
+	Name     string `json:"name"`
+	Kind     Kind   `json:"kind"`
+	Manifest string `json:"manifest,omitempty"` // path, if installed
 }
 
 // List is every backend that a spec can name, sorted. A manifest that can't be

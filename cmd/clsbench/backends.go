@@ -17,7 +17,7 @@ func newBackendsCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "backends",
 		Short: "List and describe the backends that can be measured",
-		Long: `backends lists what --backend takes: the ones in this binary, and those installed
+		Long: `backends alone lists what --backend takes: the ones in this binary, and those installed
 by a manifest in ~/.config/clsbench/plugins or a folder of CLSBENCH_PLUGINS. A
 manifest is a YAML file:
 
@@ -27,19 +27,21 @@ manifest is a YAML file:
   environment: {MINE_CACHE: off}
 
 exec:COMMAND runs any other program, marked unregistered.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Example: `  clsbench backends
+  clsbench backends describe cpu                its devices, math modes and options
+  clsbench backends describe 'exec:./my-plugin'`,
 	}
 	cmd.AddCommand(newBackendsListCmd(), newBackendsDescribeCmd())
-	return cmd
+	return listAlone(cmd)
 }
 
 func newBackendsListCmd() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List backends by name",
-		Args:  cobra.NoArgs,
+		Use:     "list",
+		Short:   "List backends by name",
+		Example: "  clsbench backends list\n  clsbench backends list --json",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			entries, errs := plugin.List(plugin.Options{Registry: embedded()})
 			for _, err := range errs {

@@ -38,14 +38,14 @@ func applyConfig(cmd *cobra.Command) error {
 		env := "CLSBENCH_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 		if v, ok := os.LookupEnv(env); ok {
 			if err := cmd.Flags().Set(f.Name, v); err != nil {
-				first = usagef("environment variable %s: %w", env, err)
+				first = usagef("environment variable %s: %w", env, plainly(err))
 			}
 			note(f, configuredNote)
 			return
 		}
 		for _, v := range file[f.Name] {
 			if err := cmd.Flags().Set(f.Name, v); err != nil {
-				first = usagef("%s: %s: %w", configFile, f.Name, err)
+				first = usagef("%s: %w", configFile, plainly(err))
 				return
 			}
 			note(f, configuredNote)

@@ -16,18 +16,23 @@ func newDataCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "data",
 		Short: "List, make and look at data sets",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Long: `data alone lists the sets that --data takes by name. It takes a folder of
+MNIST-format IDX files too, gzipped or not: train-images-idx3-ubyte,
+train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte.`,
+		Example: `  clsbench data
+  clsbench data show digits/v1                  a contact sheet of samples
+  clsbench data make digits/v1 ./digits         as IDX files, for other tools`,
 	}
 	cmd.AddCommand(newDataListCmd(), newDataMakeCmd(), newDataShowCmd())
-	return cmd
+	return listAlone(cmd)
 }
 
 func newDataListCmd() *cobra.Command {
 	return &cobra.Command{
-		Use:   "list",
-		Short: "List the data sets that need no files",
-		Args:  cobra.NoArgs,
+		Use:     "list",
+		Short:   "List the data sets that need no files",
+		Example: "  clsbench data list",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var rows [][]string
 			for _, i := range data.List() {

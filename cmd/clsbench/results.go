@@ -19,19 +19,34 @@ func newResultsCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "results",
 		Short: "List, show and validate result files",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Long: `results alone lists the runs in the store, the latest first, and those that were
+interrupted. RUN is a run's id, as the list has it, or a prefix of it.`,
+		Example: `  clsbench results
+  clsbench results show 7c1e                    as its run printed it
+  clsbench results validate results/runs/*.json`,
 	}
 	cmd.AddCommand(newResultsListCmd(), newResultsShowCmd(), newResultsValidateCmd())
+	return listAlone(cmd)
+}
+
+// listAlone makes a command without a subcommand do what its list does.
+func listAlone(cmd *cobra.Command) *cobra.Command {
+	for _, sub := range cmd.Commands() {
+		if sub.Name() == "list" {
+			cmd.Args, cmd.RunE = sub.Args, sub.RunE
+			cmd.Flags().AddFlagSet(sub.Flags())
+		}
+	}
 	return cmd
 }
 
 func newResultsListCmd() *cobra.Command {
 	var out string
 	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List the runs in the store, the latest first",
-		Args:  cobra.NoArgs,
+		Use:     "list",
+		Short:   "List the runs in the store, the latest first",
+		Example: "  clsbench results list\n  clsbench results list --out ./published",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			entries, err := results.Store{Dir: out}.List()
 			if err != nil {

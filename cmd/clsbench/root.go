@@ -48,7 +48,9 @@ networks. No figure stands without the verdict on the code that produced it.`,
 	}
 	root.PersistentFlags().BoolP("quiet", "q", false, "no progress, only the answer")
 	root.PersistentFlags().BoolP("verbose", "v", false, "say more on the way")
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usagef("%w; see %s --help", err, c.CommandPath()) })
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usagef("%w; see %s --help", plainly(err), c.CommandPath())
+	})
 	root.AddCommand(
 		newRunCmd(), newConformCmd(), newCompareCmd(), newRerunCmd(), newPlotCmd(), newResultsCmd(),
 		newBackendsCmd(), newWorkloadsCmd(), newDataCmd(), newDoctorCmd(), newVersionCmd(),

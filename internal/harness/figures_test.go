@@ -26,6 +26,9 @@ func TestFiguresOfTwoBackends(t *testing.T) {
 	doc, rec := carryOut(t, p)
 	require.Len(t, doc.Results, 4)
 	require.Len(t, rec.finished, 4)
+	require.Contains(t, rec.finished[0], "/train/", "measured first: inference runs with its weights")
+	require.Equal(t, "infer infer train train", strings.Join([]string{doc.Results[0].Mode, doc.Results[1].Mode, doc.Results[2].Mode, doc.Results[3].Mode}, " "))
+	require.Equal(t, "cpu", doc.Results[0].Backend)
 	for _, r := range doc.Results {
 		require.True(t, r.Measured(), "%s: %+v", r.Cell, r.Cause)
 		require.Len(t, r.Throughput.Rounds, brief.Rounds)

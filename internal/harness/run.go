@@ -183,11 +183,13 @@ func (h *run) keep(r *results.Result) {
 	h.events.Finished(r)
 }
 
-// end compares, warns, and writes the document. After an interruption the
+// end compares, puts the rows in their readers' order, warns, and writes the
+// document. After an interruption the
 // journal stays instead.
 func (h *run) end(ctx context.Context, err error) (*results.Document, string, error) {
 	h.doc.Run.Ended = time.Now().UTC()
 	h.compare()
+	h.doc.Arrange()
 	h.warn()
 	if ctx.Err() != nil {
 		h.doc.Run.Interrupted = true
