@@ -52,7 +52,7 @@ var (
 		expect: expectDot,
 	}
 	softmaxBound = &Bound{
-		Name: "softmax", Formula: "u·y*(8 + 2|x − max| + √N) + least normal", Source: "N terms in any order: Higham 2002 §4.2 with random signs; exp as above", Proposal: true,
+		Name: "softmax", Formula: "u·y*(8 + 2|x − max| + 2√N) + least normal", Source: "N terms in any order: Higham 2002 §4.2 with random signs, where one after the other in f32 came to 1.3√N; exp as above", Proposal: true,
 		expect: expectSoftmax,
 	}
 	softmaxGradBound = &Bound{

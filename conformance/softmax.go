@@ -43,7 +43,7 @@ func expectSoftmax(s *site) (*expectation, error) {
 			if math.IsInf(far, 0) {
 				far = 0 // the result is 0, exactly
 			}
-			limit[i] = s.u()*s.want.Data[i]*(8+2*far+root) + minNormal(s.dtype())
+			limit[i] = s.u()*s.want.Data[i]*(8+2*far+2*root) + minNormal(s.dtype())
 		}
 	})
 	return &expectation{want: s.want.Data, limit: limit}, nil
