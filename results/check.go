@@ -96,6 +96,12 @@ func (c *checker) result(at string, r *Result) {
 	if (r.PeakShare == nil) != (r.Peak == "") {
 		c.fail(at+"/peak_share", "a share needs the key of its peak, and the other way round", "peak_share and peak come together")
 	}
+	if r.Measured() && r.PeakShare != nil && *r.PeakShare > measure.PeakTolerance*(1+1e-9) {
+		c.fail(at+"/peak_share", "such a row has status invalid", "%.4g of the machine's limit, though the status is %s", *r.PeakShare, r.Status)
+	}
+	if r.Measured() && r.Conformance.Verdict == VerdictNone {
+		c.fail(at+"/conformance/verdict", "no figure stands without one", "none, though the status is %s", r.Status)
+	}
 	if r.Latency != nil {
 		c.latency(at+"/latency_ms", r.Latency)
 	}

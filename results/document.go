@@ -128,12 +128,14 @@ type Result struct {
 	Threads   int    `json:"threads" jsonschema:"minimum=0"` // 0 where the backend has no notion of them
 	Math      string `json:"math" jsonschema:"minLength=1"`  // math mode
 
-	Throughput  *Throughput `json:"throughput,omitempty"`
-	Latency     *Latency    `json:"latency_ms,omitempty"`
-	Accuracy    *Accuracy   `json:"accuracy,omitempty"`
-	Memory      *Memory     `json:"memory,omitempty"`
-	Setup       *Setup      `json:"setup_ms,omitempty"`
-	PeakShare   *float64    `json:"peak_share,omitempty" jsonschema:"minimum=0"` // of the peak that Peak names
+	Throughput *Throughput `json:"throughput,omitempty"`
+	Latency    *Latency    `json:"latency_ms,omitempty"`
+	Accuracy   *Accuracy   `json:"accuracy,omitempty"`
+	Memory     *Memory     `json:"memory,omitempty"`
+	Setup      *Setup      `json:"setup_ms,omitempty"`
+	// PeakShare is that of the peak that Peak names. Above 1.1 the row is invalid: no honest one is that much faster
+	// than the machine.
+	PeakShare   *float64    `json:"peak_share,omitempty" jsonschema:"minimum=0"`
 	Conformance Conformance `json:"conformance"`
 	PluginHash  string      `json:"plugin_hash,omitempty"` // hexadecimal
 	PlanDigest  string      `json:"plan_digest,omitempty"` // hexadecimal
@@ -256,6 +258,8 @@ const (
 
 // Conformance is the verdict on the executable that gave the figures.
 type Conformance struct {
+	// Verdict is none only where the status is neither ok nor unstable: whatever is measured is judged, with every
+	// effort, smoke too.
 	Verdict Verdict `json:"verdict" jsonschema:"enum=pass,enum=fail,enum=partial,enum=none"`
 	Passed  int     `json:"cases_passed" jsonschema:"minimum=0"`
 	Total   int     `json:"cases_total" jsonschema:"minimum=0"`

@@ -13,12 +13,13 @@ import (
 func TestRowValidateAndBare(t *testing.T) {
 	good := &Result{Cell: "lenet5/infer/f32/1/cpu", Status: StatusOK, Backend: "cpu", Workload: "lenet5", Mode: "infer", Scenario: "offline",
 		Data: "digits/v1", Precision: "f32", Batch: 1, Threads: 2, Math: "strict", Repro: "clsbench run",
-		Setup: &Setup{Open: 1, Compile: 2, FirstRun: 3}, Conformance: Conformance{Verdict: VerdictNone}}
+		Setup: &Setup{Open: 1, Compile: 2, FirstRun: 3}, Conformance: Conformance{Verdict: VerdictPass, Passed: 3, Total: 3}}
 	require.NoError(t, good.Validate())
 	for what, spoil := range map[string]func(*Result){
 		"a number that JSON has not": func(r *Result) { r.Setup = &Setup{Open: math.NaN()} },
 		"below the schema's minimum": func(r *Result) { r.Setup = &Setup{Open: -1} },
 		"against itself":             func(r *Result) { r.Status = StatusCrashed },
+		"measured and not judged":    func(r *Result) { r.Conformance = Conformance{Verdict: VerdictNone} },
 	} {
 		bad := *good
 		spoil(&bad)

@@ -68,7 +68,7 @@ func newBackendsDescribeCmd() *cobra.Command {
 		Short:             "Start a backend and print what it says of itself",
 		Example:           "  clsbench backends describe cpu\n  clsbench backends describe 'exec:./my-plugin'",
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: completeBackends,
+		ValidArgsFunction: upTo(1, completeBackends),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			spec, err := plugin.ParseSpec(args[0])
 			if err != nil {

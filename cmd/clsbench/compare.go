@@ -24,7 +24,7 @@ backends properly, name both in one clsbench run.`,
 		Example: `  clsbench compare 7c1e 9f02
   clsbench compare old.json new.json --fail-on slower:5%`,
 		Args:              cobra.ExactArgs(2),
-		ValidArgsFunction: completeRuns,
+		ValidArgsFunction: upTo(2, completeRuns),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := format.check(); err != nil {
 				return err
@@ -59,6 +59,7 @@ backends properly, name both in one clsbench run.`,
 	cmd.Flags().StringVar(&failOn, "fail-on", "", "exit 1 if a cell is slower for sure, as in slower:2%")
 	cmd.Flags().Float64Var(&margin, "margin", 0, "difference that counts as none, a fraction")
 	outFlag(cmd, &out)
+	complete(cmd, map[string]cobra.CompletionFunc{"fail-on": fixed("slower:2%")})
 	return cmd
 }
 
@@ -67,6 +68,7 @@ const defaultOut = "results/runs"
 
 func outFlag(cmd *cobra.Command, out *string) {
 	cmd.Flags().StringVar(out, "out", defaultOut, "folder of the result files")
+	complete(cmd, map[string]cobra.CompletionFunc{"out": folders})
 }
 
 // parseFailOn reads slower:2% as 0.02; 0 for none.

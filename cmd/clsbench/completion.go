@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"github.com/clsbench/clsbench/backends"
 	"github.com/clsbench/clsbench/backends/plugin"
 	"github.com/clsbench/clsbench/internal/harness"
 	"github.com/clsbench/clsbench/internal/measure"
@@ -21,17 +23,157 @@ import (
 
 const noFiles = cobra.ShellCompDirectiveNoFileComp
 
+// nothing is for values that only the user knows.
+func nothing(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return nil, noFiles
+}
+
+// folders lets the shell complete a folder.
+func folders(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveFilterDirs
+}
+
+// filesOf lets the shell complete files of one kind.
+func filesOf(ext string) cobra.CompletionFunc {
+	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return []string{ext}, cobra.ShellCompDirectiveFilterFileExt
+	}
+}
+
 func fixed(values ...string) cobra.CompletionFunc {
 	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) { return values, noFiles }
 }
 
-func completeBackends(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	entries, _ := plugin.List(plugin.Options{Registry: embedded()}) // a bad manifest completes nothing
-	names := make([]string, 0, len(entries)+1)
-	for _, e := range entries {
-		names = append(names, e.Name)
+// list completes the last of several values with commas between.
+func list(values ...string) cobra.CompletionFunc {
+	return func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+		return others(typed, values), noFiles
 	}
-	return append(names, plugin.Exec+":"), noFiles | cobra.ShellCompDirectiveNoSpace
+}
+
+// others are the ways to go on with a list: what was typed up to its last
+// comma, and each value that isn't in there.
+func others(typed string, values []string) []string {
+	head := typed[:strings.LastIndex(typed, ",")+1]
+	given := strings.Split(head, ",")
+	var out []string
+	for _, v := range values {
+		if !slices.Contains(given, v) {
+			out = append(out, head+v)
+		}
+	}
+	return out
+}
+
+// upTo completes the first n arguments with fn, and nothing after them.
+func upTo(n int, fn cobra.CompletionFunc) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		if len(args) >= n {
+			return nil, noFiles
+		}
+		return fn(cmd, args, typed)
+	}
+}
+
+// orElse offers names; where what was typed is none of their beginnings, it
+// is the beginning of a path.
+func orElse(names []string, path cobra.CompletionFunc, typed string) ([]string, cobra.ShellCompDirective) {
+	if slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, typed) }) {
+		return names, noFiles
+	}
+	return path(nil, nil, typed)
+}
+
+// patience is how long a completion may take to ask a backend.
+const patience = 2 * time.Second
+
+// describe asks a backend what it is; nil if it does not say soon.
+func describe(spec plugin.Spec) *backends.Description {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	p, err := openPlugin(ctx, spec)
+	if err != nil {
+		return nil
+	}
+	defer p.Close()
+	d, err := p.Describe(ctx)
+	if err != nil {
+		return nil
+	}
+	return &d
+}
+
+// completeBackends offers names, and behind a name and its colon the options
+// of that backend and their values. A label in front is kept.
+func completeBackends(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+	const open = noFiles | cobra.ShellCompDirectiveNoSpace
+	label := ""
+	if i := strings.IndexAny(typed, "=:"); i >= 0 && typed[i] == '=' {
+		label = typed[:i+1]
+	}
+	name, options, colon := strings.Cut(typed[len(label):], ":")
+	if name == plugin.Exec && colon {
+		return nil, cobra.ShellCompDirectiveDefault // a command
+	}
+	if colon {
+		return completeOptions(label+name+":", plugin.Spec{Label: name, Name: name}, options), open
+	}
+	entries, _ := plugin.List(plugin.Options{Registry: embedded()}) // a bad manifest completes nothing
+	var names []string
+	for _, e := range entries {
+		names = append(names, label+e.Name)
+	}
+	return append(names, label+plugin.Exec+":"), open
+}
+
+// completeOptions offers a backend's options behind head, `isa=`, and once an
+// option's equals sign is typed its values. Options given already are left out.
+func completeOptions(head string, spec plugin.Spec, typed string) (out []string) {
+	d := describe(spec)
+	if d == nil {
+		return nil
+	}
+	cut := strings.LastIndex(typed, ",") + 1
+	given, last := strings.Split(typed[:cut], ","), typed[cut:]
+	for _, o := range d.Options {
+		key := o.Name + "="
+		switch {
+		case slices.ContainsFunc(given, func(g string) bool { return strings.HasPrefix(g, key) }):
+		case strings.HasPrefix(last, key):
+			for _, v := range o.Values {
+				out = append(out, head+typed[:cut]+key+v)
+			}
+		default:
+			out = append(out, head+typed[:cut]+key+"\t"+o.Help)
+		}
+	}
+	return out
+}
+
+// completeMath offers the math modes of the backends that the flag --backend
+// names so far.
+func completeMath(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+	modes := []string{backends.Strict}
+	for _, text := range flagWords(cmd, "backend") {
+		if spec, err := plugin.ParseSpec(text); err == nil {
+			if d := describe(spec); d != nil {
+				modes = append(modes, d.Math...)
+			}
+		}
+	}
+	return others(typed, once(modes)), noFiles
+}
+
+// flagWords are the values of a flag that is a word or a list of words.
+func flagWords(cmd *cobra.Command, name string) []string {
+	if words, err := cmd.Flags().GetStringArray(name); err == nil {
+		return once(words) // cobra reads the flags more than once, and lists grow with each time
+	}
+	word, err := cmd.Flags().GetString(name)
+	if err != nil {
+		return nil
+	}
+	return []string{word}
 }
 
 func completeWorkloads(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -42,12 +184,13 @@ func completeWorkloads(*cobra.Command, []string, string) ([]string, cobra.ShellC
 	return names, noFiles
 }
 
-func completeData(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+// completeData offers the sets that have a name, or folders.
+func completeData(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 	var names []string
 	for _, i := range data.List() {
 		names = append(names, i.Name+"\t"+i.Description)
 	}
-	return names, cobra.ShellCompDirectiveDefault // folders too
+	return orElse(names, folders, typed)
 }
 
 // completeCells offers the names of the cells that the flags typed so far
@@ -62,7 +205,7 @@ func (f *runFlags) completeCells(cmd *cobra.Command, _ []string, _ string) ([]st
 	if err != nil {
 		return nil, noFiles
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	plan, err := harness.NewPlan(ctx, o, embedded())
 	if err != nil {
@@ -81,28 +224,30 @@ func once[T comparable](list []T) (out []T) {
 	return out
 }
 
-func completeRuns(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	out, err := cmd.Flags().GetString("out")
-	if err != nil {
-		out = defaultOut
-	}
-	entries, _ := results.Store{Dir: out}.List() // an unreadable store completes nothing
+// completeRuns offers the runs in the store, or result files.
+func completeRuns(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+	entries, _ := storeOf(cmd).List() // an unreadable store completes nothing
 	var ids []string
 	for _, e := range entries {
 		if e.Err == nil {
 			ids = append(ids, e.RunID+"\t"+e.Started.Format(time.DateTime)+" "+strings.Join(e.Backends, " "))
 		}
 	}
-	return ids, cobra.ShellCompDirectiveDefault
+	return orElse(ids, filesOf("json"), typed)
 }
 
 // completeJournals offers the runs that can be taken up.
 func completeJournals(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return storeOf(cmd).Unfinished(), noFiles
+}
+
+// storeOf is the store that the flag --out names.
+func storeOf(cmd *cobra.Command) results.Store {
 	out, err := cmd.Flags().GetString("out")
 	if err != nil {
-		return nil, noFiles
+		out = defaultOut
 	}
-	return results.Store{Dir: out}.Unfinished(), noFiles
+	return results.Store{Dir: out}
 }
 
 func (f *runFlags) registerCompletions(cmd *cobra.Command) {
@@ -112,8 +257,8 @@ func (f *runFlags) registerCompletions(cmd *cobra.Command) {
 	}
 	complete(cmd, map[string]cobra.CompletionFunc{
 		"backend": completeBackends, "workload": completeWorkloads, "data": completeData, "filter": f.completeCells,
-		"mode": fixed(harness.Modes...), "scenario": fixed(harness.Scenarios...), "precision": fixed(harness.Precisions...),
-		"effort": fixed(efforts...), "resume": completeJournals,
+		"mode": list(harness.Modes...), "scenario": fixed(harness.Scenarios...), "precision": list(harness.Precisions...),
+		"effort": fixed(efforts...), "math": completeMath, "resume": completeJournals, "fail-on": fixed("slower:2%"),
 	})
 }
 
@@ -123,5 +268,18 @@ func complete(cmd *cobra.Command, flags map[string]cobra.CompletionFunc) {
 		if err := cmd.RegisterFlagCompletionFunc(flag, fn); err != nil {
 			panic(err) // a flag of that name does not exist: our own fault
 		}
+	}
+}
+
+// completeRest keeps the shell from offering files where a flag takes none:
+// for every flag of every command that nothing else completes.
+func completeRest(c *cobra.Command) {
+	c.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+		if _, has := c.GetFlagCompletionFunc(f.Name); !has && f.Value.Type() != "bool" {
+			complete(c, map[string]cobra.CompletionFunc{f.Name: nothing})
+		}
+	})
+	for _, sub := range c.Commands() {
+		completeRest(sub)
 	}
 }

@@ -70,15 +70,22 @@ Exit codes: 0 pass; 1 a case failed, or none ran; 2 bad input; 130 interrupted.`
 	fl.BoolVar(&f.list, "list", false, "print the cases' names and stop")
 	fl.BoolVar(&f.self, "self-test", false, "turn the suite on planted faults and legal variants, and print the kill matrix")
 	fl.DurationVar(&f.timeout, "timeout", time.Minute, "how long one case may take")
-	for flag, fn := range map[string]cobra.CompletionFunc{
-		"backend": completeBackends, "suite": fixed(suiteNames()...), "effort": fixed("smoke", "quick", "standard"),
-	} {
-		if err := cmd.RegisterFlagCompletionFunc(flag, fn); err != nil {
-			panic(err) // a flag of that name does not exist: our own fault
-		}
-	}
+	complete(cmd, map[string]cobra.CompletionFunc{
+		"backend": completeBackends, "suite": list(suiteNames()...), "effort": fixed("smoke", "quick", "standard"),
+		"math": completeMath, "filter": completeOps, "out": filesOf("json"), "bundles": folders,
+	})
 	ownFlags(cmd, "out", "filter", "effort", "math", "timeout")
 	return cmd
+}
+
+// completeOps offers an expression for the cases of each op.
+func completeOps(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	var ops []string
+	for _, name := range (conformance.Options{}).Names() {
+		op, _, _ := strings.Cut(name, "/")
+		ops = append(ops, "^"+op+"/")
+	}
+	return once(ops), noFiles
 }
 
 func suiteNames() (names []string) {

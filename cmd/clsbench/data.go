@@ -52,7 +52,7 @@ func newDataMakeCmd() *cobra.Command {
 DIR reads, and every other tool for MNIST too.`,
 		Example:           "  clsbench data make digits/v1 ./digits",
 		Args:              cobra.ExactArgs(2),
-		ValidArgsFunction: completeData,
+		ValidArgsFunction: upTo(2, completeNameThenFolder),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			set, err := data.Open(cmd.Context(), args[0], data.Options{})
 			if err != nil {
@@ -70,6 +70,13 @@ DIR reads, and every other tool for MNIST too.`,
 	return cmd
 }
 
+func completeNameThenFolder(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	if len(args) == 0 {
+		return completeData(cmd, args, typed)
+	}
+	return folders(cmd, args, typed)
+}
+
 func newDataShowCmd() *cobra.Command {
 	var path string
 	var test bool
@@ -80,7 +87,7 @@ func newDataShowCmd() *cobra.Command {
 		Example: `  clsbench data show digits/v1
   clsbench data show ./mnist --test --png sheet.png`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: completeData,
+		ValidArgsFunction: upTo(1, completeData),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if path != "" {
 				if err := writable(path); err != nil {
@@ -112,6 +119,7 @@ func newDataShowCmd() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&path, "png", "", "PNG file (default the set's name)")
 	cmd.Flags().BoolVar(&test, "test", false, "of the test split")
+	complete(cmd, map[string]cobra.CompletionFunc{"png": filesOf("png")})
 	return cmd
 }
 

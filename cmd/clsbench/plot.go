@@ -42,5 +42,6 @@ has no data is not drawn. Several results are drawn into the same plots.`,
 	}
 	cmd.Flags().StringVar(&dir, "dir", "plots-out", "folder for the plots")
 	outFlag(cmd, &out)
+	complete(cmd, map[string]cobra.CompletionFunc{"dir": folders})
 	return cmd
 }

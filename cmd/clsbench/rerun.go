@@ -18,7 +18,7 @@ own; clsbench compare holds the two against each other.`,
 		Example: `  clsbench rerun 7c1e
   clsbench rerun 7c1e --cell lenet5/infer/f32/32/cpu`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: completeRuns,
+		ValidArgsFunction: upTo(1, completeRuns),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.formatFlags.check(); err != nil {
 				return err

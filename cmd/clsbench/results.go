@@ -82,7 +82,7 @@ func newResultsShowCmd() *cobra.Command {
 		Short:             "Print a result as its run did",
 		Example:           "  clsbench results show 7c1e\n  clsbench results show result.json --format md",
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: completeRuns,
+		ValidArgsFunction: upTo(1, completeRuns),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := format.check(); err != nil {
 				return err
@@ -108,8 +108,9 @@ func newResultsValidateCmd() *cobra.Command {
 		Long: `validate checks each file against the JSON Schema of its version, and what a
 schema can't say: intervals around their medians, unique cells, figures beside
 statuses that allow them. Exit code 2 if any file is invalid.`,
-		Example: "  clsbench results validate results/runs/*.json",
-		Args:    cobra.MinimumNArgs(1),
+		Example:           "  clsbench results validate results/runs/*.json",
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: filesOf("json"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			bad := 0
 			for _, path := range args {

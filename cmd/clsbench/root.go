@@ -62,6 +62,7 @@ networks. No figure stands without the verdict on the code that produced it.`,
 		}
 	}
 	tellUsage(root)
+	completeRest(root)
 	return root, started
 }
 

@@ -100,6 +100,7 @@ func (f *runFlags) registerPresentation(cmd *cobra.Command) {
 	f.formatFlags.register(cmd)
 	fl.StringVar(&f.out, "out", defaultOut, "folder for the result file, the journal and the plots")
 	fl.BoolVar(&f.noPlots, "no-plots", false, "draw no plots")
+	complete(cmd, map[string]cobra.CompletionFunc{"out": folders})
 }
 
 // options turns flags into the harness's options.

@@ -33,7 +33,7 @@ func newWorkloadsCmd() *cobra.Command {
   clsbench workloads 'lenet5;pool=max'
   clsbench workloads --json`,
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: completeWorkloads,
+		ValidArgsFunction: upTo(1, completeWorkloads),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			list := workloads.All()
 			if len(args) == 1 {

@@ -19,6 +19,9 @@ func violation(rule, format string, args ...any) error {
 	return &Violation{rule, fmt.Sprintf(format, args...)}
 }
 
+// PeakTolerance is what a rate may be of the machine's limit: beyond it the work was not done. Peaks are measured too.
+const PeakTolerance = 1.10
+
 const (
 	// clockTolerance allows for a plugin that reads a coarse clock: CLOCK_MONOTONIC_COARSE ticks at 250 to 1000 Hz.
 	clockTolerance = int64(4 * time.Millisecond)
@@ -27,7 +30,6 @@ const (
 	hiddenShare    = 0.3
 	hiddenPerCall  = int64(time.Millisecond)
 	hiddenPerStep  = int64(time.Microsecond) // at least; the harness's own cost of a step if that is more
-	peakTolerance  = 1.10
 	repeatMargin   = 0.05
 	repeatCertain  = 0.025 // one-sided
 	repeatMinPairs = 6     // fewer cannot reach it: 2⁻⁵ > 0.025
@@ -146,7 +148,7 @@ func CheckPeak(rate, limit float64) error {
 	switch {
 	case math.IsNaN(rate) || math.IsInf(rate, 0) || rate < 0:
 		return violation("peak", "a rate of %g", rate)
-	case limit > 0 && rate > peakTolerance*limit:
+	case limit > 0 && rate > PeakTolerance*limit:
 		return violation("peak", "%.4g is %.0f %% of the machine's measured %.4g", rate, 100*rate/limit, limit)
 	}
 	return nil
