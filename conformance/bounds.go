@@ -142,7 +142,7 @@ func (s *site) twin() (*reference.Array, error) {
 			env[call.Inputs[i]] = magnitudes(s.env[call.Inputs[i]])
 		}
 	}
-	node.Outputs = make([]string, len(s.call.Op.Outputs))
+	node.Outputs = make([]string, len(s.call.Out))
 	for i := range node.Outputs {
 		node.Outputs[i] = fmt.Sprintf("twin of output %d", i)
 	}

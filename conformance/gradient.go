@@ -90,7 +90,7 @@ func differentiable(b *graph.Builder, y graph.Value) bool {
 	for _, c := range b.Calls() {
 		for i, out := range c.Outputs {
 			if out == y.Name {
-				return !c.Op.Outputs[i].Optional
+				return !c.Op.Out(i).Optional
 			}
 		}
 	}

@@ -75,8 +75,8 @@ func usesOf(g *graph.Graph) map[string]use {
 	for i := range g.Calls {
 		c := &g.Calls[i]
 		for j, name := range c.Inputs {
-			if _, known := uses[name]; name != "" && (!known || slotFills[c.Op.Inputs[j].Name] != nil) {
-				uses[name] = use{c, c.Op.Inputs[j].Name}
+			if _, known := uses[name]; name != "" && (!known || slotFills[c.Op.In(j).Name] != nil) {
+				uses[name] = use{c, c.Op.In(j).Name}
 			}
 		}
 	}

@@ -22,7 +22,8 @@ var ownBounds = map[string][]*Bound{
 
 // own is the bound function of an op on ordinary data.
 func own(op string) func(int) *Bound {
-	return func(output int) *Bound { return ownBounds[op][output] }
+	list := ownBounds[op]
+	return func(output int) *Bound { return list[min(output, len(list)-1)] } // beyond the last are variadic ones
 }
 
 // terms is K, by op: the longest sum of an output, a bias or a division

@@ -253,7 +253,7 @@ func (e *ensemble) groupAxis(out output) int {
 			return 0
 		}
 		for j, in := range c.Inputs {
-			if in == out.value && c.Op.Inputs[j].Name == gradParam {
+			if in == out.value && c.Op.In(j).Name == gradParam {
 				return 0
 			}
 		}

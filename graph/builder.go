@@ -179,11 +179,11 @@ func (b *Builder) OpN(name string, attrs Attrs, n int, inputs ...Value) []Value 
 		node.Inputs, in = node.Inputs[:len(node.Inputs)-1], in[:len(in)-1]
 	}
 	for i := range n {
-		if i >= len(op.Outputs) {
+		if op.Out(i) == nil {
 			b.Fail(fmt.Errorf("%s has %d outputs, not %d", name, len(op.Outputs), n))
 			return out
 		}
-		node.Outputs = append(node.Outputs, b.unique(node.Name+"."+op.Outputs[i].Name))
+		node.Outputs = append(node.Outputs, b.unique(node.Name+"."+op.Out(i).Name))
 	}
 	c, err := op.call(&node, in)
 	if err != nil {
@@ -222,7 +222,7 @@ func (b *Builder) Save(k, i int) Value {
 		n.Outputs = append(n.Outputs, "")
 	}
 	if n.Outputs[i] == "" {
-		n.Outputs[i] = b.unique(n.Name + "." + c.Op.Outputs[i].Name)
+		n.Outputs[i] = b.unique(n.Name + "." + c.Op.Out(i).Name)
 		b.types[n.Outputs[i]] = c.Out[i]
 	}
 	c.Node = n

@@ -21,6 +21,13 @@ func TestRowsAreWellFormed(t *testing.T) {
 		for _, i := range op.Saves {
 			require.True(t, op.Outputs[i].Optional, "%s: saved output %d", op.Name, i)
 		}
+		for _, list := range [][]Param{op.Inputs, op.Outputs} {
+			for i, p := range list {
+				require.True(t, !p.Variadic || i == len(list)-1, "%s: only the last parameter may be variadic", op.Name)
+			}
+		}
+		last := len(op.Inputs) - 1
+		require.False(t, len(op.Folded) > 0 && op.Inputs[last].Variadic, "%s: what follows variadic inputs can't be told from them", op.Name)
 		for _, a := range op.Attrs {
 			if a.Default.Kind != 0 {
 				require.Equal(t, a.Kind, a.Default.Kind, "%s.%s", op.Name, a.Name)

@@ -23,7 +23,8 @@ type Op struct {
 	Attrs   []AttrSpec
 	Folded  []string // attributes that ONNX passes as trailing inputs, in their order
 
-	// Infer gives the types of all outputs, optional ones included.
+	// Infer gives the types of all outputs, optional ones included, and of as
+	// many variadic ones as the node has.
 	Infer func(c *Call) ([]tensor.Type, error)
 	// Work is the FLOPs of the direct algorithm; nil for ops that move data.
 	Work func(c *Call) int64
@@ -45,6 +46,25 @@ type Param struct {
 	Types    TypeSet
 	Var      string // parameters of one Var share their element type
 	Optional bool
+	// Variadic says that the last parameter stands for one or more in a row
+	// (ONNX's variadic): Concat's inputs, Split's outputs.
+	Variadic bool
+}
+
+// In is the parameter that input i belongs to; nil beyond the signature.
+func (op *Op) In(i int) *Param { return param(op.Inputs, i) }
+
+// Out is the parameter that output i belongs to; nil beyond the signature.
+func (op *Op) Out(i int) *Param { return param(op.Outputs, i) }
+
+func param(list []Param, i int) *Param {
+	if last := len(list) - 1; i > last && last >= 0 && list[last].Variadic {
+		i = last
+	}
+	if i >= len(list) {
+		return nil
+	}
+	return &list[i]
 }
 
 // TypeSet is a set of element types.
@@ -159,7 +179,7 @@ type Call struct {
 	*Node
 	Op  *Op
 	In  []tensor.Type // zero Type for an optional input left out
-	Out []tensor.Type // all outputs of the signature, wanted or not
+	Out []tensor.Type // all outputs of the signature, wanted or not; variadic ones as many as the node has
 }
 
 // Resolve checks one node against its row and infers its output types. in has
@@ -198,7 +218,7 @@ func (op *Op) call(n *Node, in []tensor.Type) (*Call, error) {
 	if err := c.checkAttrs(); err != nil {
 		return nil, err
 	}
-	if len(n.Outputs) == 0 || len(n.Outputs) > len(op.Outputs) {
+	if len(n.Outputs) == 0 || op.Out(len(n.Outputs)-1) == nil {
 		return nil, fmt.Errorf("%d outputs, the op has %d", len(n.Outputs), len(op.Outputs))
 	}
 	out, err := op.Infer(c)
@@ -207,7 +227,7 @@ func (op *Op) call(n *Node, in []tensor.Type) (*Call, error) {
 	}
 	for i, t := range out {
 		if err := t.Validate(); err != nil {
-			return nil, fmt.Errorf("output %s: %w", op.Outputs[i].Name, err)
+			return nil, fmt.Errorf("output %s: %w", op.Out(i).Name, err)
 		}
 	}
 	c.Out = out
@@ -215,11 +235,12 @@ func (op *Op) call(n *Node, in []tensor.Type) (*Call, error) {
 }
 
 func (c *Call) checkInputs() error {
-	if len(c.In) > len(c.Op.Inputs) {
+	if n := len(c.In); n > 0 && c.Op.In(n-1) == nil {
 		return fmt.Errorf("%d inputs, the op takes %d", len(c.In), len(c.Op.Inputs))
 	}
 	vars := map[string]tensor.DType{}
-	for i, p := range c.Op.Inputs {
+	for i := range max(len(c.In), len(c.Op.Inputs)) {
+		p := c.Op.In(i)
 		if !c.Has(i) {
 			if !p.Optional {
 				return fmt.Errorf("input %s is missing", p.Name)

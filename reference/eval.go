@@ -141,10 +141,10 @@ func nodeError(c *graph.Call, err error) error {
 	return &graph.NodeError{Node: c.Name, Op: c.Op.Name, Err: err}
 }
 
-// inputs are the arrays of a call, one an input of the signature, nil for
-// those left out.
+// inputs are the arrays of a call, one an input of the signature or more where
+// it is variadic, nil for those left out.
 func inputs(c *graph.Call, env map[string]*Array) ([]*Array, error) {
-	in := make([]*Array, len(c.Op.Inputs))
+	in := make([]*Array, max(len(c.In), len(c.Op.Inputs)))
 	for i := range in {
 		if !c.Has(i) {
 			continue

@@ -6,7 +6,8 @@ import (
 )
 
 // Func is an op's function as the evaluator calls it. in has one array an
-// input of the op's signature, nil for an optional one left out; c has the
+// input of the op's signature, nil for an optional one left out, and as many
+// as the node has of a variadic one; c has the
 // attributes and the inferred types.
 type Func struct {
 	// Outputs computes all outputs of the signature.

@@ -88,7 +88,7 @@ func ofTypes(types graph.TypeSet, inputs ...int) func(c *graph.Call) error {
 	return func(c *graph.Call) error {
 		for _, i := range inputs {
 			if c.Has(i) && !types.Has(c.In[i].DType) {
-				return fmt.Errorf("input %s is %v: there is a kernel for %v", c.Op.Inputs[i].Name, c.In[i].DType, types.DTypes())
+				return fmt.Errorf("input %s is %v: there is a kernel for %v", c.Op.In(i).Name, c.In[i].DType, types.DTypes())
 			}
 		}
 		return nil

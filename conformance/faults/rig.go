@@ -228,7 +228,7 @@ func (e *executable) node(c *graph.Call, env map[string]*reference.Array) error 
 			return err
 		}
 	} else {
-		in := make([]*reference.Array, len(c.Op.Inputs))
+		in := make([]*reference.Array, max(len(c.In), len(c.Op.Inputs)))
 		for i := range c.In {
 			if c.Has(i) {
 				in[i] = env[c.Inputs[i]]

@@ -66,7 +66,7 @@ type reverse struct {
 // visit propagates the gradients of node k's outputs to its inputs.
 func (r *reverse) visit(k int) {
 	c := r.b.Calls()[k]
-	dy := make([]graph.Value, len(c.Op.Outputs))
+	dy := make([]graph.Value, len(c.Out))
 	reached := false
 	for i := range c.Outputs {
 		if g, ok := r.sums[c.Outputs[i]]; ok && c.Outputs[i] != "" {

@@ -99,7 +99,11 @@ func (g *generator) node(op *graph.Op, tries int) bool {
 		n := graph.Node{Name: g.name(), Op: op.Name, Domain: op.Domain}
 		var in []tensor.Type
 		var made []graph.Value
-		for _, param := range op.Inputs {
+		for i := range len(op.Inputs) + g.IntN(3) {
+			param := op.In(i)
+			if param == nil {
+				break
+			}
 			if param.Optional && g.IntN(2) == 0 {
 				break
 			}
@@ -119,8 +123,8 @@ func (g *generator) node(op *graph.Op, tries int) bool {
 				n.Attrs[spec.Name] = g.attr(spec)
 			}
 		}
-		for _, out := range op.Outputs {
-			if !out.Optional || g.IntN(2) == 0 {
+		for i := range len(op.Outputs) + g.IntN(3) {
+			if out := op.Out(i); out != nil && (!out.Optional || g.IntN(2) == 0) {
 				n.Outputs = append(n.Outputs, g.name())
 			}
 		}

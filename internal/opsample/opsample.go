@@ -78,11 +78,25 @@ func (s Sample) Apply(b *graph.Builder, d tensor.DType) (in, out []graph.Value) 
 	for i, x := range s.In {
 		v := graph.Value{}
 		if x.Kind != Absent {
-			v = b.Feed(op.Inputs[i].Name, tensor.Type{DType: x.dtype(d), Shape: x.Shape})
+			v = b.Feed(s.input(i), tensor.Type{DType: x.dtype(d), Shape: x.Shape})
 		}
 		in = append(in, v)
 	}
-	return in, b.OpN(s.Op, s.Attrs, len(op.Outputs), in...)
+	n := len(op.Outputs)
+	if op.Outputs[n-1].Variadic {
+		n += int(s.Attrs["num_outputs"].Int) - 1
+	}
+	return in, b.OpN(s.Op, s.Attrs, n, in...)
+}
+
+// input names input i as in the op's signature, those of a variadic parameter
+// by their number.
+func (s Sample) input(i int) string {
+	p := s.row().In(i)
+	if p.Variadic {
+		return fmt.Sprint(p.Name, i)
+	}
+	return p.Name
 }
 
 // Program is the sample as a program of one node that fetches every output.
@@ -98,7 +112,7 @@ func (s Sample) Feeds(d tensor.DType, seed uint64) map[string]*tensor.Tensor {
 	feeds := map[string]*tensor.Tensor{}
 	for i, x := range s.In {
 		if x.Kind != Absent {
-			feeds[s.row().Inputs[i].Name] = x.fill(d, seed, uint32(i))
+			feeds[s.input(i)] = x.fill(d, seed, uint32(i))
 		}
 	}
 	return feeds
