@@ -3,8 +3,10 @@ package pass
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/clsbench/clsbench/graph"
+	"github.com/clsbench/clsbench/tensor"
 )
 
 // Decompose rewrites every node that supported refuses into the ops of its
@@ -107,20 +109,50 @@ func isConst(p *graph.Program, name string) bool {
 
 // Expansion is the decomposition of one call as a program of its own, whose
 // feeds are the call's inputs under their names, and the values of its
-// outputs.
+// outputs. What computes in 16-bit floats is decomposed in f32, between casts:
+// rounding after each of its steps would be another function.
 func Expansion(c *graph.Call) (*graph.Program, []graph.Value, error) {
 	b := graph.NewBuilder(c.Name)
-	fed := map[string]bool{}
+	fed := map[string]graph.Value{}
 	for i := range c.In {
-		if v := c.Input(i); v.Name != "" && !fed[v.Name] {
-			fed[v.Name] = true
-			b.Feed(v.Name, v.Type)
+		if v := c.Input(i); v.Name != "" && fed[v.Name].Name == "" {
+			fed[v.Name] = b.Feed(v.Name, v.Type)
 		}
 	}
-	results := c.Op.Decompose(b, c)
+	body, err := widened(b, c, fed)
+	if err != nil {
+		return nil, nil, err
+	}
+	results := c.Op.Decompose(b, body)
+	for i, r := range results {
+		if r.Name != "" && r.Type.DType != c.Out[i].DType {
+			results[i] = b.Op("Cast", graph.Attrs{"to": graph.S(c.Out[i].DType.String())}, r)
+		}
+	}
 	p, err := b.Program()
 	if err != nil {
 		return nil, nil, fmt.Errorf("decomposition of %s: %w", c.Op.Name, err)
 	}
 	return p, results, nil
+}
+
+// widened is the call with its 16-bit floats cast to f32; the call itself if
+// it has none or only moves data.
+func widened(b *graph.Builder, c *graph.Call, fed map[string]graph.Value) (*graph.Call, error) {
+	if c.Op.Work == nil {
+		return c, nil
+	}
+	node, in, changed := *c.Node, slices.Clone(c.In), false
+	node.Inputs = slices.Clone(c.Inputs)
+	for i := range in {
+		if !c.Has(i) || in[i].DType != tensor.F16 && in[i].DType != tensor.BF16 {
+			continue
+		}
+		v := b.Op("Cast", graph.Attrs{"to": graph.S(tensor.F32.String())}, fed[c.Inputs[i]])
+		node.Inputs[i], in[i], changed = v.Name, v.Type, true
+	}
+	if !changed {
+		return c, nil
+	}
+	return graph.Resolve(&node, in)
 }

@@ -309,3 +309,22 @@ func TestDecomposeTwice(t *testing.T) {
 	same(t, want[z.Name], got[z.Name])
 	same(t, want[y.Name], got[y.Name])
 }
+
+// In 16-bit floats a decomposition computes in f32, between casts.
+func TestNarrowFloatsDecomposeInF32(t *testing.T) {
+	b := graph.NewBuilder("narrow")
+	x := b.Feed("x", tensor.T(tensor.F16, 2, 3))
+	b.Fetch(b.Op("Sigmoid", nil, x))
+	p, err := b.Program()
+	require.NoError(t, err)
+	low, err := pass.Decompose(p, func(c *graph.Call) bool { return c.Op.Core })
+	require.NoError(t, err)
+	g, err := low.Infer()
+	require.NoError(t, err)
+	require.Equal(t, tensor.F16, g.Types[low.Fetches[0]].DType)
+	for _, c := range g.Calls {
+		if c.Op.Name != "Cast" {
+			require.Equal(t, tensor.F32, c.Out[0].DType, c.Op.Name)
+		}
+	}
+}
