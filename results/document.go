@@ -35,7 +35,9 @@ type Run struct {
 	Ended   time.Time `json:"ended"`
 	// Command is the command line, one argument an element.
 	Command []string `json:"command"`
-	Effort  Effort   `json:"effort"`
+	// Directory is the working directory, where Command names files that are looked up in it.
+	Directory string `json:"directory,omitempty"`
+	Effort    Effort `json:"effort"`
 	// Seed is the run's: what is drawn follows from it.
 	Seed        uint64 `json:"seed" jsonschema:"maximum=9007199254740992"`
 	Interrupted bool   `json:"interrupted,omitempty"` // ended before every cell was measured

@@ -3,6 +3,7 @@ package plugin
 import (
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -126,6 +127,27 @@ func (s Spec) String() string {
 		sep = ","
 	}
 	return b.String()
+}
+
+// Relative are the words of a command that are looked up in the working
+// directory: paths that don't begin at the root, and names of files that lie
+// there. In words like --config=FILE the part behind the equals sign counts.
+func (s Spec) Relative() (words []string) {
+	for i, w := range s.Command {
+		path := w
+		if k := strings.IndexByte(w, '='); k >= 0 && i > 0 {
+			path = w[k+1:]
+		}
+		if path == "" || filepath.IsAbs(path) || strings.Contains(path, "://") {
+			continue
+		}
+		_, err := os.Lstat(path)
+		// A program without a slash is looked up in PATH.
+		if strings.ContainsRune(path, filepath.Separator) || i > 0 && err == nil {
+			words = append(words, w)
+		}
+	}
+	return words
 }
 
 // ParseSpecs reads a list of specs, whose labels must differ.

@@ -13,6 +13,32 @@ import (
 	"github.com/clsbench/clsbench/backends/null"
 )
 
+func TestRelativeWordsOfACommand(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	require.NoError(t, os.WriteFile("plugin.py", nil, 0o644))
+	for spec, want := range map[string][]string{
+		"cpu":                        nil,
+		"exec:plugin":                nil, // by PATH
+		"exec:plugin run=kill":       nil,
+		"exec:/opt/p --port 7":       nil,
+		"exec:./p":                   {"./p"},
+		"exec:bin/p a/b":             {"bin/p", "a/b"},
+		"exec:python3 plugin.py":     {"plugin.py"},
+		"exec:python3 other.py":      nil,
+		"exec:/p --config=c/d":       {"--config=c/d"},
+		"exec:/p --file=plugin.py":   {"--file=plugin.py"},
+		"exec:/p --config=/etc/x":    nil,
+		"exec:/p --at=http://a/b":    nil,
+		"exec:plugin.py":             nil,
+		"exec:python3 " + dir + "/a": nil,
+	} {
+		s, err := ParseSpec(spec)
+		require.NoError(t, err)
+		require.Equal(t, want, s.Relative(), spec)
+	}
+}
+
 func TestParseSpec(t *testing.T) {
 	for text, want := range map[string]Spec{
 		"cpu":                  {Label: "cpu", Name: "cpu"},

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -46,6 +47,9 @@ func (f *runFlags) recorded(doc *results.Document) (*runFlags, *cobra.Command, e
 	if len(c) < 2 || c[1] != "run" {
 		return nil, nil, fmt.Errorf("run %s records no clsbench run command", doc.Run.ID)
 	}
+	if err := sameDirectory(doc); err != nil {
+		return nil, nil, err
+	}
 	again := &runFlags{}
 	cmd := &cobra.Command{Use: "run"}
 	again.register(cmd)
@@ -54,6 +58,23 @@ func (f *runFlags) recorded(doc *results.Document) (*runFlags, *cobra.Command, e
 	}
 	again.formatFlags, again.out, again.noPlots, again.dryRun = f.formatFlags, f.out, f.noPlots, f.dryRun
 	return again, cmd, nil
+}
+
+// sameDirectory refuses to repeat a command elsewhere than where the files that
+// it names were looked up.
+func sameDirectory(doc *results.Document) error {
+	dir := doc.Run.Directory
+	if dir == "" {
+		return nil
+	}
+	there, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("run %s names files relative to %s, where it was started, and that is not there: %w", doc.Run.ID, dir, err)
+	}
+	if here, err := os.Stat("."); err != nil || !os.SameFile(here, there) {
+		return fmt.Errorf("run %s names files relative to %s, where it was started: cd there first", doc.Run.ID, dir)
+	}
+	return nil
 }
 
 // only narrows a recorded run to one of its cells.

@@ -20,6 +20,8 @@ import (
 type Plan struct {
 	Cells  []*Cell
 	Effort measure.Effort
+	// Directory is the working directory where the command depends on it, else "".
+	Directory string
 
 	opts     *Options
 	known    machine.Peaks // in place of measuring them; tests have better things to do
@@ -55,6 +57,9 @@ func NewPlan(ctx context.Context, o *Options, registry plugin.Registry) (*Plan, 
 		return nil, &UsageError{"effort", err}
 	}
 	p := &Plan{Effort: effort, opts: o, registry: registry, sets: datasets{}}
+	if p.Directory, err = o.place(); err != nil {
+		return nil, err
+	}
 	for _, s := range o.Backends {
 		if err := plugin.Check(s, plugin.Options{Registry: registry}); err != nil {
 			return nil, &UsageError{"backend", err}

@@ -143,6 +143,27 @@ func TestReproQuotes(t *testing.T) {
 	require.Equal(t, `'$HOME'`, shellQuote("$HOME"))
 }
 
+// A line that repeats a cell goes where the files that it names are.
+func TestReproGoesWhereItsFilesAre(t *testing.T) {
+	tiny, err := tinyData()
+	require.NoError(t, err)
+	t.Chdir(filepath.Dir(tiny))
+	repro := func(o *Options) string {
+		p := newPlan(t, o)
+		return (&run{Plan: p}).repro(p.Cells[0])
+	}
+	o := options(t, embedded("cpu"))
+	require.Regexp(t, "^clsbench run --backend cpu ", repro(o), "absolute")
+	o.Data = "digits/v1"
+	require.Regexp(t, "^clsbench run --backend cpu ", repro(o), "a name")
+	o.Data = filepath.Base(tiny)
+	require.Regexp(t, "^cd "+regexp.QuoteMeta(filepath.Dir(tiny))+" && clsbench run --backend cpu .* --data tiny$", repro(o))
+
+	require.NoError(t, os.WriteFile("start.sh", []byte("#!/bin/sh\n"), 0o755))
+	o = options(t, plugin.Spec{Label: "mine", Name: plugin.Exec, Command: []string{"./start.sh"}})
+	require.Regexp(t, "^cd .* && clsbench run --backend mine=exec:./start.sh ", repro(o))
+}
+
 // Two variants of a network, and a backend in two math modes, train apart.
 func TestCheckpointsAreApart(t *testing.T) {
 	o := options(t, embedded("null"))

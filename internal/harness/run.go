@@ -119,7 +119,7 @@ func (h *run) begin() error {
 	}
 	var err error
 	h.doc = &results.Document{Schema: results.Schema, Machine: h.info, Peaks: h.peaks, Results: []results.Result{},
-		Run: results.Run{ID: results.NewRunID(), Started: now, Command: h.opts.Command, Seed: h.opts.Seed, Effort: h.effortTaken()}}
+		Run: results.Run{ID: results.NewRunID(), Started: now, Command: h.opts.Command, Directory: h.Directory, Seed: h.opts.Seed, Effort: h.effortTaken()}}
 	h.journal, err = h.opts.Store.Begin(results.Header{Run: h.doc.Run, Machine: h.info, Peaks: h.peaks})
 	if err != nil {
 		return &UsageError{"out", err}

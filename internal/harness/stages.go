@@ -226,9 +226,10 @@ func (h *run) evaluate(ctx context.Context, l *lane) error {
 	return nil
 }
 
-// repro is the line that measures the cell alone, under the same seed.
+// repro is the line that measures the cell alone, under the same seed, from
+// any folder of this machine.
 func (h *run) repro(c *Cell) string {
 	s := fmt.Sprintf("clsbench run --backend %s --workload %s --effort %s --seed %d --filter %s",
 		shellQuote(c.Spec.String()), shellQuote(c.Workload.String()), h.Effort.Name, h.opts.Seed, shellQuote("^"+regexp.QuoteMeta(c.String())+"$"))
-	return s + h.opts.reproFlags(c)
+	return h.there(c) + s + h.opts.reproFlags(c)
 }

@@ -1,0 +1,38 @@
+package harness
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// place is the working directory if anything that was asked for is looked up
+// in it; "" if the same command means the same anywhere.
+func (o *Options) place() (string, error) {
+	here := relativeData(o.Data)
+	for _, s := range o.Backends {
+		here = here || len(s.Relative()) > 0
+	}
+	if !here {
+		return "", nil
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", fmt.Errorf("the working directory, which the command depends on: %w", err)
+	}
+	return dir, nil
+}
+
+// relativeData says whether a data set is a folder looked up in the working
+// directory.
+func relativeData(spec string) bool {
+	return spec != "" && !registered(spec) && !filepath.IsAbs(spec)
+}
+
+// there is what a shell has to do before the cell's command.
+func (p *Plan) there(c *Cell) string {
+	if p.Directory == "" || !relativeData(c.Data) && len(c.Spec.Relative()) == 0 {
+		return ""
+	}
+	return "cd " + shellQuote(p.Directory) + " && "
+}
