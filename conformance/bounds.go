@@ -88,7 +88,8 @@ var (
 // Bounds lists the table.
 func Bounds() []*Bound {
 	return []*Bound{exact, quotientBound, sqrtBound, expBound, sigmoidBound, logBound, tanhBound, dotBound,
-		softmaxBound, softmaxGradBound, lossBound, lossGradBound, slotBound, stepBound, argmaxBound, programRule}
+		softmaxBound, softmaxGradBound, lossBound, lossGradBound, slotBound, stepBound, argmaxBound, programRule,
+		waveBound, erfBound, powBound}
 }
 
 // BoundsDigest names the state of the table, for reports.

@@ -191,7 +191,7 @@ type family func() []*Case
 // families in the order of the op table, programs last. A new file of cases
 // gets a line here.
 var families = []family{
-	elementwiseCases, castCases, movementCases, reduceCases, matmulCases, convCases, poolCases,
+	elementwiseCases, pointwiseCases, logicCases, castCases, movementCases, reduceCases, matmulCases, convCases, poolCases,
 	softmaxCases, optimizerCases, fusedCases, networkCases, randomCases,
 }
 

@@ -69,7 +69,7 @@ func elementwiseCases() []*Case {
 	for _, op := range unaryOps {
 		all = append(all, op.cases()...)
 	}
-	return append(append(all, reluGradCases()...), append(comparisonCases(), whereCases()...)...)
+	return append(append(all, reluGradCases()...), whereCases()...)
 }
 
 // floats are f32 and the types that few backends have.
@@ -179,38 +179,6 @@ func reluGradCases() []*Case {
 					{name: "Y", typ: tensor.Type{DType: d, Shape: s}, fill: each(func(r *rng) float64 { return max(0, r.normal()+0.5) })}}},
 			})
 		}
-	}
-	return all
-}
-
-// comparisonCases compare numbers of which many are equal.
-func comparisonCases() []*Case {
-	var all []*Case
-	for _, op := range []string{"Equal", "LessOrEqual"} {
-		row := graph.Lookup(graph.Std, op)
-		for _, d := range row.Inputs[0].Types.DTypes() {
-			for i, p := range broadcastPairs {
-				f := integers(0, 2)
-				if d == tensor.Bool {
-					f = integers(0, 1)
-				}
-				required := d == tensor.F32 || (op == "Equal" && d == tensor.S64)
-				all = append(all, &Case{
-					Op: op, DType: d, Params: fmt.Sprintf("a=%v,b=%v", p[0], p[1]), Class: "ties", Suite: InferenceCore,
-					Effort: effortOf(d, i), Required: required, bound: every(exact),
-					subject: &opSubject{apply: single(op, nil, 1), inputs: []input{
-						{name: "A", typ: tensor.Type{DType: d, Shape: p[0]}, fill: f}, {name: "B", typ: tensor.Type{DType: d, Shape: p[1]}, fill: f}}},
-				})
-			}
-		}
-		// NaN is neither equal nor less, zeros of both signs are equal.
-		s := tensor.T(tensor.F32, 11, 13)
-		all = append(all, &Case{
-			Op: op, DType: tensor.F32, Params: "a=11x13,b=11x13", Class: "specials", Suite: InferenceCore, Effort: Quick, Required: true, bound: every(exact),
-			subject: &opSubject{apply: single(op, nil, 1), inputs: []input{
-				{name: "A", typ: s, fill: sprinkled(integers(-1, 1), specialValues(tensor.F32, false)...)},
-				{name: "B", typ: s, fill: sprinkled(integers(-1, 1), specialValues(tensor.F32, false)...)}}},
-		})
 	}
 	return all
 }

@@ -22,7 +22,8 @@ type kink struct {
 
 // jumping are the ops whose outputs jump; without one of them in a program its
 // kinks do not matter, since ReLU and maxima are continuous.
-var jumping = map[string]bool{"ReluGrad": true, "MaxPoolGrad": true, "Equal": true, "LessOrEqual": true}
+var jumping = map[string]bool{"ReluGrad": true, "MaxPoolGrad": true, "Equal": true, "Less": true, "LessOrEqual": true,
+	"Greater": true, "GreaterOrEqual": true, "Sign": true, "Floor": true, "Ceil": true, "Round": true}
 
 // kinkOf finds the kinks of a call, by op.
 var kinkOf = map[string]func(c *graph.Call) []kink{

@@ -10,7 +10,11 @@ import (
 var ownBounds = map[string][]*Bound{
 	"Add": {exact}, "Sub": {exact}, "Mul": {exact}, "Div": {quotientBound}, "Neg": {exact},
 	"Exp": {expBound}, "Log": {logBound}, "Sqrt": {sqrtBound}, "Tanh": {tanhBound}, "Sigmoid": {sigmoidBound},
-	"Relu": {exact}, "ReluGrad": {exact}, "Equal": {exact}, "LessOrEqual": {exact}, "Where": {exact}, "Cast": {exact},
+	"Relu": {exact}, "ReluGrad": {exact}, "Where": {exact}, "Cast": {exact},
+	"Max": {exact}, "Min": {exact}, "Abs": {exact}, "Sign": {exact}, "Floor": {exact}, "Ceil": {exact}, "Round": {exact},
+	"Reciprocal": {quotientBound}, "Sin": {waveBound}, "Cos": {waveBound}, "Erf": {erfBound}, "Pow": {powBound}, "Clip": {exact}, "Identity": {exact},
+	"Equal": {exact}, "Less": {exact}, "LessOrEqual": {exact}, "Greater": {exact}, "GreaterOrEqual": {exact},
+	"And": {exact}, "Or": {exact}, "Xor": {exact}, "Not": {exact}, "IsNaN": {exact}, "IsInf": {exact},
 	"ReduceSum": {dotBound}, "ReduceMean": {dotBound}, "ReduceMax": {exact},
 	"Reshape": {exact}, "Flatten": {exact}, "Transpose": {exact}, "Expand": {exact},
 	"MatMul": {dotBound}, "Gemm": {dotBound},

@@ -9,16 +9,16 @@ import (
 // elementwiseOps are functions of one element of each input, with NumPy's
 // broadcasting.
 var elementwiseOps = []*Op{
-	binary("Add", Numeric, func(b *Builder, c *Call, dy Value) (Value, Value) {
+	binary("Add", 14, Numeric, func(b *Builder, c *Call, dy Value) (Value, Value) {
 		return dy, dy
 	}),
-	binary("Sub", Numeric, func(b *Builder, c *Call, dy Value) (Value, Value) {
+	binary("Sub", 14, Numeric, func(b *Builder, c *Call, dy Value) (Value, Value) {
 		return dy, b.Op("Neg", nil, dy)
 	}),
-	binary("Mul", Numeric, func(b *Builder, c *Call, dy Value) (Value, Value) {
+	binary("Mul", 14, Numeric, func(b *Builder, c *Call, dy Value) (Value, Value) {
 		return b.Op("Mul", nil, dy, c.Input(1)), b.Op("Mul", nil, dy, c.Input(0))
 	}),
-	binary("Div", Numeric, func(b *Builder, c *Call, dy Value) (Value, Value) {
+	binary("Div", 14, Numeric, func(b *Builder, c *Call, dy Value) (Value, Value) {
 		da := b.Op("Div", nil, dy, c.Input(1)) // dy/b, and -dy·a/b² = -(dy/b)·y
 		return da, b.Op("Neg", nil, b.Op("Mul", nil, da, c.Output(0)))
 	}),
@@ -74,8 +74,6 @@ var elementwiseOps = []*Op{
 			return []Value{b.Op("Where", nil, b.Op("LessOrEqual", nil, c.Input(1), zero), zero, c.Input(0))}
 		},
 	},
-	comparison("Equal", 19, Any),
-	comparison("LessOrEqual", 16, Numeric),
 	{
 		Name: "Where", Version: 16, Core: true,
 		Inputs:  []Param{{Name: "condition", Types: Bools}, {Name: "X", Types: Any, Var: "T"}, {Name: "Y", Types: Any, Var: "T"}},
@@ -124,9 +122,9 @@ func elements(t tensor.Type) int64 { return int64(t.Shape.Elements()) }
 
 // binary is the row of a broadcasting arithmetic op; grad gives the two
 // gradients in the output's shape.
-func binary(name string, types TypeSet, grad func(*Builder, *Call, Value) (Value, Value)) *Op {
+func binary(name string, version int, types TypeSet, grad func(*Builder, *Call, Value) (Value, Value)) *Op {
 	return &Op{
-		Name: name, Version: 14, Core: true,
+		Name: name, Version: version, Core: true,
 		Inputs:  []Param{{Name: "A", Types: types, Var: "T"}, {Name: "B", Types: types, Var: "T"}},
 		Outputs: []Param{{Name: "C", Types: types, Var: "T"}},
 		Infer: func(c *Call) ([]tensor.Type, error) {
@@ -150,25 +148,14 @@ func unary(name string, version int, types TypeSet, core bool, flops int64,
 		Outputs: []Param{{Name: "Y", Types: types, Var: "T"}},
 		Infer:   func(c *Call) ([]tensor.Type, error) { return c.In[:1], nil },
 		Work:    func(c *Call) int64 { return flops * elements(c.Out[0]) },
-		Grad:    func(b *Builder, c *Call, dy []Value) []Value { return []Value{grad(b, c, dy[0])} },
+	}
+	if grad != nil {
+		op.Grad = func(b *Builder, c *Call, dy []Value) []Value { return []Value{grad(b, c, dy[0])} }
 	}
 	if decompose != nil {
 		op.Decompose = func(b *Builder, c *Call) []Value { return []Value{decompose(b, c)} }
 	}
 	return op
-}
-
-func comparison(name string, version int, types TypeSet) *Op {
-	return &Op{
-		Name: name, Version: version, Core: true,
-		Inputs:  []Param{{Name: "A", Types: types, Var: "T"}, {Name: "B", Types: types, Var: "T"}},
-		Outputs: []Param{{Name: "C", Types: Bools}},
-		Infer: func(c *Call) ([]tensor.Type, error) {
-			s, err := tensor.Broadcast(c.In[0].Shape, c.In[1].Shape)
-			return []tensor.Type{{DType: tensor.Bool, Shape: s}}, err
-		},
-		Work: func(c *Call) int64 { return elements(c.Out[0]) },
-	}
 }
 
 // SumTo sums v over the axes along which a value of shape s was broadcast to

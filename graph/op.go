@@ -154,7 +154,7 @@ type AttrSpec struct {
 // table gathers the rows, a file a family. A function and not a variable: rows
 // refer to the builder, and Go forbids the cycle.
 func table() []*Op {
-	return slices.Concat(elementwiseOps, reduceOps, movementOps, matmulOps, convOps, poolOps, softmaxOps, optimizerOps)
+	return slices.Concat(elementwiseOps, pointwiseOps, logicOps, reduceOps, movementOps, matmulOps, convOps, poolOps, softmaxOps, optimizerOps)
 }
 
 type opKey struct{ domain, name string }

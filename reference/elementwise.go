@@ -114,23 +114,6 @@ func ReluGrad(dy, y *Array) *Array {
 	})
 }
 
-// Equal is C = 1 where A = B, else 0, broadcast. NaN equals nothing.
-func Equal(a, b *Array) *Array {
-	return apply2(a, b, func(a, b float64) float64 { return truth(a == b) })
-}
-
-// LessOrEqual is C = 1 where A ≤ B, else 0, broadcast; 0 where either is NaN.
-func LessOrEqual(a, b *Array) *Array {
-	return apply2(a, b, func(a, b float64) float64 { return truth(a <= b) })
-}
-
-func truth(b bool) float64 {
-	if b {
-		return 1
-	}
-	return 0
-}
-
 // Where is X where the condition is true (not 0), else Y; all three broadcast.
 // What is not chosen has no influence, NaN or not.
 func Where(condition, x, y *Array) *Array {

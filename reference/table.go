@@ -26,23 +26,50 @@ func Lookup(op string) (Func, bool) {
 // table has a row an op: only how a call's attributes become parameters. A
 // function's own comment says what it means.
 var table = map[string]Func{
-	"Add":         binary(Add),
-	"Sub":         binary(Sub),
-	"Mul":         binary(Mul),
-	"Div":         one(div),
-	"Neg":         unary(Neg),
-	"Exp":         unary(Exp),
-	"Log":         unary(Log),
-	"Sqrt":        unary(Sqrt),
-	"Tanh":        unary(Tanh),
-	"Sigmoid":     unary(Sigmoid),
-	"Relu":        unary(Relu),
-	"ReluGrad":    binary(ReluGrad),
-	"Equal":       binary(Equal),
-	"LessOrEqual": binary(LessOrEqual),
-	"Where":       one(func(_ *graph.Call, in []*Array) *Array { return Where(in[0], in[1], in[2]) }),
+	"Add":      binary(Add),
+	"Sub":      binary(Sub),
+	"Mul":      binary(Mul),
+	"Div":      byType(Div, DivIntegers),
+	"Neg":      unary(Neg),
+	"Exp":      unary(Exp),
+	"Log":      unary(Log),
+	"Sqrt":     unary(Sqrt),
+	"Tanh":     unary(Tanh),
+	"Sigmoid":  unary(Sigmoid),
+	"Relu":     unary(Relu),
+	"ReluGrad": binary(ReluGrad),
+	"Where":    one(func(_ *graph.Call, in []*Array) *Array { return Where(in[0], in[1], in[2]) }),
 	"Cast": one(func(c *graph.Call, in []*Array) *Array {
 		return Cast(in[0], c.In[0].DType, c.Out[0].DType)
+	}),
+
+	"Max":        binary(Max),
+	"Min":        binary(Min),
+	"Abs":        unary(Abs),
+	"Sign":       unary(Sign),
+	"Floor":      unary(Floor),
+	"Ceil":       unary(Ceil),
+	"Round":      unary(Round),
+	"Reciprocal": unary(Reciprocal),
+	"Sin":        unary(Sin),
+	"Cos":        unary(Cos),
+	"Erf":        unary(Erf),
+	"Pow":        byType(Pow, PowIntegers),
+	"Clip":       one(func(_ *graph.Call, in []*Array) *Array { return Clip(in[0], in[1], in[2]) }),
+	"Identity":   unary(Identity),
+
+	"Equal":          binary(Equal),
+	"Less":           binary(Less),
+	"LessOrEqual":    binary(LessOrEqual),
+	"Greater":        binary(Greater),
+	"GreaterOrEqual": binary(GreaterOrEqual),
+	"And":            binary(And),
+	"Or":             binary(Or),
+	"Xor":            binary(Xor),
+	"Not":            unary(Not),
+	"IsNaN":          unary(IsNaN),
+	"IsInf": one(func(c *graph.Call, in []*Array) *Array {
+		return IsInf(in[0], c.Int("detect_negative") != 0, c.Int("detect_positive") != 0)
 	}),
 
 	"ReduceSum":  reduction(ReduceSum),
@@ -120,14 +147,6 @@ var table = map[string]Func{
 	}),
 }
 
-// div picks the quotient by element type.
-func div(c *graph.Call, in []*Array) *Array {
-	if c.In[0].DType.IsFloat() {
-		return Div(in[0], in[1])
-	}
-	return DivIntegers(in[0], in[1])
-}
-
 // The adapters below turn functions of the usual signatures into rows.
 
 func outputs(f func(*Acc, *graph.Call, []*Array) ([]*Array, error)) Func { return Func{Outputs: f} }
@@ -144,6 +163,16 @@ func unary(f func(x *Array) *Array) Func {
 
 func binary(f func(a, b *Array) *Array) Func {
 	return one(func(_ *graph.Call, in []*Array) *Array { return f(in[0], in[1]) })
+}
+
+// byType picks a function of floats or of integers by the first input.
+func byType(floats, integers func(a, b *Array) *Array) Func {
+	return one(func(c *graph.Call, in []*Array) *Array {
+		if c.In[0].DType.IsFloat() {
+			return floats(in[0], in[1])
+		}
+		return integers(in[0], in[1])
+	})
 }
 
 func formula(f func(*graph.Call, []*Array) (Formula, error)) Func {

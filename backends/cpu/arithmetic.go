@@ -1,8 +1,6 @@
 package cpu
 
 import (
-	"math"
-
 	"github.com/clsbench/clsbench/backends/cpu/kernel"
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/tensor"
@@ -19,7 +17,10 @@ func view[T tensor.Element](v *value) []T { return tensor.View[T](v.mem.data) }
 func buildBinary(b *builder, c *graph.Call, in []*value, out *value) ranger {
 	switch c.In[0].DType {
 	case tensor.F32:
-		return buildBinaryF32(b.isa, c, in, out)
+		if op, ok := vectorOps[c.Op.Name]; ok {
+			return buildBinaryF32(b.isa, op, c, in, out)
+		}
+		return binaryLoop[float32](c, in, out)
 	case tensor.F64:
 		return binaryLoop[float64](c, in, out)
 	case tensor.S8:
@@ -36,8 +37,10 @@ func buildBinary(b *builder, c *graph.Call, in []*value, out *value) ranger {
 	return nil
 }
 
-func buildBinaryF32(set kernel.ISA, c *graph.Call, in []*value, out *value) ranger {
-	op := map[string]kernel.Arith{"Add": kernel.Add, "Sub": kernel.Sub, "Mul": kernel.Mul, "Div": kernel.Div}[c.Op.Name]
+// vectorOps are the ops that have vector kernels.
+var vectorOps = map[string]kernel.Arith{"Add": kernel.Add, "Sub": kernel.Sub, "Mul": kernel.Mul, "Div": kernel.Div}
+
+func buildBinaryF32(set kernel.ISA, op kernel.Arith, c *graph.Call, in []*value, out *value) ranger {
 	bc := newBroadcast(c.Out[0].Shape, c.In[0].Shape, c.In[1].Shape)
 	vectorA, vectorB := bc.inners[0] == 1, bc.inners[1] == 1
 	return func(lo, hi int) {
@@ -87,6 +90,10 @@ func arithmeticOf[T number](c *graph.Call) func(a, b T) T {
 		return func(a, b T) T { return a - b }
 	case "Mul":
 		return func(a, b T) T { return a * b }
+	case "Max":
+		return func(a, b T) T { return max(a, b) }
+	case "Min":
+		return func(a, b T) T { return min(a, b) }
 	}
 	if c.In[0].DType.IsFloat() {
 		return func(a, b T) T { return a / b }
@@ -104,17 +111,17 @@ func buildUnary(b *builder, c *graph.Call, in []*value, out *value) ranger {
 	case tensor.F32:
 		return buildUnaryF32(b.isa, c, in[0], out)
 	case tensor.F64:
-		return unaryLoop(float64Function(c.Op.Name), in[0], out)
+		return unaryLoop(floatFunction(c), in[0], out)
 	case tensor.S8:
-		return unaryLoop(integerFunction[int8](c.Op.Name), in[0], out)
+		return unaryLoop(signFunction[int8](c.Op.Name), in[0], out)
 	case tensor.U8:
-		return unaryLoop(integerFunction[uint8](c.Op.Name), in[0], out)
+		return unaryLoop(signFunction[uint8](c.Op.Name), in[0], out)
 	case tensor.S32:
-		return unaryLoop(integerFunction[int32](c.Op.Name), in[0], out)
+		return unaryLoop(signFunction[int32](c.Op.Name), in[0], out)
 	case tensor.U32:
-		return unaryLoop(integerFunction[uint32](c.Op.Name), in[0], out)
+		return unaryLoop(signFunction[uint32](c.Op.Name), in[0], out)
 	case tensor.S64:
-		return unaryLoop(integerFunction[int64](c.Op.Name), in[0], out)
+		return unaryLoop(signFunction[int64](c.Op.Name), in[0], out)
 	}
 	return nil
 }
@@ -135,43 +142,13 @@ func buildUnaryF32(set kernel.ISA, c *graph.Call, in, out *value) ranger {
 	case "Neg":
 		return func(lo, hi int) { kernel.Mul.Scalar(set, out.f32()[lo:hi], in.f32()[lo:hi], -1) }
 	}
-	f := float64Function(c.Op.Name)
+	f := floatFunction(c)
 	return func(lo, hi int) {
 		x, y := in.f32()[lo:hi], out.f32()[lo:hi]
 		for i, v := range x {
 			y[i] = float32(f(float64(v)))
 		}
 	}
-}
-
-func float64Function(op string) func(float64) float64 {
-	switch op {
-	case "Exp":
-		return math.Exp
-	case "Log":
-		return math.Log
-	case "Sqrt":
-		return math.Sqrt
-	case "Tanh":
-		return math.Tanh
-	case "Sigmoid":
-		return func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
-	case "Relu":
-		return func(x float64) float64 {
-			if x <= 0 {
-				return 0
-			}
-			return x
-		}
-	}
-	return func(x float64) float64 { return -x }
-}
-
-func integerFunction[T number](op string) func(T) T {
-	if op == "Relu" {
-		return func(x T) T { return max(x, 0) }
-	}
-	return func(x T) T { return -x }
 }
 
 func buildReluGrad(b *builder, c *graph.Call, in []*value, out *value) ranger {
@@ -186,49 +163,6 @@ func buildReluGrad(b *builder, c *graph.Call, in []*value, out *value) ranger {
 				d = 0
 			}
 			dx[i] = d
-		}
-	}
-}
-
-func buildComparison(_ *builder, c *graph.Call, in []*value, out *value) ranger {
-	switch c.In[0].DType {
-	case tensor.F32:
-		return comparisonLoop[float32](c, in, out)
-	case tensor.F64:
-		return comparisonLoop[float64](c, in, out)
-	case tensor.S8:
-		return comparisonLoop[int8](c, in, out)
-	case tensor.U8, tensor.Bool:
-		return comparisonLoop[uint8](c, in, out)
-	case tensor.S32:
-		return comparisonLoop[int32](c, in, out)
-	case tensor.U32:
-		return comparisonLoop[uint32](c, in, out)
-	case tensor.S64:
-		return comparisonLoop[int64](c, in, out)
-	}
-	return nil
-}
-
-func comparisonLoop[T number](c *graph.Call, in []*value, out *value) ranger {
-	f := func(a, b T) bool { return a == b }
-	if c.Op.Name == "LessOrEqual" {
-		f = func(a, b T) bool { return a <= b }
-	}
-	bc := newBroadcast(c.Out[0].Shape, c.In[0].Shape, c.In[1].Shape)
-	stepA, stepB := bc.inners[0], bc.inners[1]
-	return func(lo, hi int) {
-		x, y, z := view[T](in[0]), view[T](in[1]), out.bytes()
-		for lo < hi {
-			n := bc.rest(lo, hi)
-			a, b := bc.at(0, lo), bc.at(1, lo)
-			for i := range n {
-				z[lo+i] = 0
-				if f(x[a+i*stepA], y[b+i*stepB]) {
-					z[lo+i] = 1
-				}
-			}
-			lo += n
 		}
 	}
 }

@@ -22,17 +22,28 @@ func elementwiseRows() []row {
 			takes: takes, absorbs: continuesChain, build: buildChain, elements: elements,
 		}}})
 	}
-	for _, op := range []string{"Add", "Sub", "Mul", "Div"} {
+	for _, op := range []string{"Add", "Sub", "Mul", "Div", "Max", "Min"} {
 		add(op, ofTypes(wide, 0), buildBinary)
 	}
-	for _, op := range []string{"Exp", "Log", "Sqrt", "Tanh", "Sigmoid"} {
+	add("Pow", ofTypes(wideFloat|graph.Indices, 0), buildPow)
+	for op := range floatFunctions {
 		add(op, ofTypes(wideFloat, 0), buildUnary)
 	}
-	add("Neg", ofTypes(wide, 0), buildUnary)
-	add("Relu", ofTypes(wide, 0), buildUnary)
+	for op := range signFunctions {
+		add(op, ofTypes(wide, 0), buildUnary)
+	}
+	add("Clip", ofTypes(wide, 0), buildClip)
 	add("ReluGrad", ofTypes(wideFloat, 0), buildReluGrad)
 	add("Equal", ofTypes(wide|graph.Bools, 0), buildComparison)
-	add("LessOrEqual", ofTypes(wide, 0), buildComparison)
+	for _, op := range []string{"Less", "LessOrEqual", "Greater", "GreaterOrEqual"} {
+		add(op, ofTypes(wide, 0), buildComparison)
+	}
+	for _, op := range []string{"And", "Or", "Xor"} {
+		add(op, ofTypes(graph.Bools, 0), buildComparison)
+	}
+	add("Not", ofTypes(graph.Bools, 0), buildTest)
+	add("IsNaN", ofTypes(wideFloat, 0), buildTest)
+	add("IsInf", ofTypes(wideFloat, 0), buildTest)
 	add("Where", ofTypes(graph.Any, 1), buildWhere)
 	add("Cast", ofTypes(graph.Any, 0), buildCast)
 	return rows

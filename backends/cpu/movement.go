@@ -31,6 +31,7 @@ func movementRows() []row {
 	return []row{
 		{"Reshape", []implementation{view}},
 		{"Flatten", []implementation{view}},
+		{"Identity", []implementation{view}},
 		{"Transpose", []implementation{view, transpose, gather}},
 		{"Expand", []implementation{view, gather}},
 	}
@@ -41,7 +42,7 @@ func isView(c *graph.Call) bool { return onlyViews(c) == nil }
 
 func onlyViews(c *graph.Call) error {
 	switch c.Op.Name {
-	case "Reshape", "Flatten":
+	case "Reshape", "Flatten", "Identity":
 		return nil
 	case "Expand":
 		if c.In[0].Shape.Elements() == c.Out[0].Shape.Elements() {

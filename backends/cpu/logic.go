@@ -1,0 +1,99 @@
+package cpu
+
+import (
+	"math"
+
+	"github.com/clsbench/clsbench/graph"
+	"github.com/clsbench/clsbench/tensor"
+)
+
+func buildComparison(_ *builder, c *graph.Call, in []*value, out *value) ranger {
+	switch c.In[0].DType {
+	case tensor.F32:
+		return comparisonLoop[float32](c, in, out)
+	case tensor.F64:
+		return comparisonLoop[float64](c, in, out)
+	case tensor.S8:
+		return comparisonLoop[int8](c, in, out)
+	case tensor.U8, tensor.Bool:
+		return comparisonLoop[uint8](c, in, out)
+	case tensor.S32:
+		return comparisonLoop[int32](c, in, out)
+	case tensor.U32:
+		return comparisonLoop[uint32](c, in, out)
+	case tensor.S64:
+		return comparisonLoop[int64](c, in, out)
+	}
+	return nil
+}
+
+// comparisonOf has truth values as the numbers 0 and 1.
+func comparisonOf[T number](op string) func(a, b T) bool {
+	switch op {
+	case "Less":
+		return func(a, b T) bool { return a < b }
+	case "LessOrEqual":
+		return func(a, b T) bool { return a <= b }
+	case "Greater":
+		return func(a, b T) bool { return a > b }
+	case "GreaterOrEqual":
+		return func(a, b T) bool { return a >= b }
+	case "And":
+		return func(a, b T) bool { return a != 0 && b != 0 }
+	case "Or":
+		return func(a, b T) bool { return a != 0 || b != 0 }
+	case "Xor":
+		return func(a, b T) bool { return a != b }
+	}
+	return func(a, b T) bool { return a == b }
+}
+
+func comparisonLoop[T number](c *graph.Call, in []*value, out *value) ranger {
+	f := comparisonOf[T](c.Op.Name)
+	bc := newBroadcast(c.Out[0].Shape, c.In[0].Shape, c.In[1].Shape)
+	stepA, stepB := bc.inners[0], bc.inners[1]
+	return func(lo, hi int) {
+		x, y, z := view[T](in[0]), view[T](in[1]), out.bytes()
+		for lo < hi {
+			n := bc.rest(lo, hi)
+			a, b := bc.at(0, lo), bc.at(1, lo)
+			for i := range n {
+				z[lo+i] = 0
+				if f(x[a+i*stepA], y[b+i*stepB]) {
+					z[lo+i] = 1
+				}
+			}
+			lo += n
+		}
+	}
+}
+
+func buildTest(_ *builder, c *graph.Call, in []*value, out *value) ranger {
+	switch c.In[0].DType {
+	case tensor.Bool:
+		return testLoop(func(x uint8) bool { return x == 0 }, in[0], out)
+	case tensor.F32:
+		f := testOf(c)
+		return testLoop(func(x float32) bool { return f(float64(x)) }, in[0], out)
+	case tensor.F64:
+		return testLoop(testOf(c), in[0], out)
+	}
+	return nil
+}
+
+func testOf(c *graph.Call) func(x float64) bool {
+	if c.Op.Name == "IsNaN" {
+		return math.IsNaN
+	}
+	negative, positive := c.Int("detect_negative") != 0, c.Int("detect_positive") != 0
+	return func(x float64) bool { return negative && math.IsInf(x, -1) || positive && math.IsInf(x, 1) }
+}
+
+func testLoop[T number](f func(T) bool, in, out *value) ranger {
+	return func(lo, hi int) {
+		x, y := view[T](in), out.bytes()
+		for i := lo; i < hi; i++ {
+			y[i] = truth(f(x[i]))
+		}
+	}
+}
