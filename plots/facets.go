@@ -47,6 +47,10 @@ func (f *facets) paint(c draw.Canvas) {
 	tiles := draw.Tiles{Rows: f.rows(), Cols: cols, PadX: facetGap, PadY: facetGap + xLabelHeight, PadBottom: xLabelHeight}
 	canvases := plot.Align(plots, tiles, c)
 	for i, p := range f.panels {
+		p.fit(canvases[i/cols][i%cols])
+	}
+	canvases = plot.Align(plots, tiles, c) // labels that are gone jut out no more
+	for i, p := range f.panels {
 		p.drawAbove(canvases[i/cols][i%cols])
 	}
 }

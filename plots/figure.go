@@ -152,11 +152,20 @@ const xLabelHeight = vg.Length(12)
 
 // drawAbove draws the panel on a canvas that leaves xLabelHeight below it.
 func (p *panel) drawAbove(c draw.Canvas) {
+	p.fit(c)
 	p.Draw(c)
 	data := p.DataCanvas(c)
 	sty := textStyle(sizeText, ink)
 	sty.XAlign = draw.XCenter
 	write(c, sty, data.Center().X, c.Min.Y-xLabelHeight/2, p.xLabel)
+}
+
+// fit leaves as many labels on the x axis as a canvas has room for.
+func (p *panel) fit(c draw.Canvas) {
+	if ticks, ok := p.X.Tick.Marker.(unitTicks); ok {
+		ticks.room = p.DataCanvas(c).Size().X
+		p.X.Tick.Marker = ticks
+	}
 }
 
 // newPanel is an empty panel in the house style.
@@ -170,8 +179,7 @@ func newPanel() *panel {
 		a.Label.TextStyle.XAlign, a.Label.TextStyle.YAlign = draw.XCenter, draw.YBottom
 		a.Label.Padding = 2
 		a.LineStyle = draw.LineStyle{Color: ink, Width: vg.Points(0.6)}
-		a.Tick.Label.Font = textStyle(sizeText, ink).Font
-		a.Tick.Label.Font.Size = vg.Points(7.5)
+		a.Tick.Label.Font = textStyle(sizeTick, ink).Font
 		a.Tick.Label.Color = ink
 		a.Tick.LineStyle = draw.LineStyle{Color: ink, Width: vg.Points(0.5)}
 		a.Tick.Length = vg.Points(4)

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/cmpimg"
+	"gonum.org/v1/plot/vg"
 	"pgregory.net/rapid"
 
 	"github.com/clsbench/clsbench/internal/measure"
@@ -42,6 +43,22 @@ func second(t testing.TB) *results.Document {
 	return d
 }
 
+// tight is one.json with latencies that hardly differ, so that the axes' labels are long.
+func tight(t testing.TB) *results.Document {
+	d := load(t, "one")
+	for i := range d.Results {
+		l := d.Results[i].Latency
+		middle := l.P50 * 113.7
+		near := func(ms float64) float64 { return middle * math.Pow(ms/l.P50, 0.04) }
+		for j := range l.Samples {
+			l.Samples[j] = near(l.Samples[j])
+		}
+		*l.P90 = near(*l.P90)
+		l.Min, l.Max, l.P50 = near(l.Min), near(l.Max), middle
+	}
+	return d
+}
+
 func TestFiguresLookAsTheyDid(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -49,6 +66,7 @@ func TestFiguresLookAsTheyDid(t *testing.T) {
 		figures []string
 	}{
 		{"one", []*results.Document{load(t, "one")}, []string{"throughput", "latency"}},
+		{"tight", []*results.Document{tight(t)}, []string{"latency"}},
 		{"five", []*results.Document{load(t, "five")}, []string{"throughput", "latency", "accuracy", "memory", "throughput-accuracy"}},
 		{"failed", []*results.Document{load(t, "failed")}, []string{"throughput"}},
 		{"docs", []*results.Document{load(t, "two"), second(t)}, []string{"throughput", "accuracy"}},
@@ -239,6 +257,26 @@ func TestTicks(t *testing.T) {
 		require.GreaterOrEqual(t, labels, 1)
 		require.LessOrEqual(t, labels, 11)
 	})
+	rapid.Check(t, func(t *rapid.T) {
+		low := math.Pow(10, rapid.Float64Range(-6, 6).Draw(t, "low"))
+		high := low * math.Pow(10, rapid.Float64Range(0.01, 6).Draw(t, "decades"))
+		u := unitTicks{log: rapid.Bool().Draw(t, "log"), format: timeLabel, room: vg.Length(rapid.Float64Range(30, 400).Draw(t, "room"))}
+		labels, end := 0, math.Inf(-1)
+		for _, k := range u.Ticks(low, high) {
+			if k.IsMinor() {
+				continue
+			}
+			labels++
+			at := (k.Value - low) / (high - low)
+			if u.log {
+				at = math.Log(k.Value/low) / math.Log(high/low)
+			}
+			half := float64(textStyle(sizeTick, ink).Width(k.Label)) / 2
+			require.Greater(t, at*float64(u.room)-half, end+1, "%q overlaps the label before it", k.Label)
+			end = at*float64(u.room) + half
+		}
+		require.GreaterOrEqual(t, labels, 1)
+	})
 	labels := func(ts []plot.Tick) (out []string) {
 		for _, k := range ts {
 			if !k.IsMinor() {
@@ -250,5 +288,7 @@ func TestTicks(t *testing.T) {
 	require.Equal(t, []string{"0", "100k", "200k", "300k", "400k"}, labels(unitTicks{format: rateLabel}.Ticks(0, 420_000)))
 	require.Equal(t, []string{"10 µs", "20 µs", "50 µs", "100 µs", "200 µs"}, labels(unitTicks{log: true, format: timeLabel}.Ticks(0.009, 0.21)))
 	require.Equal(t, []string{"1k", "10k", "100k", "1M"}, labels(unitTicks{log: true, format: rateLabel}.Ticks(900, 1.1e6)))
+	require.Equal(t, []string{"10 µs", "100 µs"}, labels(unitTicks{log: true, format: timeLabel, room: 80}.Ticks(0.009, 0.21)))
+	require.Equal(t, []string{"0", "200k", "400k"}, labels(unitTicks{format: rateLabel, room: 70}.Ticks(0, 420_000)))
 	require.Equal(t, []string{"500 ns", "2 s", "97.5"}, []string{timeLabel(5e-4), timeLabel(2000), percentLabel(0.975)})
 }

@@ -144,6 +144,7 @@ func (m marker) path(at vg.Point, r vg.Length) vg.Path {
 const (
 	sizeTitle   = 11
 	sizeText    = 8.5
+	sizeTick    = 7.5
 	sizeCaption = 7
 )
 

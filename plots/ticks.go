@@ -5,12 +5,15 @@ import (
 	"strconv"
 
 	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/vg"
 )
 
-// unitTicks labels ticks by format; their places are those of logTicks or of linearTicks.
+// unitTicks labels ticks by format; their places are those of logTicks or of linearTicks. On an axis of a known width
+// no two labels overlap.
 type unitTicks struct {
 	log    bool
 	format func(float64) string
+	room   vg.Length // the axis's width; 0 is any
 }
 
 // Ticks implements plot.Ticker.
@@ -24,6 +27,7 @@ func (u unitTicks) Ticks(low, high float64) []plot.Tick {
 			ticks[i].Label = u.format(ticks[i].Value)
 		}
 	}
+	u.thin(ticks, low, high)
 	return ticks
 }
 
@@ -47,12 +51,15 @@ func linearTicks(low, high float64) []plot.Tick {
 	return ticks
 }
 
+// linearDecades is the range below which a log axis has the ticks of a linear one.
+const linearDecades = 0.5
+
 // logTicks marks 1 … 9 times each power of ten within the range, and labels as many of them as the eye can take: only
 // powers of ten over three decades and more; 1, 2 and 5 times them over less; over less than half a decade, whatever
 // round numbers divide the range.
 func logTicks(low, high float64) []plot.Tick {
 	decades := math.Log10(high / low)
-	if decades < 0.5 {
+	if decades < linearDecades {
 		return linearTicks(low, high)
 	}
 	var ticks []plot.Tick
