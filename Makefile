@@ -2,6 +2,8 @@
 LINTER := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 BIN    := $(CURDIR)/.cache/bin
 GO     := go
+# ONNX's backend tests: Debian's libonnx-testdata, or a folder of the same layout.
+ONNX_TESTS ?= /usr/share/libonnx-testdata/data
 
 .PHONY: lint generate conform verify everything selftest fuzz
 
@@ -26,6 +28,7 @@ conform: clsbench
 	./clsbench conform --backend cpu --seed 1
 	./clsbench conform --backend cpu:isa=avx2 --effort quick --seed 1
 	./clsbench conform --backend cpu:isa=generic --effort quick --seed 1
+	for b in reference cpu; do ./clsbench conform --backend $$b --onnx $(ONNX_TESTS) || exit 1; done
 	./clsbench conform --backend 'python=exec:/usr/bin/python3 backends/plugin/testdata/plugin.py' --suite protocol
 
 # All that does not fit into CI; its dated log is kept beside the reports.

@@ -31,6 +31,7 @@ type conformFlags struct {
 	math    string
 	out     string
 	bundles string
+	onnx    string
 	list    bool
 	self    bool
 	timeout time.Duration
@@ -53,6 +54,7 @@ Exit codes: 0 pass; 1 a case failed, or none ran; 2 bad input; 130 interrupted.`
   clsbench conform --backend 'exec:./my-plugin' --suite protocol
   clsbench conform --backend cpu --filter '^Conv/' --list
   clsbench conform --backend cpu --out report.json --bundles ./failures
+  clsbench conform --backend cpu --onnx /usr/share/libonnx-testdata/data
   clsbench conform --self-test                  does the suite catch what it must?`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
@@ -67,6 +69,7 @@ Exit codes: 0 pass; 1 a case failed, or none ran; 2 bad input; 130 interrupted.`
 	fl.StringVar(&f.math, "math", backends.Strict, "math mode of the session")
 	fl.StringVar(&f.out, "out", "", "file for the report, JSON")
 	fl.StringVar(&f.bundles, "bundles", "", "folder for failures: program, inputs, expected, got")
+	fl.StringVar(&f.onnx, "onnx", "", "run a folder of ONNX's own backend tests in place of the suites; --filter is on their names")
 	fl.BoolVar(&f.list, "list", false, "print the cases' names and stop")
 	fl.BoolVar(&f.self, "self-test", false, "turn the suite on planted faults and legal variants, and print the kill matrix")
 	fl.DurationVar(&f.timeout, "timeout", time.Minute, "how long one case may take")
@@ -163,7 +166,13 @@ func (f *conformFlags) run(cmd *cobra.Command) error {
 	if f.self {
 		return selfTest(cmd, o)
 	}
-	if names := o.Names(); f.list {
+	var tests []conformance.ONNXTest
+	if f.onnx != "" {
+		if tests, err = f.onnxTests(o); err != nil {
+			return err
+		}
+	}
+	if names := f.names(o, tests); f.list {
 		for _, n := range names {
 			fmt.Fprintln(cmd.OutOrStdout(), n)
 		}
@@ -202,7 +211,21 @@ func (f *conformFlags) run(cmd *cobra.Command) error {
 		}
 		return next, err
 	}
+	if f.onnx != "" {
+		return f.judgeONNX(cmd, p, o, tests, ui)
+	}
 	return f.judge(cmd, p, o, ui)
+}
+
+// names are those of what is going to be run.
+func (f *conformFlags) names(o conformance.Options, tests []conformance.ONNXTest) (names []string) {
+	if f.onnx == "" {
+		return o.Names()
+	}
+	for _, t := range tests {
+		names = append(names, t.Name)
+	}
+	return names
 }
 
 // judge runs the suites, prints the summary and writes the report.

@@ -8,7 +8,7 @@
 // as inputs (a Reshape's shape) are written as int64 initialisers of those
 // inputs and folded back when read.
 //
-// Models of others are read too, in opsets 6 to graph.Opset: initialisers
+// Models of others are read too, in opsets 1 to graph.Opset: initialisers
 // that are also inputs, Constant nodes, typed data fields, external data,
 // auto_pad, axes as attributes or inputs. Shapes must be static.
 package onnx
@@ -17,6 +17,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/tensor"
@@ -77,4 +78,34 @@ func UnmarshalTensor(b []byte) (name string, x *tensor.Tensor, err error) {
 		return t.name, nil, fmt.Errorf("onnx: tensor %q: %w", t.name, err)
 	}
 	return t.name, x, nil
+}
+
+// Signature is what a model takes and gives, and the ops it is made of.
+type Signature struct {
+	Inputs  []string // without initialisers
+	Outputs []string
+	Ops     []string // each once, in order of appearance
+}
+
+// ReadSignature reads no more of a model than that.
+func ReadSignature(b []byte) (Signature, error) {
+	m, err := readModel(b)
+	if err != nil {
+		return Signature{}, fmt.Errorf("onnx: %w", err)
+	}
+	var s Signature
+	for _, v := range m.graph.inputs {
+		if !slices.ContainsFunc(m.graph.initializers, func(t tensorProto) bool { return t.name == v.name }) {
+			s.Inputs = append(s.Inputs, v.name)
+		}
+	}
+	for _, v := range m.graph.outputs {
+		s.Outputs = append(s.Outputs, v.name)
+	}
+	for _, n := range m.graph.nodes {
+		if !slices.Contains(s.Ops, n.op) {
+			s.Ops = append(s.Ops, n.op)
+		}
+	}
+	return s, nil
 }

@@ -313,3 +313,9 @@ func appendFloat(b []byte, num protowire.Number, v float32) []byte {
 	b = protowire.AppendTag(b, num, protowire.Fixed32Type)
 	return protowire.AppendFixed32(b, math.Float32bits(v))
 }
+
+// MarshalTensor writes a TensorProto, as UnmarshalTensor reads it.
+func MarshalTensor(name string, x *tensor.Tensor) []byte {
+	w := writer{}
+	return w.tensor(nil, graph.Const{Name: name, Tensor: x})
+}
