@@ -17,12 +17,13 @@ import (
 
 	"github.com/clsbench/clsbench/backends"
 	"github.com/clsbench/clsbench/graph"
+	"github.com/clsbench/clsbench/internal/faulty"
 	"github.com/clsbench/clsbench/tensor"
 )
 
 // failsToOpen opens a faulty plugin and returns why it did not come up.
 func failsToOpen(t *testing.T, fault string, o Options) *Failure {
-	o.Env = []string{faultEnv + "=" + fault}
+	o.Env = []string{faulty.Env + "=" + fault}
 	_, err := Open(context.Background(), Spec{Label: "bad", Name: "faulty"}, o)
 	var f *Failure
 	require.ErrorAs(t, err, &f)
@@ -66,27 +67,28 @@ func TestPluginsThatDoNotComeUp(t *testing.T) {
 
 func TestOpenIsCancelled(t *testing.T) {
 	o := options(t)
-	o.Env = []string{faultEnv + "=start=hang"}
+	o.Env = []string{faulty.Env + "=start=hang"}
 	ctx, cancel := context.WithCancel(context.Background())
 	time.AfterFunc(100*time.Millisecond, cancel)
 	_, err := Open(ctx, Spec{Label: "bad", Name: "faulty"}, o)
 	require.Equal(t, backends.Canceled, backends.CodeOf(err), err)
 }
 
-// rig is a faulty plugin with a session.
+// rig is a plugin with a fault, or "" for none, and its session.
 type rig struct {
 	*Plugin
 	session backends.Session
 	program *graph.Program
 }
 
-func newRig(t *testing.T, in, how string, change ...func(*Options)) *rig {
+func newRig(t *testing.T, fault string, change ...func(*Options)) *rig {
 	o := options(t)
 	o.Grace, o.CloseTime = 200*time.Millisecond, 200*time.Millisecond
+	o.Env = []string{faulty.Env + "=" + fault}
 	for _, f := range change {
 		f(&o)
 	}
-	r := &rig{Plugin: open(t, "faulty:in="+in+",how="+how, o)}
+	r := &rig{Plugin: open(t, "faulty", o)}
 	r.program = newProgram(t)
 	return r
 }
@@ -137,7 +139,7 @@ func TestCrashInEachCall(t *testing.T) {
 	for i, call := range calls {
 		how := []string{"exit", "kill", "segv", "goroutine"}[i%4]
 		t.Run(call+"="+how, func(t *testing.T) {
-			r := newRig(t, call, how)
+			r := newRig(t, call+"="+how)
 			err := r.all(context.Background())
 			var f *Failure
 			require.ErrorAs(t, err, &f)
@@ -165,7 +167,7 @@ func TestHangInEachCall(t *testing.T) {
 	for _, call := range calls {
 		t.Run(call, func(t *testing.T) {
 			t.Parallel() // they wait more than they work
-			r := newRig(t, call, "hang")
+			r := newRig(t, call+"=hang")
 			ctx, done := context.WithTimeout(context.Background(), time.Second)
 			defer done()
 			err := r.all(ctx)
@@ -179,7 +181,7 @@ func TestHangInEachCall(t *testing.T) {
 }
 
 func TestCancelledHangIsKilledAsCancelled(t *testing.T) {
-	r := newRig(t, "run", "hang")
+	r := newRig(t, "run=hang")
 	ctx, cancel := context.WithCancel(context.Background())
 	time.AfterFunc(300*time.Millisecond, cancel)
 	err := r.all(ctx)
@@ -193,7 +195,7 @@ func TestCancelledHangIsKilledAsCancelled(t *testing.T) {
 // TestSlowStepOutlivesItsCancel: a step may end within the grace, and the
 // plugin stays.
 func TestSlowStepOutlivesItsCancel(t *testing.T) {
-	r := newRig(t, "run", "slow", func(o *Options) { o.Grace = 5 * time.Second })
+	r := newRig(t, "run=late-answer", func(o *Options) { o.Grace = 5 * time.Second })
 	ctx, cancel := context.WithCancel(context.Background())
 	time.AfterFunc(200*time.Millisecond, cancel)
 	err := r.all(ctx)
@@ -204,7 +206,7 @@ func TestSlowStepOutlivesItsCancel(t *testing.T) {
 
 func TestPanicIsAnErrorAndPoisons(t *testing.T) {
 	for _, call := range calls[:9] {
-		r := newRig(t, call, "panic")
+		r := newRig(t, call+"=panic")
 		err := r.all(context.Background())
 		require.Equal(t, backends.Internal, backends.CodeOf(err), call)
 		require.ErrorContains(t, err, "planned panic")
@@ -218,7 +220,7 @@ func TestPanicIsAnErrorAndPoisons(t *testing.T) {
 }
 
 func TestFailedRunPoisons(t *testing.T) {
-	r := newRig(t, "run", "error")
+	r := newRig(t, "run=error")
 	err := r.all(context.Background())
 	require.Equal(t, backends.Internal, backends.CodeOf(err))
 	require.ErrorContains(t, err, "fell off the bus")
@@ -229,28 +231,28 @@ func TestFailedRunPoisons(t *testing.T) {
 }
 
 func TestWrongAnswersAreErrors(t *testing.T) {
-	for _, c := range [][3]string{
-		{"check", "short", "0 verdicts on 1 nodes"},
-		{"check", "other", "another"},
-		{"plan", "unknown-node", "no-such-node"},
-		{"plan", "node-twice", "another partition"},
-		{"plan", "no-digest", "digest"},
-		{"run", "short", "ran 4 steps and answered with 3"},
-		{"run", "long", "ran 4 steps and answered with 5"},
-		{"run", "other-partition", "partition 7 of 1"},
+	for _, c := range [][2]string{
+		{"check=short", "0 verdicts on 1 nodes"},
+		{"check=other", "another"},
+		{"plan=unknown-node", "no-such-node"},
+		{"plan=node-twice", "another partition"},
+		{"plan=no-digest", "digest"},
+		{"run=short", "ran 4 steps and answered with 3"},
+		{"run=long", "ran 4 steps and answered with 5"},
+		{"run=other-partition", "partition 7 of 1"},
 	} {
-		r := newRig(t, c[0], c[1])
+		r := newRig(t, c[0])
 		err := r.all(context.Background())
 		require.Equal(t, backends.Internal, backends.CodeOf(err), c)
-		require.ErrorContains(t, err, c[2])
+		require.ErrorContains(t, err, c[1])
 		require.True(t, r.Alive())
 		require.NoError(t, r.session.Close())
 	}
 }
 
 func TestLiesAboutTimeShow(t *testing.T) {
-	for _, how := range []string{"lie-early", "lie-fast", "lie-split", "none"} {
-		r := newRig(t, "run", how)
+	for _, fault := range []string{"run=early", "run=late", "run=ahead", "run=split", "run=negative", ""} {
+		r := newRig(t, fault)
 		ctx := context.Background()
 		s, err := r.Open(ctx, backends.SessionConfig{})
 		require.NoError(t, err)
@@ -260,14 +262,14 @@ func TestLiesAboutTimeShow(t *testing.T) {
 		got, err := e.Run(ctx, backends.RunRequest{Steps: 5})
 		require.NoError(t, err)
 		err = backends.CheckSamples(got, backends.RunRequest{Steps: 5}, before, backends.Now())
-		require.Equal(t, how != "none", err != nil, how)
+		require.Equal(t, fault != "", err != nil, fault)
 		require.NoError(t, e.Close())
 		require.NoError(t, s.Close())
 	}
 }
 
 func TestGrowthIsStopped(t *testing.T) {
-	r := newRig(t, "run", "grow", func(o *Options) { o.MemoryLimit = 128 << 20 })
+	r := newRig(t, "run=grow", func(o *Options) { o.MemoryLimit = 128 << 20 })
 	err := r.all(context.Background())
 	var f *Failure
 	require.ErrorAs(t, err, &f)
@@ -278,7 +280,7 @@ func TestGrowthIsStopped(t *testing.T) {
 
 func TestFloodIsCapped(t *testing.T) {
 	const limit = 1 << 20
-	r := newRig(t, "open", "flood", func(o *Options) { o.LogLimit, o.LogDir = limit, t.TempDir() })
+	r := newRig(t, "open=flood", func(o *Options) { o.LogLimit, o.LogDir = limit, t.TempDir() })
 	require.NoError(t, r.all(context.Background()), "the flood must not stop the plugin")
 	require.NoError(t, r.Close())
 	require.Contains(t, r.LogTail(), "the end of the flood")
@@ -295,10 +297,10 @@ func TestFloodIsCapped(t *testing.T) {
 }
 
 func TestRestartAfterCrash(t *testing.T) {
-	r := newRig(t, "run", "kill")
+	r := newRig(t, "run=kill")
 	require.Error(t, r.all(context.Background()))
 	require.NoError(t, r.Close())
-	again := newRig(t, "none", "none")
+	again := newRig(t, "")
 	require.NoError(t, again.all(context.Background()))
 }
 
@@ -313,10 +315,10 @@ func TestNothingIsHeld(t *testing.T) {
 		return len(list)
 	}
 	goroutines, before := goleak.IgnoreCurrent(), descriptors()
-	for _, fault := range [][2]string{{"none", "none"}, {"run", "kill"}, {"map", "hang"}, {"compile", "panic"}} {
-		r := newRig(t, fault[0], fault[1])
+	for _, fault := range []string{"", "run=kill", "map=hang", "compile=panic"} {
+		r := newRig(t, fault)
 		ctx, done := context.WithTimeout(t.Context(), time.Second)
-		require.Equal(t, fault[0] != "none", r.all(ctx) != nil)
+		require.Equal(t, fault != "", r.all(ctx) != nil)
 		done()
 		if r.session != nil {
 			_ = r.session.Close() // dead or closed already
@@ -340,7 +342,7 @@ func TestChildrenDie(t *testing.T) {
 		func(p *Plugin) { _ = syscall.Kill(p.Pid(), syscall.SIGKILL) },
 		func(p *Plugin) { _ = p.Close() },
 	} {
-		r := newRig(t, "open", "children")
+		r := newRig(t, "open=children")
 		require.NoError(t, r.all(context.Background()))
 		require.Eventually(t, func() bool { return len(childPattern.FindAllString(r.LogTail(), -1)) == 2 }, 10*time.Second, time.Millisecond)
 		var pids []int

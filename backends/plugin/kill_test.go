@@ -17,6 +17,7 @@ import (
 
 	"github.com/clsbench/clsbench/backends"
 	"github.com/clsbench/clsbench/backends/wire"
+	"github.com/clsbench/clsbench/internal/faulty"
 )
 
 // hostCommand makes the test binary a host: `__host DIR SPEC`. It opens the
@@ -71,7 +72,7 @@ type victims struct {
 func reach(t *testing.T, spec, fault, logged string) *victims {
 	v := &victims{dir: options(t).Dir}
 	v.host = exec.Command(os.Args[0], hostCommand, v.dir, spec)
-	v.host.Env = append(os.Environ(), faultEnv+"="+fault)
+	v.host.Env = append(os.Environ(), faulty.Env+"="+fault)
 	v.host.Stdout = &v.out
 	require.NoError(t, v.host.Start())
 	t.Cleanup(func() { _ = v.host.Process.Kill() })
@@ -105,10 +106,10 @@ func (v *victims) left(t *testing.T) (names []string) {
 
 var stages = []struct{ name, spec, fault, logged string }{
 	{"handshake", "faulty", "start=hang", "hangs in start"},
-	{"map", "faulty:in=map,how=hang", "", "hangs in map"},
-	{"compile", "faulty:in=compile,how=hang", "", "hangs in compile"},
-	{"run", "faulty:in=run,how=hang", "", "hangs in run"},
-	{"running", "faulty:in=run,how=speak", "", "runs"},
+	{"map", "faulty", "map=hang", "hangs in map"},
+	{"compile", "faulty", "compile=hang", "hangs in compile"},
+	{"run", "faulty", "run=hang", "hangs in run"},
+	{"running", "faulty", "run=speak", "speaks in run"},
 }
 
 func TestKilledHostLeavesNothing(t *testing.T) {

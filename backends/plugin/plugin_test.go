@@ -11,10 +11,14 @@ import (
 	"github.com/clsbench/clsbench/backends/null"
 	"github.com/clsbench/clsbench/backends/reference"
 	"github.com/clsbench/clsbench/graph"
+	"github.com/clsbench/clsbench/internal/faulty"
 	"github.com/clsbench/clsbench/tensor"
 )
 
 var registry = Registry{"null": null.New, "reference": reference.New, "faulty": newFaulty}
+
+// newFaulty is null with the fault that the environment names.
+func newFaulty() backends.Backend { return faulty.FromEnv(null.New()) }
 
 func TestMain(m *testing.M) {
 	MaybeServe(registry)

@@ -5,6 +5,7 @@ package faulty
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,14 +16,36 @@ import (
 // Fault is what goes wrong, and where: `CALL=HOW`, then `mode=train|infer`,
 // `batch=N` and `after=N` to spare other programs and the first N runs.
 type Fault struct {
-	Call  string // start, describe, open, map, check, compile, run, read, write, stats, close
-	How   string
+	Call  string // one of Calls
+	How   string // one of the vices, or a wrong answer of that call
 	Mode  string // "" is both
 	Batch int    // 0 is any
 	After int    // runs that go well first
 }
 
-var calls = []string{"start", "describe", "open", "map", "check", "compile", "run", "read", "write", "stats", "close"}
+// Calls are where a fault can be: those that a backend answers, in the order
+// in which a life has them, before them the process's start, and the plan of
+// what was compiled.
+func Calls() []string {
+	return []string{"start", "describe", "open", "map", "unmap", "check", "compile", "plan", "run", "read", "write", "stats",
+		"close-executable", "close-session"}
+}
+
+// hows are what can go wrong in a call.
+func hows(call string) []string {
+	var answers []string
+	switch call {
+	case "plan":
+		return slices.Sorted(maps.Keys(wrongPlans)) // it is no call: the answer of Compile has it
+	case "describe":
+		answers = slices.Collect(maps.Keys(wrongNames))
+	case "check":
+		answers = slices.Collect(maps.Keys(wrongVerdicts))
+	case "run":
+		answers = slices.Collect(maps.Keys(lies))
+	}
+	return slices.Sorted(slices.Values(slices.AppendSeq(answers, maps.Keys(vices))))
+}
 
 // Parse reads a fault from words; none is no fault.
 func Parse(words []string) (Fault, error) {
@@ -39,16 +62,28 @@ func Parse(words []string) (Fault, error) {
 			f.Batch, err = strconv.Atoi(v)
 		case k == "after":
 			f.After, err = strconv.Atoi(v)
-		case slices.Contains(calls, k):
-			f.Call, f.How = k, v
+		case !slices.Contains(Calls(), k):
+			err = fmt.Errorf("want one of %s, mode, batch, after", strings.Join(Calls(), ", "))
+		case !slices.Contains(hows(k), v):
+			err = fmt.Errorf("want one of %s", strings.Join(hows(k), ", "))
 		default:
-			err = fmt.Errorf("want one of %s, mode, batch, after", strings.Join(calls, ", "))
+			f.Call, f.How = k, v
 		}
 		if err != nil {
 			return f, fmt.Errorf("fault %q: %w", w, err)
 		}
 	}
 	return f, nil
+}
+
+// in does the fault if it is of this call and is a vice. What spoils an answer
+// comes after the call.
+func (f Fault) in(call string) error {
+	vice := vices[f.How]
+	if f.Call != call || vice == nil {
+		return nil
+	}
+	return vice(call)
 }
 
 // meets says whether the fault is meant for a program: images a step are the

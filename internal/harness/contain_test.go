@@ -32,7 +32,7 @@ func TestAFaultEndsItsCellAlone(t *testing.T) {
 		{"map=kill", results.StatusCrashed, results.CauseUnavailable, "killed", ""},
 		{"check=short batch=1", results.StatusError, results.CauseInternal, "verdicts", ""},
 		{"check=refuse-core batch=1", results.StatusUnsupported, results.CauseUnimplemented, "no kernel for it", ""},
-		{"compile=panic batch=1", results.StatusCrashed, results.CauseUnavailable, "crashed in Compile", "planned panic"},
+		{"compile=goroutine batch=1", results.StatusCrashed, results.CauseUnavailable, "crashed in Compile", "planned panic"},
 		{"compile=refuse batch=1", results.StatusUnsupported, results.CauseUnimplemented, "no kernel for it", ""},
 		{"run=kill batch=1", results.StatusCrashed, results.CauseUnavailable, "killed", ""},
 		{"run=error batch=1", results.StatusError, results.CauseInternal, "fell off the bus", ""},
@@ -100,7 +100,7 @@ func TestAHangEndsItsCellAlone(t *testing.T) {
 	for _, s := range specs[1:] {
 		r := rowOf(t, doc, cellOf(s.Label))
 		require.Equal(t, results.StatusTimeout, r.Status, "%s: %+v", s.Label, r.Cause)
-		require.Contains(t, strings.Join(r.Cause.LogTail, "\n"), "waiting for ever")
+		require.Contains(t, strings.Join(r.Cause.LogTail, "\n"), "hangs in "+r.Backend)
 	}
 	require.Equal(t, results.CauseStart, rowOf(t, doc, cellOf("start")).Cause.Kind)
 	require.Equal(t, results.CauseDeadlineExceeded, rowOf(t, doc, cellOf("run")).Cause.Kind)
