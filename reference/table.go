@@ -123,12 +123,23 @@ var table = map[string]Func{
 		return []*Array{Softmax(acc, in[0], axis)}, nil
 	}),
 	"SoftmaxCrossEntropy": outputs(func(acc *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
-		loss, lse, err := SoftmaxCrossEntropy(acc, in[0], in[1], c.Str("reduction"))
+		loss, lse, err := SoftmaxCrossEntropy(acc, in[0], in[1], in[2], LossParamsOf(c, 1))
 		return []*Array{loss, lse}, err
 	}),
-	"SoftmaxCrossEntropyGrad": outputs(func(_ *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
-		d, err := SoftmaxCrossEntropyGrad(in[0], in[1], in[2], in[3], c.Str("reduction"))
+	"SoftmaxCrossEntropyGrad": outputs(func(acc *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
+		d, err := SoftmaxCrossEntropyGrad(acc, in[0], in[1], in[2], in[3], in[4], LossParamsOf(c, 2))
 		return []*Array{d}, err
+	}),
+	"SoftmaxCrossEntropyLoss": outputs(func(acc *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
+		loss, logProb, err := SoftmaxCrossEntropyLoss(acc, in[0], in[1], in[2], LossParamsOf(c, 1))
+		return []*Array{loss, logProb}, err
+	}),
+	"NegativeLogLikelihoodLoss": outputs(func(acc *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
+		loss, err := NegativeLogLikelihoodLoss(acc, in[0], in[1], in[2], LossParamsOf(c, 1))
+		return []*Array{loss}, err
+	}),
+	"MSELoss": outputs(func(acc *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
+		return []*Array{MSELoss(acc, in[0], in[1], c.Str("reduction"))}, nil
 	}),
 
 	"SGD": outputs(func(_ *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
@@ -145,6 +156,20 @@ var table = map[string]Func{
 		})
 		return []*Array{p, m, v}, nil
 	}),
+}
+
+// LossParamsOf are the attributes of a loss over classes whose labels are input
+// number labels.
+func LossParamsOf(c *graph.Call, labels int) LossParams {
+	h := LossParams{Reduction: c.Str("reduction"), Soft: c.In[labels].DType.IsFloat()}
+	if c.Op.Domain == graph.Own { // ONNX's have no smoothing
+		h.Smoothing = c.Float("label_smoothing")
+	}
+	if label, ok := c.IgnoreIndex(); ok {
+		ignored := float64(label)
+		h.Ignore = &ignored
+	}
+	return h
 }
 
 // The adapters below turn functions of the usual signatures into rows.

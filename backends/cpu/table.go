@@ -35,7 +35,7 @@ type table map[string][]implementation
 
 func newTable() table {
 	t := table{}
-	for _, r := range slices.Concat(elementwiseRows(), reduceRows(), movementRows(), matmulRows(), convRows(), poolRows(), softmaxRows(), optimizerRows()) {
+	for _, r := range slices.Concat(elementwiseRows(), reduceRows(), movementRows(), matmulRows(), convRows(), poolRows(), softmaxRows(), lossRows(), optimizerRows()) {
 		t[r.op] = r.implementations
 	}
 	return t
