@@ -191,10 +191,8 @@ type family func() []*Case
 // families in the order of the op table, programs last. A new file of cases
 // gets a line here.
 var families = []family{
-	elementwiseCases, pointwiseCases, logicCases, castCases, movementCases, reduceCases, matmulCases, convCases, poolCases,
-	softmaxCases,
-	lossCases, optimizerCases,
-	fusedCases, networkCases, randomCases,
+	elementwiseCases, pointwiseCases, logicCases, castCases, movementCases, sliceCases, gatherCases, reduceCases, foldCases, matmulCases, convCases, poolCases,
+	softmaxCases, optimizerCases, fusedCases, networkCases, randomCases,
 }
 
 // Cases lists every case of the suites that are made of programs, gradient

@@ -1,31 +1,36 @@
 package conformance
 
 import (
+	"fmt"
+
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/tensor"
 )
 
 // Movement ops, between other ops: alone, a Reshape is what an echo does. A
-// float comes out of a Neg, other types out of a Cast or a comparison, so that
-// the bytes fetched are never the bytes fed.
+// float comes out of a Neg, other types out of a Cast, so that the bytes fetched
+// are never the bytes fed.
 
-// movement is a row: an op with its attributes on one shape.
+// movement is a row: an op with its attributes on one shape, or on more where
+// it has more inputs.
 type movement struct {
-	op     string
-	params string
-	in     tensor.Shape
-	attrs  graph.Attrs
+	op      string
+	params  string
+	in      tensor.Shape
+	attrs   graph.Attrs
+	more    []tensor.Shape
+	outputs int // 0: one
 }
 
 func movements() []movement {
 	perm := func(s tensor.Shape, p ...int) movement {
-		return movement{"Transpose", "x=" + s.String() + ",perm=" + list(p, ""), s, graph.Attrs{"perm": graph.L(p...)}}
+		return movement{"Transpose", "x=" + s.String() + ",perm=" + list(p, ""), s, graph.Attrs{"perm": graph.L(p...)}, nil, 0}
 	}
 	shape := func(op string, s tensor.Shape, to ...int) movement {
-		return movement{op, "x=" + s.String() + ",shape=" + list(to, "x"), s, graph.Attrs{"shape": graph.L(to...)}}
+		return movement{op, "x=" + s.String() + ",shape=" + list(to, "x"), s, graph.Attrs{"shape": graph.L(to...)}, nil, 0}
 	}
 	flat := func(s tensor.Shape, axis int) movement {
-		return movement{"Flatten", params("x="+s.String(), "axis="+list([]int{axis}, "")), s, graph.Attrs{"axis": graph.I(axis)}}
+		return movement{"Flatten", params("x="+s.String(), "axis="+list([]int{axis}, "")), s, graph.Attrs{"axis": graph.I(axis)}, nil, 0}
 	}
 	return []movement{
 		perm(tensor.Shape{2, 9, 7, 3}, 0, 3, 1, 2), // images: NHWC to NCHW
@@ -34,7 +39,7 @@ func movements() []movement {
 		perm(tensor.Shape{5, 1, 16}, 2, 0, 1),
 		perm(tensor.Shape{2, 131, 97, 3}, 0, 3, 1, 2), // large, see flatShapes
 		perm(tensor.Shape{517, 131}, 1, 0),
-		{"Transpose", "x=4x3x5", tensor.Shape{4, 3, 5}, nil},
+		{"Transpose", "x=4x3x5", tensor.Shape{4, 3, 5}, nil, nil, 0},
 		shape("Reshape", tensor.Shape{2, 3, 35}, 6, -1),
 		shape("Reshape", tensor.Shape{4, 1, 9}, 0, 9),
 		shape("Reshape", tensor.Shape{37}, 1, 37, 1),
@@ -76,19 +81,22 @@ func (m movement) cases(d tensor.DType, row int) []*Case {
 		return list
 	}
 	if d == tensor.Bool {
-		s := m.after("LessOrEqual", nil, tensor.F32, normal(1))
-		s.inputs = append(s.inputs, input{name: "other", typ: tensor.Type{DType: tensor.F32, Shape: m.in}, fill: normal(1)})
-		return []*Case{make("moved", effort, s)}
+		return []*Case{make("moved", effort, m.after("Cast", graph.Attrs{"to": graph.S(d.String())}, tensor.F32, integers(0, 1)))}
 	}
 	return []*Case{make("moved", effort, m.after("Cast", graph.Attrs{"to": graph.S(d.String())}, tensor.F32, uniform(1, 100)))}
 }
 
 // after puts the op behind another.
 func (m movement) after(op string, attrs graph.Attrs, d tensor.DType, f fill) *opSubject {
-	return &opSubject{
-		inputs: []input{{name: "data", typ: tensor.Type{DType: d, Shape: m.in}, fill: f}},
-		apply: func(b *graph.Builder, in []graph.Value) []graph.Value {
-			return []graph.Value{b.Op(m.op, m.attrs, b.Op(op, attrs, in...))}
-		},
+	s := &opSubject{apply: func(b *graph.Builder, in []graph.Value) []graph.Value {
+		moved := make([]graph.Value, len(in))
+		for i, x := range in {
+			moved[i] = b.Op(op, attrs, x)
+		}
+		return b.OpN(m.op, m.attrs, max(1, m.outputs), moved...)
+	}}
+	for i, shape := range append([]tensor.Shape{m.in}, m.more...) {
+		s.inputs = append(s.inputs, input{name: fmt.Sprint("data", i), typ: tensor.Type{DType: d, Shape: shape}, fill: f})
 	}
+	return s
 }

@@ -15,14 +15,15 @@ var ownBounds = map[string][]*Bound{
 	"Reciprocal": {quotientBound}, "Sin": {waveBound}, "Cos": {waveBound}, "Erf": {erfBound}, "Pow": {powBound}, "Clip": {exact}, "Identity": {exact},
 	"Equal": {exact}, "Less": {exact}, "LessOrEqual": {exact}, "Greater": {exact}, "GreaterOrEqual": {exact},
 	"And": {exact}, "Or": {exact}, "Xor": {exact}, "Not": {exact}, "IsNaN": {exact}, "IsInf": {exact},
-	"ReduceSum": {dotBound}, "ReduceMean": {dotBound}, "ReduceMax": {exact},
-	"Reshape": {exact}, "Flatten": {exact}, "Transpose": {exact}, "Expand": {exact},
+	"ReduceSum": {dotBound}, "ReduceMean": {dotBound}, "ReduceMax": {exact}, "ReduceMin": {exact}, "ReduceProd": {productBound},
+	"ReduceL1": {dotBound}, "ReduceL2": {dotBound}, "ReduceSumSquare": {dotBound}, "ReduceLogSum": {logSumBound}, "ReduceLogSumExp": {logSumExpBound},
+	"Reshape": {exact}, "Flatten": {exact}, "Transpose": {exact}, "Expand": {exact}, "Squeeze": {exact}, "Unsqueeze": {exact},
+	"Slice": {exact}, "Concat": {exact}, "Split": {exact}, "Pad": {exact},
+	"Gather": {exact}, "GatherElements": {exact}, "ScatterAdd": {dotBound},
 	"MatMul": {dotBound}, "Gemm": {dotBound},
 	"Conv": {dotBound}, "ConvInputGrad": {dotBound}, "ConvWeightGrad": {dotBound},
 	"AveragePool": {dotBound}, "AveragePoolGrad": {dotBound}, "MaxPool": {exact, argmaxBound}, "MaxPoolGrad": {dotBound},
-	"Softmax":             {softmaxBound},
-	"SoftmaxCrossEntropy": {lossBound, lossBound}, "SoftmaxCrossEntropyGrad": {lossGradBound},
-	"SoftmaxCrossEntropyLoss": {lossBound, lossBound}, "NegativeLogLikelihoodLoss": {lossBound}, "MSELoss": {squaredErrorBound},
+	"Softmax": {softmaxBound}, "SoftmaxCrossEntropy": {lossBound, lossBound}, "SoftmaxCrossEntropyGrad": {lossGradBound},
 	"SGD": {stepBound, slotBound}, "Adam": {stepBound, slotBound, slotBound},
 }
 
@@ -37,6 +38,12 @@ func own(op string) func(int) *Bound {
 var terms = map[string]func(c *graph.Call) int{
 	"ReduceSum":  func(c *graph.Call) int { return folded(c) },
 	"ReduceMean": func(c *graph.Call) int { return folded(c) + 1 },
+	"ReduceL1":   func(c *graph.Call) int { return folded(c) },
+	// A square is one more rounding, and a root as many as it may be off.
+	"ReduceSumSquare": func(c *graph.Call) int { return folded(c) + 1 },
+	"ReduceL2":        func(c *graph.Call) int { return folded(c) + 4 },
+	// Every index may be the same.
+	"ScatterAdd": func(c *graph.Call) int { return c.In[1].Shape.Elements() + 1 },
 	"MatMul":     func(c *graph.Call) int { return c.In[0].Shape[len(c.In[0].Shape)-1] },
 	"Gemm": func(c *graph.Call) int {
 		_, _, k, _ := c.GemmDims()

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/clsbench/clsbench/tensor"
 )
@@ -32,10 +33,58 @@ var movementOps = []*Op{
 			}
 			return []tensor.Type{tensor.T(c.In[0].DType, s[:a].Elements(), s[a:].Elements())}, nil
 		},
-		Grad: gradReshape,
-		Decompose: func(b *Builder, c *Call) []Value {
-			return []Value{b.Op("Reshape", Attrs{"shape": L(c.Out[0].Shape...), "allowzero": I(1)}, c.Input(0))}
+		Grad:      gradReshape,
+		Decompose: reshapeOnly,
+	},
+	{
+		Name: "Squeeze", Version: 24,
+		Inputs:  []Param{{Name: "data", Types: Any, Var: "T"}},
+		Outputs: []Param{{Name: "squeezed", Types: Any, Var: "T"}},
+		Attrs:   []AttrSpec{{Name: "axes", Kind: IntList}},
+		Folded:  []string{"axes"},
+		Infer: func(c *Call) ([]tensor.Type, error) {
+			axes, err := c.Axes("axes")
+			if err != nil {
+				return nil, err
+			}
+			s, all := c.In[0].Shape, len(c.Ints("axes")) == 0
+			for _, a := range axes {
+				if s[a] != 1 && !all {
+					return nil, fmt.Errorf("attribute axes: axis %d of %v has %d elements, want 1", a, s, s[a])
+				}
+			}
+			if all {
+				axes = slices.DeleteFunc(axes, func(a int) bool { return s[a] != 1 })
+			}
+			return []tensor.Type{{DType: c.In[0].DType, Shape: reducedShape(s, axes, false)}}, nil
 		},
+		Grad:      gradReshape,
+		Decompose: reshapeOnly,
+	},
+	{
+		// axes count in the output's axes.
+		Name: "Unsqueeze", Version: 24,
+		Inputs:  []Param{{Name: "data", Types: Any, Var: "T"}},
+		Outputs: []Param{{Name: "expanded", Types: Any, Var: "T"}},
+		Attrs:   []AttrSpec{{Name: "axes", Kind: IntList, Required: true}},
+		Folded:  []string{"axes"},
+		Infer: func(c *Call) ([]tensor.Type, error) {
+			rank := len(c.In[0].Shape) + len(c.Ints("axes"))
+			axes, err := foldAxes("axes", c.Ints("axes"), rank)
+			if err != nil {
+				return nil, err
+			}
+			s := tensor.Shape(repeat(1, rank))
+			old := c.In[0].Shape
+			for i := range s {
+				if !slices.Contains(axes, i) {
+					s[i], old = old[0], old[1:]
+				}
+			}
+			return []tensor.Type{{DType: c.In[0].DType, Shape: s}}, nil
+		},
+		Grad:      gradReshape,
+		Decompose: reshapeOnly,
 	},
 	{
 		Name: "Transpose", Version: 24, Core: true,
@@ -121,7 +170,17 @@ func inferReshape(c *Call) ([]tensor.Type, error) {
 }
 
 func gradReshape(b *Builder, c *Call, dy []Value) []Value {
-	return []Value{b.Op("Reshape", Attrs{"shape": L(c.In[0].Shape...), "allowzero": I(1)}, dy[0])}
+	return []Value{b.reshape(dy[0], c.In[0].Shape...)}
+}
+
+// reshapeOnly is the decomposition of what only gives another shape.
+func reshapeOnly(b *Builder, c *Call) []Value {
+	return []Value{b.reshape(c.Input(0), c.Out[0].Shape...)}
+}
+
+// reshape gives x exactly this shape.
+func (b *Builder) reshape(x Value, s ...int) Value {
+	return b.Op("Reshape", Attrs{"shape": L(s...), "allowzero": I(1)}, x)
 }
 
 // Perm reads the perm attribute of a Transpose; reversed axes when absent.

@@ -21,7 +21,9 @@ type Op struct {
 	Inputs  []Param
 	Outputs []Param
 	Attrs   []AttrSpec
-	Folded  []string // attributes that ONNX passes as trailing inputs, in their order
+	Folded  []string // attributes that ONNX passes as inputs, in their order
+	// FoldedAt is before which input they stand; 0: behind all of them.
+	FoldedAt int
 
 	// Infer gives the types of all outputs, optional ones included, and of as
 	// many variadic ones as the node has.
@@ -46,7 +48,6 @@ type Param struct {
 	Types    TypeSet
 	Var      string // parameters of one Var share their element type
 	Optional bool
-	Fixed    bool // an input that no gradient is defined for: labels, weights of classes
 	// Variadic says that the last parameter stands for one or more in a row
 	// (ONNX's variadic): Concat's inputs, Split's outputs.
 	Variadic bool
@@ -155,8 +156,7 @@ type AttrSpec struct {
 // table gathers the rows, a file a family. A function and not a variable: rows
 // refer to the builder, and Go forbids the cycle.
 func table() []*Op {
-	return slices.Concat(elementwiseOps, pointwiseOps, logicOps, reduceOps, movementOps, matmulOps, convOps, poolOps, softmaxOps,
-		lossOps, optimizerOps)
+	return slices.Concat(elementwiseOps, pointwiseOps, logicOps, reduceOps, movementOps, sliceOps, padOps, gatherOps, matmulOps, convOps, poolOps, softmaxOps, optimizerOps)
 }
 
 type opKey struct{ domain, name string }

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/clsbench/clsbench/tensor"
@@ -8,11 +9,11 @@ import (
 
 // reduceOps fold axes away. Empty axes mean all of them.
 var reduceOps = []*Op{
-	reduction("ReduceSum", 13, true, func(b *Builder, c *Call, dy Value) Value {
+	reduction("ReduceSum", 13, Numeric, true, func(b *Builder, c *Call, dy Value) Value {
 		return b.Op("Expand", Attrs{"shape": L(c.In[0].Shape...)}, dy)
 	}, nil),
-	reduction("ReduceMax", 20, true, nil, nil),
-	reduction("ReduceMean", 18, false, func(b *Builder, c *Call, dy Value) Value {
+	reduction("ReduceMax", 20, Numeric|Bools, true, gradExtreme, nil),
+	reduction("ReduceMean", 18, Numeric, false, func(b *Builder, c *Call, dy Value) Value {
 		n := float64(elements(c.In[0])) / float64(elements(c.Out[0]))
 		dy = b.Op("Div", nil, dy, b.Scalar(dy.Type.DType, n))
 		return b.Op("Expand", Attrs{"shape": L(c.In[0].Shape...)}, dy)
@@ -21,16 +22,48 @@ var reduceOps = []*Op{
 		sum := b.Op("ReduceSum", c.Attrs, c.Input(0))
 		return b.Op("Div", nil, sum, b.Scalar(c.In[0].DType, n))
 	}),
+	reduction("ReduceMin", 20, Numeric|Bools, false, gradExtreme, decomposeReduceMin),
+	reduction("ReduceProd", 18, Numeric, false, gradReduceProd, decomposeReduceProd),
+	// Σ|x|
+	reduction("ReduceL1", 18, Numeric, false, func(b *Builder, c *Call, dy Value) Value {
+		return b.Op("Mul", nil, dy, b.Op("Sign", nil, c.Input(0)))
+	}, func(b *Builder, c *Call) Value {
+		return b.Op("ReduceSum", c.Attrs, b.Op("Abs", nil, c.Input(0)))
+	}),
+	// √Σx²; its gradient is 0 at 0, a subgradient there, as in PyTorch.
+	reduction("ReduceL2", 18, Floats, false, func(b *Builder, c *Call, dy Value) Value {
+		x, y := c.Input(0), b.kept(c)
+		zero := b.Scalar(x.Type.DType, 0)
+		return b.Op("Mul", nil, dy, b.Op("Where", nil, b.Op("Equal", nil, y, zero), zero, b.Op("Div", nil, x, y)))
+	}, func(b *Builder, c *Call) Value {
+		return b.Op("Sqrt", nil, b.Op("ReduceSum", c.Attrs, b.Op("Mul", nil, c.Input(0), c.Input(0))))
+	}),
+	// log Σx
+	reduction("ReduceLogSum", 18, Floats, false, func(b *Builder, c *Call, dy Value) Value {
+		sum := b.Op("ReduceSum", Attrs{"axes": L(c.Ints("axes")...)}, c.Input(0))
+		return b.Op("Expand", Attrs{"shape": L(c.In[0].Shape...)}, b.Op("Div", nil, dy, sum))
+	}, func(b *Builder, c *Call) Value {
+		return b.Op("Log", nil, b.Op("ReduceSum", c.Attrs, c.Input(0)))
+	}),
+	// log Σexp(x)
+	reduction("ReduceLogSumExp", 18, Floats, false, func(b *Builder, c *Call, dy Value) Value {
+		return b.Op("Mul", nil, dy, b.Op("Exp", nil, b.Op("Sub", nil, c.Input(0), b.kept(c))))
+	}, decomposeLogSumExp),
+	reduction("ReduceSumSquare", 18, Numeric, false, func(b *Builder, c *Call, dy Value) Value {
+		return b.Op("Mul", nil, dy, b.Op("Mul", nil, c.Input(0), b.Scalar(dy.Type.DType, 2)))
+	}, func(b *Builder, c *Call) Value {
+		return b.Op("ReduceSum", c.Attrs, b.Op("Mul", nil, c.Input(0), c.Input(0)))
+	}),
 }
 
 // reduction is the row of a reduction; grad gets dy with the folded axes kept
 // as 1.
-func reduction(name string, version int, core bool,
+func reduction(name string, version int, types TypeSet, core bool,
 	grad func(*Builder, *Call, Value) Value, decompose func(*Builder, *Call) Value) *Op {
 	op := &Op{
 		Name: name, Version: version, Core: core,
-		Inputs:  []Param{{Name: "data", Types: Numeric, Var: "T"}},
-		Outputs: []Param{{Name: "reduced", Types: Numeric, Var: "T"}},
+		Inputs:  []Param{{Name: "data", Types: types, Var: "T"}},
+		Outputs: []Param{{Name: "reduced", Types: types, Var: "T"}},
 		Attrs:   []AttrSpec{{Name: "axes", Kind: IntList}, {Name: "keepdims", Kind: Int, Default: I(1)}},
 		Folded:  []string{"axes"},
 		Infer: func(c *Call) ([]tensor.Type, error) {
@@ -38,8 +71,8 @@ func reduction(name string, version int, core bool,
 			if err != nil {
 				return nil, err
 			}
-			if name != "ReduceSum" && elements(c.In[0]) == 0 {
-				return nil, fmt.Errorf("input is empty: %s of nothing has no value", name)
+			if name == "ReduceMean" && elements(c.In[0]) == 0 {
+				return nil, errors.New("input is empty: the mean of nothing has no value")
 			}
 			return []tensor.Type{{DType: c.In[0].DType, Shape: reducedShape(c.In[0].Shape, axes, c.Int("keepdims") != 0)}}, nil
 		},
@@ -47,16 +80,67 @@ func reduction(name string, version int, core bool,
 	}
 	if grad != nil {
 		op.Grad = func(b *Builder, c *Call, dy []Value) []Value {
-			axes, err := c.Axes("axes")
-			b.Fail(err)
-			kept := reducedShape(c.In[0].Shape, axes, true)
-			return []Value{grad(b, c, b.Op("Reshape", Attrs{"shape": L(kept...), "allowzero": I(1)}, dy[0]))}
+			return []Value{grad(b, c, b.reshape(dy[0], c.keptShape()...))}
 		}
 	}
 	if decompose != nil {
 		op.Decompose = func(b *Builder, c *Call) []Value { return []Value{decompose(b, c)} }
 	}
 	return op
+}
+
+// keptShape is the shape of a reduction's output with the folded axes as 1.
+func (c *Call) keptShape() tensor.Shape {
+	axes, err := c.Axes("axes")
+	if err != nil {
+		panic("graph: " + err.Error()) // Infer has read them
+	}
+	return reducedShape(c.In[0].Shape, axes, true)
+}
+
+// kept is a reduction's output with the folded axes as 1.
+func (b *Builder) kept(c *Call) Value { return b.reshape(c.Output(0), c.keptShape()...) }
+
+// gradExtreme deals the gradient of a maximum or minimum out to all elements
+// that have it, in equal parts (as PyTorch's amax does).
+func gradExtreme(b *Builder, c *Call, dy Value) Value {
+	d := Attrs{"to": S(dy.Type.DType.String())}
+	has := b.Op("Cast", d, b.Op("Equal", nil, c.Input(0), b.kept(c)))
+	count := b.Op("ReduceSum", Attrs{"axes": L(c.Ints("axes")...)}, has)
+	return b.Op("Mul", nil, has, b.Op("Div", nil, dy, count))
+}
+
+// decomposeReduceMin is the maximum of what is ordered the other way round: -x,
+// and -1-x or greatest-x of integers, where no negation overflows.
+func decomposeReduceMin(b *Builder, c *Call) Value {
+	x := c.Input(0)
+	flip := func(x Value) Value { return b.Op("Neg", nil, x) }
+	if d := x.Type.DType; d == tensor.Bool {
+		to := Attrs{"to": S(tensor.U8.String())}
+		x = b.Op("Cast", to, x)
+		flip = func(x Value) Value { return b.Op("Sub", nil, b.Scalar(tensor.U8, 1), x) }
+	} else if lo, hi := tensor.IntRange(d); d.IsInt() {
+		if lo < 0 {
+			hi = -1
+		}
+		flip = func(x Value) Value { return b.Op("Sub", nil, b.Scalar(d, hi), x) }
+	}
+	y := flip(b.Op("ReduceMax", c.Attrs, flip(x)))
+	if c.In[0].DType == tensor.Bool {
+		y = b.Op("Cast", Attrs{"to": S(tensor.Bool.String())}, y)
+	}
+	return y
+}
+
+// decomposeLogSumExp takes the maximum out, unless it is infinite: m - m is
+// NaN then.
+func decomposeLogSumExp(b *Builder, c *Call) Value {
+	x := c.Input(0)
+	zero := b.Scalar(x.Type.DType, 0)
+	m := b.Op("ReduceMax", Attrs{"axes": L(c.Ints("axes")...)}, x)
+	m = b.Op("Where", nil, b.Op("Equal", nil, b.Op("Sub", nil, m, m), zero), m, zero)
+	sum := b.Op("ReduceSum", c.Attrs, b.Op("Exp", nil, b.Op("Sub", nil, x, m)))
+	return b.Op("Add", nil, b.reshape(m, c.Out[0].Shape...), b.Op("Log", nil, sum))
 }
 
 // Axes reads an axes attribute against input 0: each folded into [0, rank),
@@ -70,6 +154,11 @@ func (c *Call) Axes(attr string) ([]int, error) {
 		}
 		return axes, nil
 	}
+	return foldAxes(attr, axes, rank)
+}
+
+// foldAxes counts axes from the first where they count from behind the last.
+func foldAxes(attr string, axes []int, rank int) ([]int, error) {
 	seen := make([]bool, rank)
 	for i, a := range axes {
 		if a < -rank || a >= rank {

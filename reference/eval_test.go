@@ -42,8 +42,7 @@ func TestSingleElementsAreTheWhole(t *testing.T) {
 				require.Equal(t, x, env[name], "%s changed its input %s", s, name)
 			}
 			whole := env[g.Fetches[0]].Data
-			var at []int
-			var want []float64
+			at, want := []int{}, []float64{}
 			for i := len(whole) - 1; i >= 0; i -= 2 {
 				at, want = append(at, i), append(want, whole[i])
 			}

@@ -34,14 +34,85 @@ func ReduceMean(x *Array, axes []int, shape tensor.Shape) Formula {
 }
 
 // ReduceMax is Y[i] = max_j X[i,j] over the folded elements, NaN if one of
-// them is; see ReduceSum.
-func ReduceMax(x *Array, axes []int, shape tensor.Shape) Formula {
+// them is; see ReduceSum. The maximum of nothing is the least number.
+func ReduceMax(least float64) func(x *Array, axes []int, shape tensor.Shape) Formula {
+	return extreme(least, func(a, b float64) float64 { return max(a, b) }) // the builtin, which keeps NaN
+}
+
+// ReduceMin is Y[i] = min_j X[i,j]; see ReduceMax.
+func ReduceMin(greatest float64) func(x *Array, axes []int, shape tensor.Shape) Formula {
+	return extreme(greatest, func(a, b float64) float64 { return min(a, b) })
+}
+
+func extreme(start float64, better func(a, b float64) float64) func(x *Array, axes []int, shape tensor.Shape) Formula {
+	return func(x *Array, axes []int, shape tensor.Shape) Formula {
+		kept, folded := split(x.Shape, axes)
+		return Formula{shape, func(_ *Acc, i int) float64 {
+			m := start
+			for _, j := range folded {
+				m = better(m, x.Data[kept[i]+j])
+			}
+			return m
+		}}
+	}
+}
+
+// ReduceProd is Y[i] = Π_j X[i,j]; see ReduceSum. The product of nothing is 1.
+func ReduceProd(x *Array, axes []int, shape tensor.Shape) Formula {
 	kept, folded := split(x.Shape, axes)
 	return Formula{shape, func(_ *Acc, i int) float64 {
-		m := math.Inf(-1)
+		p := 1.0
 		for _, j := range folded {
-			m = max(m, x.Data[kept[i]+j]) // the builtin, which keeps NaN
+			p *= x.Data[kept[i]+j]
 		}
-		return m
+		return p
 	}}
+}
+
+// ReduceL1 is Y[i] = Σ_j |X[i,j]|; see ReduceSum.
+func ReduceL1(x *Array, axes []int, shape tensor.Shape) Formula {
+	return ReduceSum(apply(x, math.Abs), axes, shape)
+}
+
+// ReduceSumSquare is Y[i] = Σ_j X[i,j]²; see ReduceSum.
+func ReduceSumSquare(x *Array, axes []int, shape tensor.Shape) Formula {
+	return ReduceSum(apply(x, func(v float64) float64 { return v * v }), axes, shape)
+}
+
+// ReduceL2 is Y[i] = √Σ_j X[i,j]²; see ReduceSum.
+func ReduceL2(x *Array, axes []int, shape tensor.Shape) Formula {
+	return then(ReduceSumSquare(x, axes, shape), math.Sqrt)
+}
+
+// ReduceLogSum is Y[i] = log Σ_j X[i,j]; see ReduceSum.
+func ReduceLogSum(x *Array, axes []int, shape tensor.Shape) Formula {
+	return then(ReduceSum(x, axes, shape), math.Log)
+}
+
+// ReduceLogSumExp is
+//
+//	Y[i] = log Σ_j exp(X[i,j]) = m + log Σ_j exp(X[i,j] − m), m = max_j X[i,j]
+//
+// without the overflow (Blanchard, Higham and Higham, "Accurately computing
+// the log-sum-exp and softmax functions", 2021). Where m is infinite it is not
+// taken out; see ReduceSum.
+func ReduceLogSumExp(x *Array, axes []int, shape tensor.Shape) Formula {
+	kept, folded := split(x.Shape, axes)
+	largest := ReduceMax(math.Inf(-1))(x, axes, shape)
+	return Formula{shape, func(acc *Acc, i int) float64 {
+		m := largest.At(acc, i)
+		if math.IsInf(m, 0) {
+			m = 0
+		}
+		s := acc.New()
+		for _, j := range folded {
+			s = s.Plus(math.Exp(x.Data[kept[i]+j] - m))
+		}
+		return m + math.Log(s.Value())
+	}}
+}
+
+// then is f of every element.
+func then(y Formula, f func(float64) float64) Formula {
+	return Formula{y.Shape, func(acc *Acc, i int) float64 { return f(y.At(acc, i)) }}
 }

@@ -1,6 +1,8 @@
 package reference
 
 import (
+	"math"
+
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/tensor"
 )
@@ -74,15 +76,59 @@ var table = map[string]Func{
 
 	"ReduceSum":  reduction(ReduceSum),
 	"ReduceMean": reduction(ReduceMean),
-	"ReduceMax":  reduction(ReduceMax),
+	"ReduceMax": extremum(func(d tensor.DType) folder {
+		least, _ := span(d)
+		return ReduceMax(least)
+	}),
+	"ReduceMin": extremum(func(d tensor.DType) folder {
+		_, greatest := span(d)
+		return ReduceMin(greatest)
+	}),
+	"ReduceProd":      reduction(ReduceProd),
+	"ReduceL1":        reduction(ReduceL1),
+	"ReduceL2":        reduction(ReduceL2),
+	"ReduceLogSum":    reduction(ReduceLogSum),
+	"ReduceLogSumExp": reduction(ReduceLogSumExp),
+	"ReduceSumSquare": reduction(ReduceSumSquare),
 
-	"Reshape": one(func(c *graph.Call, in []*Array) *Array { return Reshape(in[0], c.Out[0].Shape) }),
-	"Flatten": one(func(c *graph.Call, in []*Array) *Array { return Reshape(in[0], c.Out[0].Shape) }),
-	"Expand":  one(func(c *graph.Call, in []*Array) *Array { return Expand(in[0], c.Out[0].Shape) }),
+	"Reshape":   one(func(c *graph.Call, in []*Array) *Array { return Reshape(in[0], c.Out[0].Shape) }),
+	"Flatten":   one(func(c *graph.Call, in []*Array) *Array { return Reshape(in[0], c.Out[0].Shape) }),
+	"Squeeze":   one(func(c *graph.Call, in []*Array) *Array { return Reshape(in[0], c.Out[0].Shape) }),
+	"Unsqueeze": one(func(c *graph.Call, in []*Array) *Array { return Reshape(in[0], c.Out[0].Shape) }),
+	"Expand":    one(func(c *graph.Call, in []*Array) *Array { return Expand(in[0], c.Out[0].Shape) }),
 	"Transpose": outputs(func(_ *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
 		perm, err := c.Perm()
 		return []*Array{Transpose(in[0], perm)}, err
 	}),
+
+	"Slice": outputs(func(_ *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
+		ranges, err := c.SliceRanges()
+		if err != nil {
+			return nil, err
+		}
+		return []*Array{Slice(in[0], ranges)}, nil
+	}),
+	"Concat": along(func(_ *Acc, in []*Array, axis int) (*Array, error) { return Concat(in, axis), nil }),
+	"Split": outputs(func(_ *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
+		axis, sizes, err := c.SplitSizes()
+		if err != nil {
+			return nil, err
+		}
+		return Split(in[0], axis, sizes), nil
+	}),
+	"Pad": outputs(func(_ *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
+		begin, end, err := c.PadWidths()
+		if err != nil {
+			return nil, err
+		}
+		return []*Array{Pad(in[0], begin, end, c.Str("mode"), c.Float("value"))}, nil
+	}),
+
+	"Gather": along(func(_ *Acc, in []*Array, axis int) (*Array, error) { return Gather(in[0], in[1], axis) }),
+	"ScatterAdd": along(func(acc *Acc, in []*Array, axis int) (*Array, error) {
+		return ScatterAdd(acc, in[0], in[1], in[2], axis)
+	}),
+	"GatherElements": along(func(_ *Acc, in []*Array, axis int) (*Array, error) { return GatherElements(in[0], in[1], axis) }),
 
 	"MatMul": formula(func(c *graph.Call, in []*Array) (Formula, error) {
 		return MatMul(in[0], in[1]), nil
@@ -123,23 +169,12 @@ var table = map[string]Func{
 		return []*Array{Softmax(acc, in[0], axis)}, nil
 	}),
 	"SoftmaxCrossEntropy": outputs(func(acc *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
-		loss, lse, err := SoftmaxCrossEntropy(acc, in[0], in[1], in[2], LossParamsOf(c, 1))
+		loss, lse, err := SoftmaxCrossEntropy(acc, in[0], in[1], c.Str("reduction"))
 		return []*Array{loss, lse}, err
 	}),
-	"SoftmaxCrossEntropyGrad": outputs(func(acc *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
-		d, err := SoftmaxCrossEntropyGrad(acc, in[0], in[1], in[2], in[3], in[4], LossParamsOf(c, 2))
+	"SoftmaxCrossEntropyGrad": outputs(func(_ *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
+		d, err := SoftmaxCrossEntropyGrad(in[0], in[1], in[2], in[3], c.Str("reduction"))
 		return []*Array{d}, err
-	}),
-	"SoftmaxCrossEntropyLoss": outputs(func(acc *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
-		loss, logProb, err := SoftmaxCrossEntropyLoss(acc, in[0], in[1], in[2], LossParamsOf(c, 1))
-		return []*Array{loss, logProb}, err
-	}),
-	"NegativeLogLikelihoodLoss": outputs(func(acc *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
-		loss, err := NegativeLogLikelihoodLoss(acc, in[0], in[1], in[2], LossParamsOf(c, 1))
-		return []*Array{loss}, err
-	}),
-	"MSELoss": outputs(func(acc *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
-		return []*Array{MSELoss(acc, in[0], in[1], c.Str("reduction"))}, nil
 	}),
 
 	"SGD": outputs(func(_ *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
@@ -156,20 +191,6 @@ var table = map[string]Func{
 		})
 		return []*Array{p, m, v}, nil
 	}),
-}
-
-// LossParamsOf are the attributes of a loss over classes whose labels are input
-// number labels.
-func LossParamsOf(c *graph.Call, labels int) LossParams {
-	h := LossParams{Reduction: c.Str("reduction"), Soft: c.In[labels].DType.IsFloat()}
-	if c.Op.Domain == graph.Own { // ONNX's have no smoothing
-		h.Smoothing = c.Float("label_smoothing")
-	}
-	if label, ok := c.IgnoreIndex(); ok {
-		ignored := float64(label)
-		h.Ignore = &ignored
-	}
-	return h
 }
 
 // The adapters below turn functions of the usual signatures into rows.
@@ -213,7 +234,7 @@ func formula(f func(*graph.Call, []*Array) (Formula, error)) Func {
 	}
 }
 
-func reduction(f func(x *Array, axes []int, shape tensor.Shape) Formula) Func {
+func reduction(f folder) Func {
 	return formula(func(c *graph.Call, in []*Array) (Formula, error) {
 		axes, err := c.Axes("axes")
 		if err != nil {
@@ -221,6 +242,43 @@ func reduction(f func(x *Array, axes []int, shape tensor.Shape) Formula) Func {
 		}
 		return f(in[0], axes, c.Out[0].Shape), nil
 	})
+}
+
+// along is for ops with one axis, of their first input.
+func along(f func(acc *Acc, in []*Array, axis int) (*Array, error)) Func {
+	return outputs(func(acc *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
+		axis, err := c.Axis("axis")
+		if err != nil {
+			return nil, err
+		}
+		y, err := f(acc, in, axis)
+		return []*Array{y}, err
+	})
+}
+
+// folder is a reduction as a formula.
+type folder = func(x *Array, axes []int, shape tensor.Shape) Formula
+
+// extremum is a reduction whose value of nothing depends on the element type.
+func extremum(f func(d tensor.DType) folder) Func {
+	return formula(func(c *graph.Call, in []*Array) (Formula, error) {
+		axes, err := c.Axes("axes")
+		if err != nil {
+			return Formula{}, err
+		}
+		return f(c.In[0].DType)(in[0], axes, c.Out[0].Shape), nil
+	})
+}
+
+// span is the least and the greatest value of an element type.
+func span(d tensor.DType) (least, greatest float64) {
+	switch {
+	case d == tensor.Bool:
+		return 0, 1
+	case d.IsFloat():
+		return math.Inf(-1), math.Inf(1)
+	}
+	return tensor.IntRange(d)
 }
 
 func convolution(f func([]*Array, *graph.Window, int) (Formula, error)) Func {

@@ -31,9 +31,12 @@ func movementRows() []row {
 	return []row{
 		{"Reshape", []implementation{view}},
 		{"Flatten", []implementation{view}},
+		{"Squeeze", []implementation{view}},
+		{"Unsqueeze", []implementation{view}},
 		{"Identity", []implementation{view}},
 		{"Transpose", []implementation{view, transpose, gather}},
 		{"Expand", []implementation{view, gather}},
+		{"Slice", []implementation{gather}},
 	}
 }
 
@@ -124,35 +127,50 @@ func buildTranspose(b *builder, p *part) error {
 // buildGather copies with strides, whatever the type.
 func buildGather(b *builder, p *part) error {
 	c := p.head()
-	strides := tensor.BroadcastStrides(c.In[0].Shape, c.Out[0].Shape)
-	if c.Op.Name == "Transpose" {
-		perm, err := c.Perm()
-		if err != nil {
-			return err
-		}
-		own := c.In[0].Shape.Strides()
-		for i, axis := range perm {
-			strides[i] = own[axis]
-		}
+	first, strides, err := stridesOf(c)
+	if err != nil {
+		return err
 	}
 	in, out := b.in(c, 0), b.out(c, 0)
 	var r ranger
 	switch c.In[0].DType.Size() {
 	case 1:
-		r = gatherLoop[uint8](c.Out[0].Shape, strides, in, out)
+		r = gatherLoop[uint8](c.Out[0].Shape, first, strides, in, out)
 	case 2:
-		r = gatherLoop[uint16](c.Out[0].Shape, strides, in, out)
+		r = gatherLoop[uint16](c.Out[0].Shape, first, strides, in, out)
 	case 4:
-		r = gatherLoop[uint32](c.Out[0].Shape, strides, in, out)
+		r = gatherLoop[uint32](c.Out[0].Shape, first, strides, in, out)
 	default:
-		r = gatherLoop[int64](c.Out[0].Shape, strides, in, out)
+		r = gatherLoop[int64](c.Out[0].Shape, first, strides, in, out)
 	}
 	n := out.elements()
 	p.phases = []phase{{task: shareChain([]ranger{r}, n), serial: n < serialElements}}
 	return nil
 }
 
-func gatherLoop[T tensor.Element](shape tensor.Shape, strides []int, in, out *value) ranger {
+// stridesOf is where in the input the output's first element lies, and how far
+// apart there its neighbours along each axis are.
+func stridesOf(c *graph.Call) (first int, strides []int, err error) {
+	own := c.In[0].Shape.Strides()
+	switch c.Op.Name {
+	case "Transpose":
+		perm, err := c.Perm()
+		for _, axis := range perm {
+			strides = append(strides, own[axis])
+		}
+		return 0, strides, err
+	case "Slice":
+		ranges, err := c.SliceRanges()
+		for axis, r := range ranges {
+			first += r.Start * own[axis]
+			strides = append(strides, r.Step*own[axis])
+		}
+		return first, strides, err
+	}
+	return 0, tensor.BroadcastStrides(c.In[0].Shape, c.Out[0].Shape), nil
+}
+
+func gatherLoop[T tensor.Element](shape tensor.Shape, first int, strides []int, in, out *value) ranger {
 	if len(shape) == 0 {
 		shape, strides = tensor.Shape{1}, []int{0}
 	}
@@ -163,7 +181,7 @@ func gatherLoop[T tensor.Element](shape tensor.Shape, strides []int, in, out *va
 		x, y := view[T](in), view[T](out)
 		for lo < hi {
 			row, col := lo/inner, lo%inner
-			from := col * step
+			from := first + col*step
 			for axis := len(outer) - 1; axis >= 0; axis-- {
 				from += row % outer[axis] * steps[axis]
 				row /= outer[axis]

@@ -25,7 +25,13 @@ func reduceRows() []row {
 	return []row{
 		{"ReduceSum", []implementation{vectors, scalar(wide)}},
 		{"ReduceMean", []implementation{vectors, scalar(wideFloat)}},
-		{"ReduceMax", []implementation{scalar(wide)}},
+		{"ReduceMax", []implementation{scalar(wide | graph.Bools)}},
+		{"ReduceMin", []implementation{scalar(wide | graph.Bools)}},
+		{"ReduceProd", []implementation{scalar(wide)}},
+		{"ReduceL1", []implementation{scalar(wide)}},
+		{"ReduceL2", []implementation{scalar(wideFloat)}},
+		{"ReduceLogSum", []implementation{scalar(wideFloat)}},
+		{"ReduceSumSquare", []implementation{scalar(wide)}},
 	}
 }
 
@@ -155,36 +161,61 @@ func buildReduce(b *builder, p *part) error {
 	var task pool.Task
 	switch c.In[0].DType {
 	case tensor.F32:
-		task = foldLoop(f, in, out, foldingOf(c, float32(math.Inf(-1))))
+		task = foldLoop(f, in, out, foldingOf(c, float32(math.Inf(-1)), float32(math.Inf(1))))
 	case tensor.F64:
-		task = foldLoop(f, in, out, foldingOf(c, math.Inf(-1)))
+		task = foldLoop(f, in, out, foldingOf(c, math.Inf(-1), math.Inf(1)))
 	case tensor.S8:
-		task = foldLoop(f, in, out, foldingOf[int8](c, math.MinInt8))
+		task = foldLoop(f, in, out, foldingOf[int8](c, math.MinInt8, math.MaxInt8))
 	case tensor.U8:
-		task = foldLoop(f, in, out, foldingOf[uint8](c, 0))
+		task = foldLoop(f, in, out, foldingOf[uint8](c, 0, math.MaxUint8))
+	case tensor.Bool:
+		task = foldLoop(f, in, out, foldingOf[uint8](c, 0, 1))
 	case tensor.S32:
-		task = foldLoop(f, in, out, foldingOf[int32](c, math.MinInt32))
+		task = foldLoop(f, in, out, foldingOf[int32](c, math.MinInt32, math.MaxInt32))
 	case tensor.U32:
-		task = foldLoop(f, in, out, foldingOf[uint32](c, 0))
+		task = foldLoop(f, in, out, foldingOf[uint32](c, 0, math.MaxUint32))
 	case tensor.S64:
-		task = foldLoop(f, in, out, foldingOf[int64](c, math.MinInt64))
+		task = foldLoop(f, in, out, foldingOf[int64](c, math.MinInt64, math.MaxInt64))
 	}
 	p.phases = []phase{{task: task, serial: in.elements() < serialElements/4}}
 	return nil
 }
 
-// folding is a reduction's first value, its step and what is done in the end.
+// folding is a reduction's first value, its step and what is done in the end,
+// if anything.
 type folding[T number] struct {
 	start T
-	step  func(a, b T) T
-	mean  bool
+	step  func(so, x T) T
+	end   func(T) T
 }
 
-func foldingOf[T number](c *graph.Call, least T) folding[T] {
-	if c.Op.Name == "ReduceMax" {
-		return folding[T]{least, func(a, b T) T { return max(a, b) }, false} // the builtin keeps NaN
+// foldingOf: least and greatest bound the type.
+func foldingOf[T number](c *graph.Call, least, greatest T) folding[T] {
+	switch c.Op.Name {
+	case "ReduceMax":
+		return folding[T]{start: least, step: func(so, x T) T { return max(so, x) }} // the builtin keeps NaN
+	case "ReduceMin":
+		return folding[T]{start: greatest, step: func(so, x T) T { return min(so, x) }}
+	case "ReduceProd":
+		return folding[T]{start: 1, step: func(so, x T) T { return so * x }}
+	case "ReduceL1":
+		return folding[T]{step: func(so, x T) T {
+			if x < 0 {
+				return so - x
+			}
+			return so + x
+		}}
+	case "ReduceL2":
+		return folding[T]{step: func(so, x T) T { return so + x*x }, end: func(s T) T { return T(math.Sqrt(float64(s))) }}
+	case "ReduceSumSquare":
+		return folding[T]{step: func(so, x T) T { return so + x*x }}
+	case "ReduceLogSum":
+		return folding[T]{step: func(so, x T) T { return so + x }, end: func(s T) T { return T(math.Log(float64(s))) }}
+	case "ReduceMean":
+		n := T(c.In[0].Shape.Elements() / c.Out[0].Shape.Elements())
+		return folding[T]{step: func(so, x T) T { return so + x }, end: func(s T) T { return s / n }}
 	}
-	return folding[T]{0, func(a, b T) T { return a + b }, c.Op.Name == "ReduceMean"}
+	return folding[T]{step: func(so, x T) T { return so + x }}
 }
 
 func foldLoop[T number](f *fold, in, out *value, how folding[T]) pool.Task {
@@ -204,8 +235,8 @@ func foldLoop[T number](f *fold, in, out *value, how folding[T]) pool.Task {
 					s = how.step(s, x[at+j*step])
 				}
 			}
-			if how.mean {
-				s /= T(f.count)
+			if how.end != nil {
+				s = how.end(s)
 			}
 			y[o] = s
 		}

@@ -294,54 +294,6 @@ func (a *attrProto) value(n *nodeProto) (graph.Attr, error) {
 	return graph.Attr{}, fmt.Errorf("ONNX attribute type %d is not one that programs have", a.kind)
 }
 
-// fold turns the inputs that follow the op's own into attributes.
-func (r *reader) fold(op *graph.Op, n *graph.Node) error {
-	if len(op.Folded) == 0 || len(n.Inputs) <= len(op.Inputs) {
-		return nil
-	}
-	extra := n.Inputs[len(op.Inputs):]
-	if len(extra) > len(op.Folded) {
-		return fmt.Errorf("%d inputs, the op takes %d", len(n.Inputs), len(op.Inputs)+len(op.Folded))
-	}
-	n.Inputs = n.Inputs[:len(op.Inputs)]
-	for len(n.Inputs) > 0 && n.Inputs[len(n.Inputs)-1] == "" {
-		n.Inputs = n.Inputs[:len(n.Inputs)-1]
-	}
-	for i, name := range extra {
-		if name == "" {
-			continue
-		}
-		attr := op.Folded[i]
-		if _, dup := n.Attrs[attr]; dup {
-			return fmt.Errorf("%s is both an attribute and input %q", attr, name)
-		}
-		x, err := r.known(name)
-		if err != nil {
-			return fmt.Errorf("input %s: %w", attr, err)
-		}
-		if !graph.Indices.Has(x.DType) || len(x.Shape) > 1 {
-			return fmt.Errorf("input %q (%s) is %v, want a list of s64", name, attr, x.Type)
-		}
-		if n.Attrs == nil {
-			n.Attrs = graph.Attrs{}
-		}
-		n.Attrs[attr] = graph.L(integers(x)...)
-		r.folded[name] = true
-	}
-	return nil
-}
-
-func integers(x *tensor.Tensor) []int64 {
-	if x.DType == tensor.S64 {
-		return tensor.View[int64](x.Data)
-	}
-	var out []int64
-	for _, v := range tensor.View[int32](x.Data) {
-		out = append(out, int64(v))
-	}
-	return out
-}
-
 // constantNode folds a Constant into the program's constants.
 func (r *reader) constantNode(n *nodeProto) error {
 	if len(n.attrs) != 1 || len(n.outputs) != 1 || n.outputs[0] == "" {

@@ -140,7 +140,7 @@ func (w *writer) graph(b []byte) []byte {
 }
 
 func (w *writer) node(b []byte, c *graph.Call) []byte {
-	for _, in := range slices.Concat(c.Inputs, w.fold(c)) {
+	for _, in := range w.inputs(c) {
 		b = w.str(b, nodeInput, in)
 	}
 	for _, out := range c.Outputs {
@@ -158,28 +158,6 @@ func (w *writer) node(b []byte, c *graph.Call) []byte {
 	}
 	b = w.str(b, nodeDomain, c.Domain)
 	return w.entry(b, nodeMetadata, keyVersion, strconv.Itoa(c.Op.Version))
-}
-
-// fold makes initialisers of the folded attributes that c has and returns
-// their names as trailing inputs, "" for what is left out in between.
-func (w *writer) fold(c *graph.Call) []string {
-	var names []string
-	for i, attr := range c.Op.Folded {
-		a, ok := c.Attrs[attr]
-		if !ok {
-			continue
-		}
-		for len(c.Inputs)+len(names) < len(c.Op.Inputs)+i {
-			names = append(names, "")
-		}
-		name := w.fresh(c.Name + "." + attr)
-		t := tensor.New(tensor.S64, len(a.Ints))
-		copy(tensor.View[int64](t.Data), a.Ints)
-		w.folded = append(w.folded, graph.Const{Name: name, Tensor: t})
-		w.g.Types[name] = t.Type
-		names = append(names, name)
-	}
-	return names
 }
 
 // fresh is name or a variation that no value has.

@@ -97,7 +97,7 @@ func TestDecompositionsAreAcyclic(t *testing.T) {
 			}
 			sub, results, err := pass.Expansion(c)
 			require.NoError(t, err, s)
-			require.Len(t, results, len(c.Op.Outputs), s)
+			require.Len(t, results, len(c.Out), s)
 			for i, r := range results {
 				require.True(t, r.Type.Equal(c.Out[i]), "%s: output %d decomposes into %v, want %v", s, i, r.Type, c.Out[i])
 			}
@@ -145,8 +145,6 @@ func TestDecompositionsKeepSpecials(t *testing.T) {
 		{"Softmax", []*tensor.Tensor{row(1e300, -1e300, 1e300)}},
 		{"SoftmaxCrossEntropy", []*tensor.Tensor{row(1, -inf, 2), tensor.Of(tensor.S64, tensor.Shape{1}, 2)}},
 		{"SoftmaxCrossEntropy", []*tensor.Tensor{row(1, -inf, 2), tensor.Of(tensor.S64, tensor.Shape{1}, 1)}},
-		{"SoftmaxCrossEntropy", []*tensor.Tensor{row(1, -inf, 2), row(0.25, 0, 0.75)}},
-		{"NegativeLogLikelihoodLoss", []*tensor.Tensor{row(-1, -inf, -2), tensor.Of(tensor.S64, tensor.Shape{1}, 2)}},
 	} {
 		b := graph.NewBuilder(c.op)
 		feeds := map[string]*tensor.Tensor{}

@@ -9,8 +9,7 @@ import (
 
 // All lists the samples, at least one for each row of the op table.
 func All() []Sample {
-	return slices.Concat(elementwise(), pointwise(), logic(), reductions(), movements(), products(), convolutions(), pools(), softmaxes(),
-		losses(), optimizers())
+	return slices.Concat(elementwise(), pointwise(), logic(), reductions(), movements(), cuts(), gathers(), products(), convolutions(), pools(), losses(), optimizers())
 }
 
 func in(k Kind, extents ...int) Input { return Input{Shape: extents, Kind: k} }
@@ -43,17 +42,22 @@ func elementwise() (list []Sample) {
 }
 
 func reductions() (list []Sample) {
-	for _, op := range []string{"ReduceSum", "ReduceMean", "ReduceMax"} {
+	for _, op := range []string{"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2",
+		"ReduceLogSum", "ReduceLogSumExp", "ReduceSumSquare"} {
+		kind := Distinct
+		if op == "ReduceLogSum" {
+			kind = Positive
+		}
 		for _, a := range []graph.Attrs{
 			nil,
 			{"keepdims": graph.I(0)},
 			{"axes": graph.L(1)},
 			{"axes": graph.L(-1, 0), "keepdims": graph.I(0)},
 		} {
-			list = append(list, Sample{op, a, []Input{in(Distinct, 2, 3, 4)}})
+			list = append(list, Sample{op, a, []Input{in(kind, 2, 3, 4)}})
 		}
 	}
-	return list
+	return append(list, Sample{"ReduceProd", graph.Attrs{"axes": graph.L(1)}, []Input{in(Signed, 2, 13)}})
 }
 
 func movements() []Sample {
@@ -151,12 +155,23 @@ func pools() (list []Sample) {
 	return list
 }
 
-func softmaxes() []Sample {
-	return []Sample{
+func losses() []Sample {
+	list := []Sample{
 		{"Softmax", nil, []Input{in(Signed, 3, 5)}},
 		{"Softmax", graph.Attrs{"axis": graph.I(1)}, []Input{in(Signed, 2, 3, 4)}},
 		{"Softmax", graph.Attrs{"axis": graph.I(0)}, []Input{in(Signed, 3)}},
 	}
+	for _, r := range []string{"mean", "sum", "none"} {
+		a := graph.Attrs{"reduction": graph.S(r)}
+		dloss := in(Signed)
+		if r == "none" {
+			dloss = in(Signed, 4)
+		}
+		list = append(list,
+			Sample{"SoftmaxCrossEntropy", a, []Input{in(Signed, 4, 5), index(5, 4)}},
+			Sample{"SoftmaxCrossEntropyGrad", a, []Input{dloss, in(Signed, 4, 5), index(5, 4), in(Positive, 4)}})
+	}
+	return list
 }
 
 func optimizers() (list []Sample) {
