@@ -56,7 +56,7 @@ var (
 		expect: expectSoftmax,
 	}
 	softmaxGradBound = &Bound{
-		Name: "softmax gradient", Formula: "u(12 + 2·range + 2√N)·B, B = y(|dy| + Σ y|dy|)", Source: "B is what the difference cancels from", Proposal: true,
+		Name: "softmax gradient", Formula: "u(12 + 2·range + 2√N)·B + least normal·(1 + |dy| + Σ y|dy|), B = y(|dy| + Σ y|dy|)", Source: "B is what the difference cancels from; a y that is flushed to zero takes |dy| + Σ y|dy| times itself along", Proposal: true,
 		expect: expectSoftmaxGrad,
 	}
 	lossBound = &Bound{

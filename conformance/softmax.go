@@ -64,7 +64,7 @@ func expectSoftmaxGrad(s *site) (*expectation, error) {
 		}
 		k := 12 + 2*(hi-lo) + 2*math.Sqrt(float64(len(at)))
 		for _, i := range at {
-			limit[i] = s.u()*k*soft.Data[i]*(math.Abs(dy.Data[i])+twin) + minNormal(s.dtype())
+			limit[i] = s.u()*k*soft.Data[i]*(math.Abs(dy.Data[i])+twin) + minNormal(s.dtype())*(1+math.Abs(dy.Data[i])+twin)
 		}
 	})
 	return &expectation{want: s.want.Data, limit: limit}, nil
