@@ -59,14 +59,6 @@ var (
 		Name: "softmax gradient", Formula: "u(12 + 2·range + 2√N)·B + least normal·(1 + |dy| + Σ y|dy|), B = y(|dy| + Σ y|dy|)", Source: "B is what the difference cancels from; a y that is flushed to zero takes |dy| + Σ y|dy| times itself along", Proposal: true,
 		expect: expectSoftmaxGrad,
 	}
-	lossBound = &Bound{
-		Name: "cross-entropy", Formula: "u(4(|lse| + |x_t|) + 4 + √C); reduced, the rows' bounds reduced + √N·u·Σ|loss|", Source: "the difference cancels from both; the logarithm of a sum of C terms from 1 on is off by the sum's relative error, however small it is", Proposal: true,
-		expect: expectLoss,
-	}
-	lossGradBound = &Bound{
-		Name: "cross-entropy gradient", Formula: "u|dloss|(p(8 + 2|x − lse|) + 4|p − hot|) + least normal", Source: "exp as above, then two roundings", Proposal: true,
-		expect: expectLossGrad,
-	}
 	slotBound = &Bound{
 		Name: "optimizer slot", Formula: "8uB", Source: "five roundings of positive terms", Proposal: true,
 		expect: expectSlot,
@@ -87,9 +79,10 @@ var (
 
 // Bounds lists the table.
 func Bounds() []*Bound {
-	return []*Bound{exact, quotientBound, sqrtBound, expBound, sigmoidBound, logBound, tanhBound, dotBound,
-		softmaxBound, softmaxGradBound, lossBound, lossGradBound, slotBound, stepBound, argmaxBound, productBound, logSumBound, logSumExpBound, programRule,
-		waveBound, erfBound, powBound}
+	return append([]*Bound{exact, quotientBound, sqrtBound, expBound, sigmoidBound, logBound, tanhBound, dotBound,
+		softmaxBound, softmaxGradBound, slotBound, stepBound, argmaxBound, productBound, logSumBound, logSumExpBound, programRule,
+		waveBound, erfBound, powBound},
+		lossBounds...)
 }
 
 // BoundsDigest names the state of the table, for reports.

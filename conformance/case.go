@@ -192,7 +192,9 @@ type family func() []*Case
 // gets a line here.
 var families = []family{
 	elementwiseCases, pointwiseCases, logicCases, castCases, movementCases, sliceCases, gatherCases, reduceCases, foldCases, matmulCases, convCases, poolCases,
-	softmaxCases, optimizerCases, fusedCases, networkCases, randomCases,
+	softmaxCases,
+	lossCases, optimizerCases,
+	fusedCases, networkCases, randomCases,
 }
 
 // Cases lists every case of the suites that are made of programs, gradient

@@ -50,15 +50,18 @@ func cotangent(i int) string { return fmt.Sprintf("cotangent%d", i) }
 func (s *gradientSubject) write() (*graph.Builder, graph.Value, []graph.Value, error) {
 	b := graph.NewBuilder("gradient")
 	in := make([]graph.Value, len(s.op.inputs))
-	var wrt []graph.Value
 	for i, x := range s.op.inputs {
 		in[i] = b.Feed(x.name, x.typ)
-		if x.typ.DType.IsFloat() {
-			wrt = append(wrt, in[i])
+	}
+	results := s.op.apply(b, in)
+	var wrt []graph.Value
+	for _, v := range in {
+		if differentiates(b, v) {
+			wrt = append(wrt, v)
 		}
 	}
 	var outputs []graph.Value
-	for i, y := range s.op.apply(b, in) {
+	for i, y := range results {
 		if y.Type.DType.IsFloat() && (i == 0 || differentiable(b, y)) {
 			outputs = append(outputs, y)
 		}
@@ -66,6 +69,18 @@ func (s *gradientSubject) write() (*graph.Builder, graph.Value, []graph.Value, e
 	loss := weighted(b, outputs)
 	grads, err := autodiff.Gradients(b, loss, wrt)
 	return b, loss, grads, err
+}
+
+// differentiates tells whether there is a derivative by an input.
+func differentiates(b *graph.Builder, v graph.Value) bool {
+	for _, c := range b.Calls() {
+		for i, in := range c.Inputs {
+			if in == v.Name && c.Op.In(i).Fixed {
+				return false
+			}
+		}
+	}
+	return v.Type.DType.IsFloat()
 }
 
 // weighted is a random weighting of outputs as a scalar. It is scaled once
@@ -178,7 +193,7 @@ func (c *Case) GradientError(seed uint64) (float64, error) {
 		along := map[string][]float64{}
 		slope, twin, j := 0.0, 0.0, 0
 		for _, in := range s.op.inputs {
-			if !in.typ.DType.IsFloat() {
+			if !differentiates(b, graph.Value{Name: in.name, Type: in.typ}) {
 				continue
 			}
 			v := normal(1)(d.rng(fmt.Sprintf("direction %d of %s", k, in.name)), in.typ)

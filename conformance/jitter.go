@@ -25,7 +25,8 @@ import (
 var jitters = map[string]float64{
 	"Add": 0, "Sub": 0, "Mul": 0, "Div": 0.5, "Sqrt": 0.5,
 	"Exp": 1.5, "Log": 1.5, "Tanh": 2, "Sigmoid": 2,
-	"Softmax": 1.5, "SoftmaxCrossEntropy": 1.5, "SoftmaxCrossEntropyGrad": 1.5,
+	"Softmax": 1.5, "SoftmaxCrossEntropy": 1.5, "SoftmaxCrossEntropyGrad": 1.5, "SoftmaxCrossEntropyLoss": 1.5,
+	"NegativeLogLikelihoodLoss": 1, "MSELoss": 1,
 	"SGD": 0.5, "Adam": 1,
 }
 
@@ -54,7 +55,7 @@ func (e *ensemble) node(c *graph.Call, env map[string]*reference.Array, r int, m
 }
 
 // reduces are the ops with a jitter that have sums inside.
-var reduces = map[string]bool{"Softmax": true, "SoftmaxCrossEntropy": true}
+var reduces = map[string]bool{"Softmax": true, "SoftmaxCrossEntropy": true, "SoftmaxCrossEntropyLoss": true, "NegativeLogLikelihoodLoss": true, "MSELoss": true}
 
 // shaken rounds every element at random: to nearest after a displacement of up
 // to half an ulp and the op's own ulps. What the type holds exactly stays,

@@ -23,7 +23,9 @@ var ownBounds = map[string][]*Bound{
 	"MatMul": {dotBound}, "Gemm": {dotBound},
 	"Conv": {dotBound}, "ConvInputGrad": {dotBound}, "ConvWeightGrad": {dotBound},
 	"AveragePool": {dotBound}, "AveragePoolGrad": {dotBound}, "MaxPool": {exact, argmaxBound}, "MaxPoolGrad": {dotBound},
-	"Softmax": {softmaxBound}, "SoftmaxCrossEntropy": {lossBound, lossBound}, "SoftmaxCrossEntropyGrad": {lossGradBound},
+	"Softmax":             {softmaxBound},
+	"SoftmaxCrossEntropy": {lossBound, lossBound}, "SoftmaxCrossEntropyGrad": {lossGradBound},
+	"SoftmaxCrossEntropyLoss": {lossBound, lossBound}, "NegativeLogLikelihoodLoss": {lossBound}, "MSELoss": {squaredErrorBound},
 	"SGD": {stepBound, slotBound}, "Adam": {stepBound, slotBound, slotBound},
 }
 

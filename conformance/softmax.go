@@ -9,7 +9,7 @@ import (
 	"github.com/clsbench/clsbench/tensor"
 )
 
-// Softmax, the loss made of it, and their gradients. Bounds first, rows below.
+// Softmax and its gradient. Bounds first, rows below.
 
 // alongAxis calls f for each row of a shape along an axis with the flat
 // positions of its elements.
@@ -70,70 +70,6 @@ func expectSoftmaxGrad(s *site) (*expectation, error) {
 	return &expectation{want: s.want.Data, limit: limit}, nil
 }
 
-// rowLimits bounds lse[n] − logits[n, label] for each row.
-func rowLimits(s *site, lse *reference.Array) []float64 {
-	logits, labels := s.in(0), s.in(1)
-	classes := logits.Shape[1]
-	limit := make([]float64, logits.Shape[0])
-	for n := range limit {
-		limit[n] = s.u() * (4*(math.Abs(lse.Data[n])+math.Abs(logits.Data[n*classes+int(labels.Data[n])])) + 4 + math.Sqrt(float64(classes)))
-	}
-	return limit
-}
-
-func expectLoss(s *site) (*expectation, error) {
-	// The lse even where the program does not ask for it.
-	losses, lse, err := reference.SoftmaxCrossEntropy(&reference.Acc{}, s.in(0), s.in(1), "none")
-	if err != nil {
-		return nil, err
-	}
-	limit := rowLimits(s, lse)
-	if s.index == 1 { // lse itself: a maximum and a logarithm
-		logits := s.in(0)
-		for n := range limit {
-			row := logits.Data[n*logits.Shape[1]:][:logits.Shape[1]]
-			m := math.Inf(-1)
-			for _, x := range row {
-				m = max(m, x)
-			}
-			limit[n] = s.u() * (4*(math.Abs(lse.Data[n])+math.Abs(m)) + 4 + math.Sqrt(float64(len(row))))
-		}
-		return &expectation{want: s.want.Data, limit: limit}, nil
-	}
-	if s.call.Str("reduction") == "none" {
-		return &expectation{want: s.want.Data, limit: limit}, nil
-	}
-	var sum float64
-	n := float64(len(limit))
-	for i, l := range limit {
-		sum += l + math.Sqrt(n)*s.u()*math.Abs(losses.Data[i])
-	}
-	if s.call.Str("reduction") == "mean" {
-		sum /= n
-	}
-	return &expectation{want: s.want.Data, limit: []float64{sum}}, nil
-}
-
-func expectLossGrad(s *site) (*expectation, error) {
-	dloss, logits, labels, lse := s.in(0), s.in(1), s.in(2), s.in(3)
-	classes := logits.Shape[1]
-	limit := make([]float64, len(s.want.Data))
-	for i := range limit {
-		n, c := i/classes, i%classes
-		scale := dloss.Data[n%len(dloss.Data)]
-		if s.call.Str("reduction") == "mean" {
-			scale /= float64(logits.Shape[0])
-		}
-		d := logits.Data[i] - lse.Data[n]
-		p, hot := math.Exp(d), 0.0
-		if float64(c) == labels.Data[n] {
-			hot = 1
-		}
-		limit[i] = s.u()*math.Abs(scale)*(p*(8+2*math.Abs(d))+4*math.Abs(p-hot)) + minNormal(s.dtype())
-	}
-	return &expectation{want: s.want.Data, limit: limit}, nil
-}
-
 // logits are a batch of scores: rows and classes, and how far they reach.
 type scores struct {
 	rows, classes int
@@ -151,7 +87,6 @@ func softmaxCases() []*Case {
 			}
 			e := effortOf(d, i)
 			all = append(all, r.softmax(d, e)...)
-			all = append(all, r.losses(d, e)...)
 		}
 		all = append(all, alongOtherAxes(d)...)
 	}
@@ -204,40 +139,4 @@ func alongOtherAxes(d tensor.DType) []*Case {
 				apply: single("Softmax", graph.Attrs{"axis": graph.I(axis)}, 1)}})
 	}
 	return all
-}
-
-func (r scores) losses(d tensor.DType, e Effort) []*Case {
-	var all []*Case
-	labels := input{name: "labels", typ: tensor.T(tensor.S64, r.rows), fill: integers(0, r.classes-1)}
-	for i, reduction := range []string{"mean", "sum", "none"} {
-		if i > 0 {
-			e = max(e, Quick)
-		}
-		attrs := graph.Attrs{"reduction": graph.S(reduction)}
-		c := func(op, class string, b *Bound, s *opSubject) {
-			all = append(all, &Case{Op: op, DType: d, Params: r.params("reduction=" + reduction), Class: class, Suite: TrainingCore,
-				Effort: e, Required: d == tensor.F32, bound: every(b), subject: s})
-		}
-		logits := input{name: "logits", typ: r.typ(d), fill: normal(r.scale)}
-		c("SoftmaxCrossEntropy", "real", lossBound, &opSubject{inputs: []input{logits, labels}, apply: single("SoftmaxCrossEntropy", attrs, 2)})
-		loss := tensor.T(d)
-		if reduction == "none" {
-			loss = tensor.T(d, r.rows)
-		}
-		c("SoftmaxCrossEntropyGrad", "real", lossGradBound, &opSubject{
-			inputs: []input{{name: "dloss", typ: loss, fill: each(func(r *rng) float64 { return r.sign() * (0.5 + r.float()) })},
-				logits, labels, {name: "lse", typ: tensor.T(d, r.rows), fill: constant(0)}},
-			tie:   tieLSE,
-			apply: single("SoftmaxCrossEntropyGrad", attrs, 1)})
-	}
-	return all
-}
-
-// tieLSE sets lse to what the logits give.
-func tieLSE(v Values) {
-	_, lse, err := reference.SoftmaxCrossEntropy(&reference.Acc{}, reference.FromTensor(v["logits"]), reference.FromTensor(v["labels"]), "none")
-	if err != nil {
-		panic(err) // labels are drawn inside the classes
-	}
-	v["lse"].SetFloat64s(lse.Data)
 }

@@ -70,6 +70,7 @@ func TestInferShapes(t *testing.T) {
 		{"ReduceSum", Attrs{"axes": L(-1, 0), "keepdims": I(0)}, []tensor.Type{f32(2, 3, 4)}, f32(3)},
 		{"Cast", Attrs{"to": S("f32")}, []tensor.Type{tensor.T(tensor.U8, 3)}, f32(3)},
 		{"SoftmaxCrossEntropy", nil, []tensor.Type{f32(4, 10), tensor.T(tensor.S64, 4)}, f32()},
+		{"SoftmaxCrossEntropy", Attrs{"reduction": S("none")}, []tensor.Type{f32(4, 10, 7, 5), f32(4, 10, 7, 5)}, f32(4, 7, 5)},
 	} {
 		got, err := one(c.op, c.attrs, c.in...)
 		require.NoError(t, err, c.op)
@@ -103,6 +104,13 @@ func TestInferRefusesWithTheField(t *testing.T) {
 		{"Softmax", Attrs{"axis": I(2)}, []tensor.Type{f32(1, 2)}, "axis"},
 		{"Softmax", Attrs{"axis": F(1)}, []tensor.Type{f32(1, 2)}, "kind float"},
 		{"SoftmaxCrossEntropy", Attrs{"reduction": S("max")}, []tensor.Type{f32(4, 10), tensor.T(tensor.S64, 4)}, "reduction"},
+		{"SoftmaxCrossEntropy", nil, []tensor.Type{f32(4), tensor.T(tensor.S64)}, "N×C×d1"},
+		{"SoftmaxCrossEntropy", nil, []tensor.Type{f32(4, 10, 3), tensor.T(tensor.S64, 4)}, "want 4x3"},
+		{"SoftmaxCrossEntropy", nil, []tensor.Type{f32(4, 10), f32(4)}, "distributions"},
+		{"SoftmaxCrossEntropy", Attrs{"ignore_index": I(0)}, []tensor.Type{f32(4, 10), f32(4, 10)}, "ignore_index"},
+		{"SoftmaxCrossEntropy", Attrs{"label_smoothing": F(1.5)}, []tensor.Type{f32(4, 10), f32(4, 10)}, "label_smoothing"},
+		{"NegativeLogLikelihoodLoss", nil, []tensor.Type{f32(4, 10), tensor.T(tensor.S32, 4), f32(4)}, "weights are 4"},
+		{"MSELoss", nil, []tensor.Type{f32(4, 1), f32(4)}, "equal shapes"},
 		{"Frobnicate", nil, []tensor.Type{f32(1)}, "not in the op table"},
 	} {
 		_, err := one(c.op, c.attrs, c.in...)

@@ -48,6 +48,7 @@ type Param struct {
 	Types    TypeSet
 	Var      string // parameters of one Var share their element type
 	Optional bool
+	Fixed    bool // an input that no gradient is defined for: labels, weights of classes
 	// Variadic says that the last parameter stands for one or more in a row
 	// (ONNX's variadic): Concat's inputs, Split's outputs.
 	Variadic bool
@@ -156,7 +157,8 @@ type AttrSpec struct {
 // table gathers the rows, a file a family. A function and not a variable: rows
 // refer to the builder, and Go forbids the cycle.
 func table() []*Op {
-	return slices.Concat(elementwiseOps, pointwiseOps, logicOps, reduceOps, movementOps, sliceOps, padOps, gatherOps, matmulOps, convOps, poolOps, softmaxOps, optimizerOps)
+	return slices.Concat(elementwiseOps, pointwiseOps, logicOps, reduceOps, movementOps, sliceOps, padOps, gatherOps, matmulOps, convOps, poolOps, softmaxOps,
+		lossOps, optimizerOps)
 }
 
 type opKey struct{ domain, name string }

@@ -165,7 +165,7 @@ func TestAgreesWithPyTorch(t *testing.T) {
 		})
 	}
 	for _, op := range []string{"Conv", "ConvInputGrad", "ConvWeightGrad", "AveragePool", "AveragePoolGrad", "MaxPool", "MaxPoolGrad",
-		"Gemm", "Softmax", "SoftmaxCrossEntropy", "SoftmaxCrossEntropyGrad", "Tanh", "Sigmoid"} {
+		"Gemm", "Softmax", "SoftmaxCrossEntropy", "SoftmaxCrossEntropyGrad", "SoftmaxCrossEntropyLoss", "NegativeLogLikelihoodLoss", "MSELoss", "Tanh", "Sigmoid"} {
 		require.NotZero(t, tested[op], "no golden case of %s", op)
 	}
 }

@@ -34,27 +34,25 @@ func ReduceMean(x *Array, axes []int, shape tensor.Shape) Formula {
 }
 
 // ReduceMax is Y[i] = max_j X[i,j] over the folded elements, NaN if one of
-// them is; see ReduceSum. The maximum of nothing is the least number.
-func ReduceMax(least float64) func(x *Array, axes []int, shape tensor.Shape) Formula {
-	return extreme(least, func(a, b float64) float64 { return max(a, b) }) // the builtin, which keeps NaN
+// them is; see ReduceSum. The maximum of nothing is −∞, or the least integer.
+func ReduceMax(x *Array, axes []int, shape tensor.Shape) Formula {
+	return extreme(math.Inf(-1), func(a, b float64) float64 { return max(a, b) }, x, axes, shape) // the builtin keeps NaN
 }
 
 // ReduceMin is Y[i] = min_j X[i,j]; see ReduceMax.
-func ReduceMin(greatest float64) func(x *Array, axes []int, shape tensor.Shape) Formula {
-	return extreme(greatest, func(a, b float64) float64 { return min(a, b) })
+func ReduceMin(x *Array, axes []int, shape tensor.Shape) Formula {
+	return extreme(math.Inf(1), func(a, b float64) float64 { return min(a, b) }, x, axes, shape)
 }
 
-func extreme(start float64, better func(a, b float64) float64) func(x *Array, axes []int, shape tensor.Shape) Formula {
-	return func(x *Array, axes []int, shape tensor.Shape) Formula {
-		kept, folded := split(x.Shape, axes)
-		return Formula{shape, func(_ *Acc, i int) float64 {
-			m := start
-			for _, j := range folded {
-				m = better(m, x.Data[kept[i]+j])
-			}
-			return m
-		}}
-	}
+func extreme(start float64, better func(a, b float64) float64, x *Array, axes []int, shape tensor.Shape) Formula {
+	kept, folded := split(x.Shape, axes)
+	return Formula{shape, func(_ *Acc, i int) float64 {
+		m := start
+		for _, j := range folded {
+			m = better(m, x.Data[kept[i]+j])
+		}
+		return m
+	}}
 }
 
 // ReduceProd is Y[i] = Π_j X[i,j]; see ReduceSum. The product of nothing is 1.
@@ -98,7 +96,7 @@ func ReduceLogSum(x *Array, axes []int, shape tensor.Shape) Formula {
 // taken out; see ReduceSum.
 func ReduceLogSumExp(x *Array, axes []int, shape tensor.Shape) Formula {
 	kept, folded := split(x.Shape, axes)
-	largest := ReduceMax(math.Inf(-1))(x, axes, shape)
+	largest := ReduceMax(x, axes, shape)
 	return Formula{shape, func(acc *Acc, i int) float64 {
 		m := largest.At(acc, i)
 		if math.IsInf(m, 0) {

@@ -74,16 +74,10 @@ var table = map[string]Func{
 		return IsInf(in[0], c.Int("detect_negative") != 0, c.Int("detect_positive") != 0)
 	}),
 
-	"ReduceSum":  reduction(ReduceSum),
-	"ReduceMean": reduction(ReduceMean),
-	"ReduceMax": extremum(func(d tensor.DType) folder {
-		least, _ := span(d)
-		return ReduceMax(least)
-	}),
-	"ReduceMin": extremum(func(d tensor.DType) folder {
-		_, greatest := span(d)
-		return ReduceMin(greatest)
-	}),
+	"ReduceSum":       reduction(ReduceSum),
+	"ReduceMean":      reduction(ReduceMean),
+	"ReduceMax":       extremum(ReduceMax),
+	"ReduceMin":       extremum(ReduceMin),
 	"ReduceProd":      reduction(ReduceProd),
 	"ReduceL1":        reduction(ReduceL1),
 	"ReduceL2":        reduction(ReduceL2),
@@ -169,12 +163,23 @@ var table = map[string]Func{
 		return []*Array{Softmax(acc, in[0], axis)}, nil
 	}),
 	"SoftmaxCrossEntropy": outputs(func(acc *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
-		loss, lse, err := SoftmaxCrossEntropy(acc, in[0], in[1], c.Str("reduction"))
+		loss, lse, err := SoftmaxCrossEntropy(acc, in[0], in[1], in[2], LossParamsOf(c, 1))
 		return []*Array{loss, lse}, err
 	}),
-	"SoftmaxCrossEntropyGrad": outputs(func(_ *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
-		d, err := SoftmaxCrossEntropyGrad(in[0], in[1], in[2], in[3], c.Str("reduction"))
+	"SoftmaxCrossEntropyGrad": outputs(func(acc *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
+		d, err := SoftmaxCrossEntropyGrad(acc, in[0], in[1], in[2], in[3], in[4], LossParamsOf(c, 2))
 		return []*Array{d}, err
+	}),
+	"SoftmaxCrossEntropyLoss": outputs(func(acc *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
+		loss, logProb, err := SoftmaxCrossEntropyLoss(acc, in[0], in[1], in[2], LossParamsOf(c, 1))
+		return []*Array{loss, logProb}, err
+	}),
+	"NegativeLogLikelihoodLoss": outputs(func(acc *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
+		loss, err := NegativeLogLikelihoodLoss(acc, in[0], in[1], in[2], LossParamsOf(c, 1))
+		return []*Array{loss}, err
+	}),
+	"MSELoss": outputs(func(acc *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
+		return []*Array{MSELoss(acc, in[0], in[1], c.Str("reduction"))}, nil
 	}),
 
 	"SGD": outputs(func(_ *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
@@ -191,6 +196,20 @@ var table = map[string]Func{
 		})
 		return []*Array{p, m, v}, nil
 	}),
+}
+
+// LossParamsOf are the attributes of a loss over classes whose labels are input
+// number labels.
+func LossParamsOf(c *graph.Call, labels int) LossParams {
+	h := LossParams{Reduction: c.Str("reduction"), Soft: c.In[labels].DType.IsFloat()}
+	if c.Op.Domain == graph.Own { // ONNX's have no smoothing
+		h.Smoothing = c.Float("label_smoothing")
+	}
+	if label, ok := c.IgnoreIndex(); ok {
+		ignored := float64(label)
+		h.Ignore = &ignored
+	}
+	return h
 }
 
 // The adapters below turn functions of the usual signatures into rows.
@@ -259,14 +278,17 @@ func along(f func(acc *Acc, in []*Array, axis int) (*Array, error)) Func {
 // folder is a reduction as a formula.
 type folder = func(x *Array, axes []int, shape tensor.Shape) Formula
 
-// extremum is a reduction whose value of nothing depends on the element type.
-func extremum(f func(d tensor.DType) folder) Func {
+// extremum is a reduction whose value of nothing, infinite, is cut off at the
+// least or greatest of its element type.
+func extremum(f folder) Func {
 	return formula(func(c *graph.Call, in []*Array) (Formula, error) {
 		axes, err := c.Axes("axes")
 		if err != nil {
 			return Formula{}, err
 		}
-		return f(c.In[0].DType)(in[0], axes, c.Out[0].Shape), nil
+		least, greatest := span(c.In[0].DType)
+		y := f(in[0], axes, c.Out[0].Shape)
+		return then(y, func(v float64) float64 { return min(max(v, least), greatest) }), nil // NaN stays
 	})
 }
 

@@ -174,7 +174,15 @@ func newIndexed(b *builder, c *graph.Call) (*indexed, error) {
 		return nil, err
 	}
 	s := c.In[0].Shape
-	return &indexed{s[:axis].Elements(), s[axis], s[axis+1:].Elements(), labelsOf(b.in(c, 1)), c.In[1].Shape.Elements()}, nil
+	return &indexed{s[:axis].Elements(), s[axis], s[axis+1:].Elements(), indicesOf(b.in(c, 1)), c.In[1].Shape.Elements()}, nil
+}
+
+// indicesOf reads indices of either type.
+func indicesOf(v *value) func(i int) int {
+	if v.typ.DType == tensor.S32 {
+		return func(i int) int { return int(view[int32](v)[i]) }
+	}
+	return func(i int) int { return int(view[int64](v)[i]) }
 }
 
 // at is index j, from 0 to n-1; false if it is outside of the axis, which ends

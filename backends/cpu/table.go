@@ -35,7 +35,7 @@ type table map[string][]implementation
 
 func newTable() table {
 	t := table{}
-	for _, r := range slices.Concat(elementwiseRows(), reduceRows(), movementRows(), indexingRows(), matmulRows(), convRows(), poolRows(), softmaxRows(), optimizerRows()) {
+	for _, r := range slices.Concat(elementwiseRows(), reduceRows(), movementRows(), indexingRows(), matmulRows(), convRows(), poolRows(), softmaxRows(), lossRows(), optimizerRows()) {
 		t[r.op] = r.implementations
 	}
 	return t
@@ -57,6 +57,13 @@ func (t table) choose(c *graph.Call) (*implementation, error) {
 			return &list[i], nil
 		}
 	}
+	if w := widen(c); w != nil {
+		for i := range list {
+			if list[i].takes(w) == nil {
+				return widened(w, &list[i]), nil
+			}
+		}
+	}
 	return nil, err
 }
 
@@ -73,8 +80,8 @@ func (t table) verdict(c *graph.Call) backends.NodeVerdict {
 	return v
 }
 
-// The sets of element types that kernels are written for. Nothing computes in
-// 16-bit floats yet; they are only moved and converted.
+// The sets of element types that kernels are written for. 16-bit floats are
+// moved and converted; what computes with them computes in f32, see widened.
 const (
 	f32Only   = graph.TypeSet(1 << tensor.F32)
 	wideFloat = f32Only | 1<<tensor.F64

@@ -57,7 +57,7 @@ func files(pattern string, ops ...string) fileOps {
 var (
 	convOps = []string{"Conv", "ConvInputGrad", "ConvWeightGrad"}
 	poolOps = []string{"AveragePool", "AveragePoolGrad", "MaxPool", "MaxPoolGrad"}
-	lossOps = []string{"Softmax", "SoftmaxCrossEntropy", "SoftmaxCrossEntropyGrad"}
+	lossOps = []string{"SoftmaxCrossEntropy", "SoftmaxCrossEntropyGrad", "SoftmaxCrossEntropyLoss", "NegativeLogLikelihoodLoss", "MSELoss"}
 	sumOps  = []string{"ReduceSum", "ReduceMean", "ReduceMax"}
 	flatOps = []string{"Add", "Sub", "Mul", "Div", "Neg", "Exp", "Log", "Sqrt", "Tanh", "Sigmoid", "Relu", "ReluGrad", "Equal", "LessOrEqual", "Where", "Cast"}
 )
@@ -68,11 +68,12 @@ var targets = []target{
 		files("pool", poolOps...),
 		files("contact", append(convOps, poolOps...)...),
 		files("matmul", "MatMul", "Gemm"),
-		files("softmax", lossOps...),
+		files("softmax", "Softmax"),
+		files("loss", lossOps...),
 		files("optimizer", "SGD", "Adam"),
 		files("reduce", sumOps...),
 		files("elementwise", flatOps...),
-		files("eval|table", slices.Concat(convOps, poolOps, lossOps, sumOps, flatOps, []string{"MatMul", "Gemm", "SGD", "Adam", "Transpose", "Expand", "Reshape", "Flatten"})...),
+		files("eval|table", slices.Concat(convOps, poolOps, lossOps, sumOps, flatOps, []string{"Softmax", "MatMul", "Gemm", "SGD", "Adam", "Transpose", "Expand", "Reshape", "Flatten"})...),
 		files("array|movement", "Conv", "ReduceSum", "Softmax", "Transpose", "Expand", "MatMul"),
 		files(".*", "MatMul", "Conv", "ReduceSum", "AveragePoolGrad"),
 	}, nil, 0.95},

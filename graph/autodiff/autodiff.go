@@ -5,6 +5,7 @@ package autodiff
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/tensor"
@@ -73,12 +74,15 @@ func (r *reverse) visit(k int) {
 			dy[i], reached = g, true
 		}
 	}
-	wanted := false
-	for _, in := range c.Inputs {
-		wanted = wanted || r.needed[in]
-	}
+	wanted := slices.ContainsFunc(c.Inputs, func(in string) bool { return r.needed[in] })
 	if !reached || !wanted {
 		return
+	}
+	for i, in := range c.Inputs {
+		if p := c.Op.In(i); p.Fixed && r.needed[in] {
+			r.b.Fail(&graph.NodeError{Node: c.Name, Op: c.Op.Name, Err: fmt.Errorf("the op has no gradient for its input %s", p.Name)})
+			return
+		}
 	}
 	if c.Op.Grad == nil {
 		r.b.Fail(&graph.NodeError{Node: c.Name, Op: c.Op.Name, Err: fmt.Errorf("the op has no gradient")})

@@ -113,8 +113,8 @@ func TestRowsAgainstFiniteDifferences(t *testing.T) {
 						}
 						loss = part
 					}
-					for _, v := range in {
-						if v.Type.DType == f64 {
+					for i, v := range in {
+						if v.Type.DType == f64 && !op.In(i).Fixed {
 							wrt = append(wrt, v)
 						}
 					}
@@ -126,6 +126,17 @@ func TestRowsAgainstFiniteDifferences(t *testing.T) {
 	for _, op := range graph.Ops() {
 		require.Equal(t, op.Grad != nil, tested[op.Name], op.Name)
 	}
+}
+
+// A gradient that no row defines is an error, not zero.
+func TestFixedInputsHaveNoGradient(t *testing.T) {
+	b := graph.NewBuilder("distillation")
+	x, soft := b.Feed("x", tensor.T(f64, 2, 3)), b.Feed("soft", tensor.T(f64, 2, 3))
+	loss := b.Op("SoftmaxCrossEntropy", nil, x, b.Op("Softmax", nil, soft))
+	_, err := autodiff.Gradients(b, loss, []graph.Value{x})
+	require.NoError(t, err)
+	_, err = autodiff.Gradients(b, loss, []graph.Value{soft})
+	require.ErrorContains(t, err, "no gradient for its input labels")
 }
 
 func row(name string) *graph.Op {

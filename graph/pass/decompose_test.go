@@ -145,6 +145,8 @@ func TestDecompositionsKeepSpecials(t *testing.T) {
 		{"Softmax", []*tensor.Tensor{row(1e300, -1e300, 1e300)}},
 		{"SoftmaxCrossEntropy", []*tensor.Tensor{row(1, -inf, 2), tensor.Of(tensor.S64, tensor.Shape{1}, 2)}},
 		{"SoftmaxCrossEntropy", []*tensor.Tensor{row(1, -inf, 2), tensor.Of(tensor.S64, tensor.Shape{1}, 1)}},
+		{"SoftmaxCrossEntropy", []*tensor.Tensor{row(1, -inf, 2), row(0.25, 0, 0.75)}},
+		{"NegativeLogLikelihoodLoss", []*tensor.Tensor{row(-1, -inf, -2), tensor.Of(tensor.S64, tensor.Shape{1}, 2)}},
 	} {
 		b := graph.NewBuilder(c.op)
 		feeds := map[string]*tensor.Tensor{}

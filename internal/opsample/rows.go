@@ -9,7 +9,8 @@ import (
 
 // All lists the samples, at least one for each row of the op table.
 func All() []Sample {
-	return slices.Concat(elementwise(), pointwise(), logic(), reductions(), movements(), cuts(), gathers(), products(), convolutions(), pools(), losses(), optimizers())
+	return slices.Concat(elementwise(), pointwise(), logic(), reductions(), movements(), cuts(), gathers(), products(), convolutions(), pools(), softmaxes(),
+		losses(), optimizers())
 }
 
 func in(k Kind, extents ...int) Input { return Input{Shape: extents, Kind: k} }
@@ -155,23 +156,12 @@ func pools() (list []Sample) {
 	return list
 }
 
-func losses() []Sample {
-	list := []Sample{
+func softmaxes() []Sample {
+	return []Sample{
 		{"Softmax", nil, []Input{in(Signed, 3, 5)}},
 		{"Softmax", graph.Attrs{"axis": graph.I(1)}, []Input{in(Signed, 2, 3, 4)}},
 		{"Softmax", graph.Attrs{"axis": graph.I(0)}, []Input{in(Signed, 3)}},
 	}
-	for _, r := range []string{"mean", "sum", "none"} {
-		a := graph.Attrs{"reduction": graph.S(r)}
-		dloss := in(Signed)
-		if r == "none" {
-			dloss = in(Signed, 4)
-		}
-		list = append(list,
-			Sample{"SoftmaxCrossEntropy", a, []Input{in(Signed, 4, 5), index(5, 4)}},
-			Sample{"SoftmaxCrossEntropyGrad", a, []Input{dloss, in(Signed, 4, 5), index(5, 4), in(Positive, 4)}})
-	}
-	return list
 }
 
 func optimizers() (list []Sample) {
