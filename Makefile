@@ -5,7 +5,7 @@ GO     := go
 # ONNX's backend tests: Debian's libonnx-testdata, or a folder of the same layout.
 ONNX_TESTS ?= /usr/share/libonnx-testdata/data
 
-.PHONY: lint generate conform verify everything selftest fuzz
+.PHONY: lint generate conform verify everything selftest mutants fuzz
 
 $(BIN)/golangci-lint:
 	GOBIN=$(BIN) $(GO) install $(LINTER)
@@ -42,12 +42,19 @@ everything: conform selftest
 	for isa in avx512 avx2 generic; do for n in 1 2; do \
 		./clsbench conform --backend cpu:isa=$$isa --threads $$n || exit 1; done; done
 	CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 60m ./backends/... ./internal/... ./workloads/... ./conformance ./conformance/protocol
-	$(GO) test -timeout 90m ./conformance/faults -run TestMutants -v -mutants -1
+	$(MAKE) mutants
 	$(MAKE) fuzz
 
 # Does the suite catch every planted fault and pass every legal variant?
 selftest: clsbench
 	./clsbench conform --self-test --effort quick
+
+# Every mutant of the reference and of cpu's portable kernels; cut off, it goes
+# on where it stopped. Start a new MUTANT_LOG after changes.
+MUTANT_LOG ?= $(CURDIR)/.cache/mutants.log
+mutants:
+	mkdir -p $(dir $(MUTANT_LOG))
+	$(GO) test -timeout 300m ./conformance/faults -run TestMutants -v -mutants -1 -mutant-log $(MUTANT_LOG)
 
 # Every fuzz target for a while.
 fuzz:

@@ -28,6 +28,7 @@ import (
 var (
 	mutants     = flag.Int("mutants", 0, "mutants of each package to try, drawn at random; -1: all")
 	mutantFiles = flag.String("mutant-files", "", "only mutants of files that match")
+	mutantLog   = flag.String("mutant-log", "", "file that keeps what became of each mutant; a run that was cut off goes on where it stopped")
 )
 
 const module = "github.com/clsbench/clsbench/"
@@ -154,10 +155,16 @@ func (tg *target) test(t *testing.T) {
 		list = list[:min(*mutants, len(list))]
 	}
 	j := &mutantJudge{target: tg, binary: binary, seed: seed, oracle: &conformance.Oracle{Cache: conformance.NewCache("")}, prepared: map[string][]*conformance.Prepared{}}
+	past := openMutantLog(t, tg.name)
 	var alive []string
 	for i, m := range list {
-		by, err := j.killer(m)
-		require.NoError(t, err, m)
+		by, done := past.killer(m)
+		if !done {
+			var err error
+			by, err = j.killer(m)
+			require.NoError(t, err, m)
+			past.write(t, m, by)
+		}
 		if by == "" {
 			alive = append(alive, m.Key())
 			t.Logf("alive: %v (%s)", m, m.Key())
@@ -187,6 +194,45 @@ func survivors(t *testing.T) map[string]bool {
 		known[strings.TrimSpace(key)] = true
 	}
 	return known
+}
+
+// mutantRecord keeps what became of mutants: lines of target, file, function and
+// change, and the case that rejected it, parted by tabs. A mutant's key holds
+// the change and its place in the function, so that a line stays true while the
+// function does; who changes a function or its cases starts a new file.
+type mutantRecord struct {
+	file   *os.File
+	target string
+	by     map[string]string
+}
+
+func openMutantLog(t *testing.T, target string) *mutantRecord {
+	r := &mutantRecord{target: target, by: map[string]string{}}
+	if *mutantLog == "" {
+		return r
+	}
+	f, err := os.OpenFile(*mutantLog, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o644)
+	require.NoError(t, err)
+	t.Cleanup(func() { f.Close() })
+	for s := bufio.NewScanner(f); s.Scan(); {
+		if part := strings.Split(s.Text(), "\t"); len(part) == 3 && part[0] == target {
+			r.by[part[1]] = part[2]
+		}
+	}
+	r.file = f
+	return r
+}
+
+func (r *mutantRecord) killer(m mutate.Mutant) (by string, done bool) {
+	by, done = r.by[m.Key()]
+	return by, done
+}
+
+func (r *mutantRecord) write(t *testing.T, m mutate.Mutant, by string) {
+	if r.file != nil {
+		_, err := fmt.Fprintf(r.file, "%s\t%s\t%s\n", r.target, m.Key(), strings.ReplaceAll(by, "\t", " "))
+		require.NoError(t, err)
+	}
 }
 
 type mutantJudge struct {
