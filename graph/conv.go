@@ -63,19 +63,22 @@ var convOps = []*Op{
 	},
 }
 
-// ConvWindow is the geometry of a Conv, ConvInputGrad or ConvWeightGrad.
+// ConvWindow is the geometry of a Conv, one of its gradients, or a convolution
+// of integers.
 func (c *Call) ConvWindow() (*Window, error) {
 	x, w := c.convShapes()
 	return c.convWindow(x, w)
 }
 
-// convShapes are the shapes of X and W, whichever of the three ops c is.
+// convShapes are the shapes of X and W, whichever of the convolutions c is.
 func (c *Call) convShapes() (x, w tensor.Shape) {
 	switch c.Op.Name {
 	case "ConvInputGrad":
 		return c.Ints("input_shape"), c.In[1].Shape
 	case "ConvWeightGrad":
 		return c.In[0].Shape, c.Ints("weight_shape")
+	case "QLinearConv":
+		return c.In[0].Shape, c.In[3].Shape
 	}
 	return c.In[0].Shape, c.In[1].Shape
 }

@@ -37,6 +37,9 @@ type Op struct {
 	// gradients dy (zero Value: not needed there). A zero Value in the answer
 	// means that no gradient flows. nil: the op is not differentiable.
 	Grad func(b *Builder, c *Call, dy []Value) []Value
+	// StraightThrough says that Grad is an estimate of what has no useful
+	// derivative, so that differences say nothing of it.
+	StraightThrough bool
 	// Decompose writes the same function in other ops and gives its outputs.
 	// nil for core ops.
 	Decompose func(b *Builder, c *Call) []Value
@@ -89,6 +92,8 @@ var (
 	Bools   = typeSet(tensor.Bool)
 	Indices = typeSet(tensor.S32, tensor.S64)
 	Int64s  = typeSet(tensor.S64)
+	// EightBits is what networks are quantized to.
+	EightBits = typeSet(tensor.S8, tensor.U8)
 )
 
 // Has reports membership.
@@ -158,7 +163,7 @@ type AttrSpec struct {
 // refer to the builder, and Go forbids the cycle.
 func table() []*Op {
 	return slices.Concat(elementwiseOps, pointwiseOps, logicOps, reduceOps, movementOps, sliceOps, padOps, gatherOps, matmulOps, convOps, poolOps, softmaxOps,
-		lossOps, optimizerOps)
+		lossOps, optimizerOps, quantizationOps, qproductOps)
 }
 
 type opKey struct{ domain, name string }

@@ -196,6 +196,30 @@ var table = map[string]Func{
 		})
 		return []*Array{p, m, v}, nil
 	}),
+
+	"QuantizeLinear": quantized(),
+	"QLinearMatMul":  quantized(),
+	"QLinearConv":    quantized(),
+	"DynamicQuantizeLinear": outputs(func(acc *Acc, _ *graph.Call, in []*Array) ([]*Array, error) {
+		scale, zero := DynamicRange(in[0])
+		y := DynamicQuantizeLinear(in[0], scale, zero).Formula().Array(acc)
+		return []*Array{y, {tensor.Shape{}, []float64{scale}}, {tensor.Shape{}, []float64{zero}}}, nil
+	}),
+	"DequantizeLinear": granular(func(c *graph.Call, in []*Array, g *graph.Granularity) Formula {
+		return DequantizeLinear(in[0], in[1], in[2], g)
+	}),
+	"FakeQuantize": granular(func(c *graph.Call, in []*Array, g *graph.Granularity) Formula {
+		return FakeQuantize(in[0], in[1], in[2], g, float64(c.Int("quant_min")), float64(c.Int("quant_max")))
+	}),
+	"FakeQuantizeGrad": granular(func(c *graph.Call, in []*Array, g *graph.Granularity) Formula {
+		return FakeQuantizeGrad(in[0], in[1], in[2], in[3], g, float64(c.Int("quant_min")), float64(c.Int("quant_max")))
+	}),
+	"MatMulInteger": formula(func(_ *graph.Call, in []*Array) (Formula, error) {
+		return MatMulInteger(in[0], in[1], in[2], in[3]), nil
+	}),
+	"ConvInteger": convolution(func(in []*Array, win *graph.Window, groups int) (Formula, error) {
+		return ConvInteger(in[0], in[1], in[2], in[3], win, groups)
+	}),
 }
 
 // LossParamsOf are the attributes of a loss over classes whose labels are input
@@ -320,5 +344,22 @@ func average(f func(*Array, *graph.Window, bool) (Formula, error)) Func {
 			return Formula{}, err
 		}
 		return f(in[0], win, c.Int("count_include_pad") != 0)
+	})
+}
+
+func quantized() Func {
+	return formula(func(c *graph.Call, in []*Array) (Formula, error) {
+		q, err := QuantizedOf(c, in)
+		return q.Formula(), err
+	})
+}
+
+func granular(f func(*graph.Call, []*Array, *graph.Granularity) Formula) Func {
+	return formula(func(c *graph.Call, in []*Array) (Formula, error) {
+		g, err := c.Granularity()
+		if err != nil {
+			return Formula{}, err
+		}
+		return f(c, in, g), nil
 	})
 }

@@ -49,7 +49,7 @@ func Wrap(t Type, data []byte) (*Tensor, error) {
 // Element is a Go type that can view tensor memory; 16-bit floats are seen
 // as their bits.
 type Element interface {
-	~float32 | ~float64 | ~uint16 | ~int8 | ~uint8 | ~int32 | ~uint32 | ~int64 | ~bool
+	~float32 | ~float64 | ~int16 | ~uint16 | ~int8 | ~uint8 | ~int32 | ~uint32 | ~int64 | ~bool
 }
 
 // View sees b as elements of E without copying; a remainder of bytes that

@@ -30,7 +30,7 @@ var equalOpsets = map[string]int{
 	"DepthToSpace": 1, "SpaceToDepth": 1, "OneHot": 9, "Resize": 11,
 	"MatMul": 1, "Gemm": 6, "Conv": 1, "AveragePool": 1, "MaxPool": 1, "GlobalAveragePool": 1, "GlobalMaxPool": 1,
 	"BatchNormalization": 6, "InstanceNormalization": 6, "LRN": 1, "Softmax": 13, "LogSoftmax": 13,
-	"QuantizeLinear": 10, "DequantizeLinear": 10, "NegativeLogLikelihoodLoss": 12, "SoftmaxCrossEntropyLoss": 12,
+	"QuantizeLinear": 10, "DequantizeLinear": 10, "QLinearMatMul": 10, "NegativeLogLikelihoodLoss": 12, "SoftmaxCrossEntropyLoss": 12,
 }
 
 func equalSince(op *graph.Op) int {
@@ -76,8 +76,9 @@ func (r *reader) autoPad(n *nodeProto, out *graph.Node, in []tensor.Type) error 
 func samePads(mode string, n *graph.Node, in []tensor.Type) ([]int64, error) {
 	spatial := in[0].Shape[2:]
 	kernel := n.Attrs["kernel_shape"].Ints
-	if len(kernel) == 0 && len(in) > 1 && len(in[1].Shape) > 2 { // Conv takes it from W
-		kernel = graph.L(in[1].Shape[2:]...).Ints
+	// Convolutions take it from W, the next tensor that is not a scale.
+	if w := slices.IndexFunc(in[1:], func(t tensor.Type) bool { return len(t.Shape) > 2 }); len(kernel) == 0 && w >= 0 {
+		kernel = graph.L(in[1+w].Shape[2:]...).Ints
 	}
 	pads := make([]int64, 2*len(spatial))
 	if mode == "VALID" {

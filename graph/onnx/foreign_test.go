@@ -235,6 +235,16 @@ func TestReadsCastByNumber(t *testing.T) {
 	require.Equal(t, graph.Attrs{"to": graph.S("bf16")}, p.Nodes[0].Attrs)
 }
 
+// ONNX writes 0 for an element type that is left open.
+func TestReadsQuantizersByNumber(t *testing.T) {
+	for number, want := range map[int64]graph.Attrs{0: nil, 3: {"output_dtype": graph.S("s8")}} {
+		p, err := Unmarshal(model(23, input("x", 4), f32Value(graphInput, "s"),
+			node("QuantizeLinear", "xs", "y", intAttr("output_dtype", number), intAttr("precision", 0)), output1("y")))
+		require.NoError(t, err)
+		require.Equal(t, want, p.Nodes[0].Attrs)
+	}
+}
+
 func TestRefusesWithTheMend(t *testing.T) {
 	x := input("x", 2, 3)
 	add := parts(x, node("Add", "xx", "y"), output("y"))

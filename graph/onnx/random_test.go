@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -30,6 +31,7 @@ type attempt struct {
 	extent int          // the largest
 	dtype  tensor.DType // taken wherever it is allowed
 	bare   bool         // no optional attributes
+	lone   bool         // scales and zero points are scalars
 }
 
 // names that a careless encoding would break.
@@ -95,6 +97,7 @@ func (g *generator) node(op *graph.Op, tries int) bool {
 			extent: 1 + g.IntN(3),
 			dtype:  tensor.DTypes()[g.IntN(len(tensor.DTypes()))],
 			bare:   g.IntN(2) == 0,
+			lone:   g.IntN(2) == 0,
 		}
 		n := graph.Node{Name: g.name(), Op: op.Name, Domain: op.Domain}
 		var in []tensor.Type
@@ -108,6 +111,9 @@ func (g *generator) node(op *graph.Op, tries int) bool {
 				break
 			}
 			v := g.fresh(param.Types.DTypes())
+			if g.try.lone && (strings.HasSuffix(param.Name, "_scale") || strings.HasSuffix(param.Name, "_zero_point")) {
+				v.Type.Shape = tensor.Shape{}
+			}
 			if len(g.pool) > 0 && g.IntN(3) == 0 {
 				v = g.pool[g.IntN(len(g.pool))]
 			} else {

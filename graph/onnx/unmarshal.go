@@ -259,6 +259,9 @@ func (r *reader) attributes(n *nodeProto, out *graph.Node) error {
 		if a.name == "auto_pad" && n.domain == graph.Std {
 			continue
 		}
+		if isTypeAttr(n.domain, n.op, a.name) && a.kind == attrTypeInt && a.i == 0 && n.op != "Cast" {
+			continue // UNDEFINED: as if it were left out
+		}
 		v, err := a.value(n)
 		if err != nil {
 			return fmt.Errorf("attribute %s: %w", a.name, err)

@@ -208,7 +208,13 @@ func (w *writer) attribute(b []byte, c *graph.Call, name string) []byte {
 // isTypeAttr names the attributes that are element types: by name in the op
 // table, by number in ONNX.
 func isTypeAttr(domain, op, attr string) bool {
-	return domain == graph.Std && op == "Cast" && attr == "to"
+	switch op {
+	case "Cast":
+		return domain == graph.Std && attr == "to"
+	case "QuantizeLinear", "DequantizeLinear":
+		return domain == graph.Std && (attr == "output_dtype" || attr == "precision")
+	}
+	return false
 }
 
 func (w *writer) valueInfo(b []byte, num protowire.Number, name string) []byte {

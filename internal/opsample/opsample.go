@@ -27,16 +27,21 @@ type Input struct {
 // Kind is how an input is filled.
 type Kind uint8
 
-// The kinds. All are of the sample's element type but Index (s64) and Truth
-// (bool).
+// The kinds. The first are of the sample's element type, those from Index on of
+// one of their own.
 const (
-	Absent   Kind = iota // an optional input left out
-	Signed               // in [-2, 2)
-	OffZero              // as Signed, at least ¼ away from 0
-	Positive             // in [½, 2½)
-	Distinct             // multiples of ¼ in some order, none twice
-	Index                // whole numbers
-	Truth                // 0 or 1
+	Absent         Kind = iota // an optional input left out
+	Signed                     // in [-2, 2)
+	OffZero                    // as Signed, at least ¼ away from 0
+	Positive                   // in [½, 2½)
+	Distinct                   // multiples of ¼ in some order, none twice
+	Index                      // s64: whole numbers
+	Truth                      // bool: 0 or 1
+	Unsigned                   // u8: all of its values
+	TwosComplement             // s8: all of its values
+	Word                       // s32 in [-100, 100]
+	Single                     // f32 in [-2, 2)
+	Step                       // f32 in [2⁻⁸, 5·2⁻⁸)
 )
 
 func (s Sample) String() string {
@@ -46,6 +51,9 @@ func (s Sample) String() string {
 			name += ",-"
 		} else {
 			name += "," + in.Shape.String()
+		}
+		if own, ok := ownTypes[in.Kind]; ok {
+			name += ":" + own.String()
 		}
 	}
 	for _, a := range s.row().Attrs {
@@ -118,12 +126,15 @@ func (s Sample) Feeds(d tensor.DType, seed uint64) map[string]*tensor.Tensor {
 	return feeds
 }
 
+// ownTypes are the element types of the kinds that have one of their own.
+var ownTypes = map[Kind]tensor.DType{
+	Index: tensor.S64, Truth: tensor.Bool, Unsigned: tensor.U8, TwosComplement: tensor.S8,
+	Word: tensor.S32, Single: tensor.F32, Step: tensor.F32,
+}
+
 func (x Input) dtype(d tensor.DType) tensor.DType {
-	switch x.Kind {
-	case Index:
-		return tensor.S64
-	case Truth:
-		return tensor.Bool
+	if own, ok := ownTypes[x.Kind]; ok {
+		return own
 	}
 	return d
 }
@@ -137,6 +148,13 @@ func (x Input) fill(d tensor.DType, seed uint64, stream uint32) *tensor.Tensor {
 		return tensor.FillSeeded(t, tensor.Fill{Kind: tensor.Integers, Lo: 0, Hi: float64(x.N - 1)}, seed, stream)
 	case Truth:
 		return tensor.FillSeeded(t, tensor.Fill{Kind: tensor.Integers, Lo: 0, Hi: 1}, seed, stream)
+	case Unsigned, TwosComplement:
+		lo, hi := tensor.IntRange(t.DType)
+		return tensor.FillSeeded(t, tensor.Fill{Kind: tensor.Integers, Lo: lo, Hi: hi}, seed, stream)
+	case Word:
+		return tensor.FillSeeded(t, tensor.Fill{Kind: tensor.Integers, Lo: -100, Hi: 100}, seed, stream)
+	case Step:
+		return tensor.FillSeeded(t, tensor.Fill{Kind: tensor.Uniform, Lo: 0x1p-8, Hi: 5 * 0x1p-8}, seed, stream)
 	}
 	tensor.FillSeeded(t, tensor.Fill{Kind: tensor.Uniform, Lo: -2, Hi: 2}, seed, stream)
 	v := t.Float64s()
