@@ -79,6 +79,8 @@ func newConv(c *graph.Call) (*conv, error) {
 		x, f = c.Out[0].Shape, c.In[1].Shape
 	case "ConvWeightGrad":
 		x, f = c.In[0].Shape, c.Out[0].Shape
+	case "QLinearConv":
+		x, f = c.In[0].Shape, c.In[3].Shape
 	default:
 		x, f = c.In[0].Shape, c.In[1].Shape
 	}
@@ -150,16 +152,22 @@ func (p *padding) image(x []float32, n, k int) []float32 {
 	size := elements(g.padded.In)
 	for ch := range g.channels {
 		for l := range lines {
-			at, rest, step := g.before[last], l, g.padded.In[last]
-			for axis := last - 1; axis >= 0; axis-- {
-				at += (rest%g.extents[axis] + g.before[axis]) * step
-				rest /= g.extents[axis]
-				step *= g.padded.In[axis]
-			}
-			copy(dst[ch*size+at:][:line], src[(ch*lines+l)*line:])
+			copy(dst[ch*size+g.lineAt(l):][:line], src[(ch*lines+l)*line:])
 		}
 	}
 	return dst
+}
+
+// lineAt is where line l of a plane begins in the padded plane.
+func (g *conv) lineAt(l int) int {
+	last := len(g.extents) - 1
+	at, step := g.before[last], g.padded.In[last]
+	for axis := last - 1; axis >= 0; axis-- {
+		at += (l%g.extents[axis] + g.before[axis]) * step
+		l /= g.extents[axis]
+		step *= g.padded.In[axis]
+	}
+	return at
 }
 
 // panelBytes is how much of the matrix of columns is made at a time, if a

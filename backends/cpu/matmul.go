@@ -287,8 +287,9 @@ type stack struct {
 	count   int
 }
 
-func newStack(c *graph.Call) stack {
-	a, b, y := c.In[0].Shape, c.In[1].Shape, c.Out[0].Shape
+func newStack(c *graph.Call) stack { return newStackOf(c.In[0].Shape, c.In[1].Shape, c.Out[0].Shape) }
+
+func newStackOf(a, b, y tensor.Shape) stack {
 	r := len(y) - 2
 	return stack{
 		m: y[r], n: y[r+1], k: a[len(a)-1],
