@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/reference"
@@ -79,10 +80,10 @@ var (
 
 // Bounds lists the table.
 func Bounds() []*Bound {
-	return append([]*Bound{exact, quotientBound, sqrtBound, expBound, sigmoidBound, logBound, tanhBound, dotBound,
+	return slices.Concat([]*Bound{exact, quotientBound, sqrtBound, expBound, sigmoidBound, logBound, tanhBound, dotBound,
 		softmaxBound, softmaxGradBound, slotBound, stepBound, argmaxBound, productBound, logSumBound, logSumExpBound, programRule,
 		waveBound, erfBound, powBound},
-		lossBounds...)
+		lossBounds, quantizationBounds)
 }
 
 // BoundsDigest names the state of the table, for reports.

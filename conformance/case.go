@@ -193,8 +193,8 @@ type family func() []*Case
 var families = []family{
 	elementwiseCases, pointwiseCases, logicCases, castCases, movementCases, sliceCases, gatherCases, reduceCases, foldCases, matmulCases, convCases, poolCases,
 	softmaxCases,
-	lossCases, optimizerCases,
-	fusedCases, networkCases, randomCases,
+	lossCases, optimizerCases, quantizationCases, qmatmulCases, qconvCases,
+	fusedCases, qdqCases, networkCases, randomCases,
 }
 
 // Cases lists every case of the suites that are made of programs, gradient

@@ -64,6 +64,18 @@ type expectation struct {
 	// backend that declares the feature unless may not ask for it.
 	accept func(i int, got float64) bool
 	unless string
+	// given, if not nil, tells what is right from what else was answered.
+	given func(got Outputs) (want []float64, accept func(i int, got float64) bool)
+}
+
+// of is the expectation of one answer among others.
+func (e *expectation) of(got Outputs) *expectation {
+	if e.given == nil {
+		return e
+	}
+	own := *e
+	own.want, own.accept = e.given(got)
+	return &own
 }
 
 // judge holds one output against its expectation.

@@ -23,7 +23,7 @@ type kink struct {
 // jumping are the ops whose outputs jump; without one of them in a program its
 // kinks do not matter, since ReLU and maxima are continuous.
 var jumping = map[string]bool{"ReluGrad": true, "MaxPoolGrad": true, "Equal": true, "Less": true, "LessOrEqual": true,
-	"Greater": true, "GreaterOrEqual": true, "Sign": true, "Floor": true, "Ceil": true, "Round": true}
+	"Greater": true, "GreaterOrEqual": true, "Sign": true, "Floor": true, "Ceil": true, "Round": true, "QuantizeLinear": true}
 
 // kinkOf finds the kinks of a call, by op.
 var kinkOf = map[string]func(c *graph.Call) []kink{
@@ -52,6 +52,9 @@ func kinks(g *graph.Graph) []kink {
 		jumps = jumps || jumping[c.Op.Name] || (c.Op.Name == "MaxPool" && c.Wants(1) && read[c.Outputs[1]])
 		for _, in := range c.Inputs {
 			read[in] = true
+		}
+		if c.Op.Name == "QuantizeLinear" {
+			list = append(list, quantizerKink(g, c)...)
 		}
 		if f := kinkOf[c.Op.Name]; f != nil && c.In[0].DType.IsFloat() {
 			list = append(list, f(c)...)

@@ -26,6 +26,10 @@ var ownBounds = map[string][]*Bound{
 	"Softmax":             {softmaxBound},
 	"SoftmaxCrossEntropy": {lossBound, lossBound}, "SoftmaxCrossEntropyGrad": {lossGradBound},
 	"SoftmaxCrossEntropyLoss": {lossBound, lossBound}, "NegativeLogLikelihoodLoss": {lossBound}, "MSELoss": {squaredErrorBound},
+	"QuantizeLinear": {quantizeBound}, "DequantizeLinear": {dequantizeBound},
+	"DynamicQuantizeLinear": {dynamicBound, dynamicScaleBound, dynamicZeroBound},
+	"FakeQuantize":          {fakeQuantizeBound}, "FakeQuantizeGrad": {fakeQuantizeBound},
+	"MatMulInteger": {exact}, "ConvInteger": {exact}, "QLinearMatMul": {quantizeBound}, "QLinearConv": {quantizeBound},
 	"SGD": {stepBound, slotBound}, "Adam": {stepBound, slotBound, slotBound},
 }
 

@@ -14,10 +14,11 @@ const (
 	Protocol      Suite = "protocol"       // the contract itself: regions, state, cancellation, typed errors
 	InferenceCore Suite = "inference-core" // forward ops, networks in inference
 	TrainingCore  Suite = "training-core"  // gradients, losses, optimizers, networks in training
+	Quantized     Suite = "quantized"      // 8-bit integers: ops, products, networks between quantizers
 )
 
 // Suites lists them.
-func Suites() []Suite { return []Suite{Protocol, InferenceCore, TrainingCore} }
+func Suites() []Suite { return []Suite{Protocol, InferenceCore, TrainingCore, Quantized} }
 
 // ParseSuite reads a suite's name.
 func ParseSuite(s string) (Suite, error) {

@@ -199,7 +199,7 @@ func (t *Trial) honest() Outputs {
 func (t *Trial) Judge(got Outputs, features []string) []*Finding {
 	fs := make([]*Finding, len(t.expect))
 	for i, e := range t.expect {
-		fs[i] = e.judge(got[e.output.key], features)
+		fs[i] = e.of(got).judge(got[e.output.key], features)
 	}
 	return fs
 }
