@@ -10,12 +10,14 @@ import (
 
 // NewRegion makes a zeroed region of shared memory behind a memfd, which has
 // no name to leak. Its pages are reserved at once: a full tmpfs must be an
-// error here and not a SIGBUS later. Failure is ResourceExhausted.
+// error here and not a SIGBUS later; and its size is sealed, since whoever may
+// write a file may truncate it, and the host would die of the plugin's doing.
+// Failure is ResourceExhausted.
 func NewRegion(bytes int64) (*Region, error) {
 	if bytes < 1 {
 		return nil, Errorf(InvalidArgument, "region of %d bytes: want at least 1", bytes)
 	}
-	fd, err := unix.MemfdCreate("clsbench", unix.MFD_CLOEXEC)
+	fd, err := unix.MemfdCreate("clsbench", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
 		// An old kernel or a sandbox: the transport will keep private memory in step.
 		return NewPrivateRegion(bytes), nil
@@ -27,6 +29,10 @@ func NewRegion(bytes int64) (*Region, error) {
 	if err := unix.Fallocate(fd, 0, 0, bytes); err != nil {
 		f.Close()
 		return nil, &Error{Code: ResourceExhausted, Message: "shared memory: " + err.Error(), Wanted: bytes}
+	}
+	if _, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_SEAL); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("sealing shared memory: %w", err)
 	}
 	data, err := unix.Mmap(fd, 0, int(bytes), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/clsbench/clsbench/backends"
+	"github.com/clsbench/clsbench/backends/wire"
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/internal/faulty"
 	"github.com/clsbench/clsbench/tensor"
@@ -265,6 +267,38 @@ func TestLiesAboutTimeShow(t *testing.T) {
 		require.Equal(t, fault != "", err != nil, fault)
 		require.NoError(t, e.Close())
 		require.NoError(t, s.Close())
+	}
+}
+
+// TestTruncatedMemory: what is shared cannot be taken away where the kernel can
+// forbid it, and where it can't, the host says who did it and lives on.
+func TestTruncatedMemory(t *testing.T) {
+	for _, c := range []struct {
+		transport wire.Transport
+		says      string // "": the plugin was not able to
+	}{{wire.Memfd, ""}, {wire.File, "made the file that it shares with the host shorter"}} {
+		t.Run(string(c.transport), func(t *testing.T) {
+			r := newRig(t, "run=truncate", func(o *Options) { o.Transport = c.transport })
+			ctx := context.Background()
+			s, err := r.Open(ctx, backends.SessionConfig{})
+			require.NoError(t, err)
+			e, err := backends.CompileBound(ctx, s, r.program, func(string) int { return 1 }, nil)
+			require.NoError(t, err)
+			for _, v := range tensor.View[float32](e.At("x", 0)) {
+				require.Zero(t, v)
+			}
+			_, err = e.Run(ctx, backends.RunRequest{Steps: 1})
+			require.Eventually(t, func() bool { return strings.Contains(r.LogTail(), "truncates") }, 10*time.Second, time.Millisecond)
+			if c.says == "" {
+				require.NoError(t, err)
+				require.Contains(t, r.LogTail(), "operation not permitted")
+			} else {
+				require.Equal(t, backends.Internal, backends.CodeOf(err))
+				require.ErrorContains(t, err, c.says)
+			}
+			require.Equal(t, make([]byte, 16), e.At(r.program.Fetches[0], 0))
+			_, _ = e.Close(), s.Close()
+		})
 	}
 }
 

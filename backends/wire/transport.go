@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 
 	"github.com/clsbench/clsbench/backends"
 	v1 "github.com/clsbench/clsbench/backends/wire/backendv1"
@@ -118,19 +119,25 @@ func (l *link) free() error {
 
 // push brings the plugin's side of spans up to date, pull the host's.
 func (s *session) push(ctx context.Context, spans []span) error {
-	return s.sync(ctx, spans, func(x span) { copy(x.shadow.data[x.offset:][:x.bytes], x.region.Data[x.offset:]) }, s.upload)
+	return s.sync(ctx, spans, func(x span) error {
+		return x.shadow.touch(func(shared []byte) { copy(shared[x.offset:][:x.bytes], x.region.Data[x.offset:]) })
+	}, s.upload)
 }
 
 func (s *session) pull(ctx context.Context, spans []span) error {
-	return s.sync(ctx, spans, func(x span) { copy(x.region.Data[x.offset:][:x.bytes], x.shadow.data[x.offset:]) }, s.download)
+	return s.sync(ctx, spans, func(x span) error {
+		return x.shadow.touch(func(shared []byte) { copy(x.region.Data[x.offset:][:x.bytes], shared[x.offset:]) })
+	}, s.download)
 }
 
-func (s *session) sync(ctx context.Context, spans []span, local func(span), remote func(context.Context, []span) error) error {
+func (s *session) sync(ctx context.Context, spans []span, local func(span) error, remote func(context.Context, []span) error) error {
 	var far []span
 	for _, x := range spans {
 		switch x.how {
 		case File:
-			local(x)
+			if err := local(x); err != nil {
+				return err
+			}
 		case Chunks:
 			far = append(far, x)
 		}
@@ -139,6 +146,24 @@ func (s *session) sync(ctx context.Context, spans []span, local func(span), remo
 		return nil
 	}
 	return remote(ctx, far)
+}
+
+// touch lends the shared memory to f. A file, unlike a memfd, can't be sealed:
+// a plugin that truncates it turns every access into a SIGBUS, which is an
+// error here and would be the host's end anywhere else.
+func (s *shadow) touch(f func(shared []byte)) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		switch cause := recover().(type) {
+		case nil:
+		case interface{ Addr() uintptr }: // a fault, by the runtime's contract
+			err = backends.Errorf(backends.Internal, "the plugin made the file that it shares with the host shorter")
+		default:
+			panic(cause)
+		}
+	}()
+	f(s.data)
+	return nil
 }
 
 func (s *session) upload(ctx context.Context, spans []span) error {

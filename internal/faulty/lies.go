@@ -52,6 +52,7 @@ var lies = map[string]func(e *executable, s *backends.Samples, r backends.RunReq
 		time.Sleep(time.Duration(r.Steps) * 10 * time.Millisecond)
 		s.Steps[len(s.Steps)-1].End = backends.Now()
 	},
+	"truncate":    func(*executable, *backends.Samples, backends.RunRequest) { truncate() },
 	"late-answer": func(*executable, *backends.Samples, backends.RunRequest) { time.Sleep(300 * time.Millisecond) },
 	"sleep":       func(*executable, *backends.Samples, backends.RunRequest) { time.Sleep(30 * time.Second) }, // does not hear that it is cancelled
 	"replay":      (*executable).replay,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -123,6 +124,17 @@ func flood() error {
 	}
 	fmt.Fprintln(os.Stderr, "\nthe end of the flood")
 	return nil
+}
+
+// truncate takes the memory that the host shares with its plugins away from
+// under it: touching it is then a SIGBUS.
+func truncate() {
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", os.Getppid()))
+	for _, f := range files {
+		if to, _ := os.Readlink(f); strings.Contains(to, "/memfd:clsbench") || strings.Contains(to, "/region-") {
+			fmt.Fprintln(os.Stderr, "truncates", to, os.Truncate(f, 0))
+		}
+	}
 }
 
 // children starts one in the process's group, and one that leaves it and keeps

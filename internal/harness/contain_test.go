@@ -39,6 +39,7 @@ func TestAFaultEndsItsCellAlone(t *testing.T) {
 		{"run=short batch=1", results.StatusError, results.CauseInternal, "ran 1 steps and answered with 0", ""},
 		{"run=grow batch=1", results.StatusOOM, results.CauseResourceExhausted, "limit of 400 MiB", ""},
 		{"compile=flood batch=1", results.StatusOK, "", "", ""},
+		{"run=truncate batch=1", results.StatusOK, "", "", ""},
 		{"run=early batch=1", results.StatusInvalid, results.CauseForgedTime, "before the call", ""},
 		{"run=late batch=1", results.StatusInvalid, results.CauseForgedTime, "after the call", ""},
 		{"run=still batch=1", results.StatusInvalid, results.CauseForgedTime, "no time at all", ""},
@@ -46,7 +47,7 @@ func TestAFaultEndsItsCellAlone(t *testing.T) {
 		{"stats=error", results.StatusError, results.CauseInternal, "fell off the bus", ""},
 	}
 	if raced {
-		cases = cases[len(cases)-6:]
+		cases = cases[len(cases)-7:]
 	}
 	specs := []plugin.Spec{embedded("cpu")}
 	label := func(f string) string { return strings.NewReplacer("=", "-", " ", ".").Replace(f) }
