@@ -368,17 +368,18 @@ func TestNothingIsHeld(t *testing.T) {
 
 var childPattern = regexp.MustCompile(`child (\d+)`)
 
-// TestChildrenDie: those of the group at once; one that left it keeps nothing
-// of ours waiting.
+// TestChildrenDie, whether they stayed in the group, left it, or left their
+// parent too.
 func TestChildrenDie(t *testing.T) {
 	for _, end := range []func(p *Plugin){
 		func(p *Plugin) { p.Kill() },
 		func(p *Plugin) { _ = syscall.Kill(p.Pid(), syscall.SIGKILL) },
 		func(p *Plugin) { _ = p.Close() },
+		func(p *Plugin) { p.watchMemory(1) }, // more is in use
 	} {
 		r := newRig(t, "open=children")
 		require.NoError(t, r.all(context.Background()))
-		require.Eventually(t, func() bool { return len(childPattern.FindAllString(r.LogTail(), -1)) == 2 }, 10*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return len(childPattern.FindAllString(r.LogTail(), -1)) == 3 }, 10*time.Second, time.Millisecond)
 		var pids []int
 		for _, m := range childPattern.FindAllStringSubmatch(r.LogTail(), -1) {
 			pid, err := strconv.Atoi(m[1])
@@ -386,9 +387,10 @@ func TestChildrenDie(t *testing.T) {
 			pids = append(pids, pid)
 		}
 		end(r.Plugin)
-		gone(t, pids[0])
+		for _, pid := range pids {
+			gone(t, pid)
+		}
 		require.NoError(t, r.Close())
-		require.NoError(t, syscall.Kill(pids[1], syscall.SIGKILL)) // it is init's now
 	}
 }
 

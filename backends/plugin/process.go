@@ -131,11 +131,11 @@ func (p *process) readHandshake(r *os.File, w *io.PipeWriter) {
 	p.log.pump(b, p.pumps.Done)
 }
 
-// wait reaps the process and what is left of its group.
+// wait reaps the process and what it leaves behind.
 func (p *process) wait(pipes ...*os.File) {
 	waitUnreaped(p.cmd.Process.Pid)
 	// Not yet reaped, its number can't have gone to another group.
-	killGroup(p.cmd.Process.Pid)
+	killTree(p.cmd.Process.Pid, p.dir.path)
 	p.reaped.Store(true)
 	p.ended = p.cmd.Wait()
 	p.life.Close()
@@ -159,7 +159,7 @@ func (p *process) Wait(context.Context) error {
 	return p.ended
 }
 
-// Kill ends the whole group at once. A process that has closed its output
+// Kill ends the process and all that it started at once. A process that has closed its output
 // without a handshake is about to exit: its status is worth a moment.
 func (p *process) Kill(context.Context) error {
 	select {
@@ -178,7 +178,7 @@ func (p *process) Kill(context.Context) error {
 
 func (p *process) kill() {
 	if p.running() && !p.reaped.Load() {
-		killGroup(p.cmd.Process.Pid)
+		killTree(p.cmd.Process.Pid, p.dir.path)
 	}
 }
 

@@ -4,11 +4,16 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/clsbench/clsbench/backends/wire"
 )
 
 // isolate gives the child a process group of its own and SIGTERM when its
@@ -27,7 +32,64 @@ func waitUnreaped(pid int) {
 	}
 }
 
-func killGroup(pid int) { _ = unix.Kill(-pid, unix.SIGKILL) }
+// killTree ends a plugin with all that it started: its group, what has left
+// that but is below it still, and what has left both, as a daemon does, but has
+// kept its environment, in which the run folder is the plugin's own.
+func killTree(pid int, dir string) {
+	_ = unix.Kill(-pid, unix.SIGSTOP) // it starts no more
+	strays := descendants(pid)
+	_ = unix.Kill(-pid, unix.SIGKILL)
+	mark := []byte(wire.EnvRunDir + "=" + dir)
+	for range 50 { // what is killed takes a moment, and may have started others
+		for _, n := range strays {
+			_ = unix.Kill(n, unix.SIGKILL)
+		}
+		if strays = marked(mark); len(strays) == 0 {
+			return
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// children are the processes that pid's threads have started and that have not
+// been waited for.
+func children(pid int) (pids []int) {
+	dir := "/proc/" + strconv.Itoa(pid) + "/task"
+	tasks, _ := os.ReadDir(dir)
+	for _, t := range tasks {
+		list, _ := os.ReadFile(filepath.Join(dir, t.Name(), "children"))
+		for _, c := range strings.Fields(string(list)) {
+			if n, err := strconv.Atoi(c); err == nil {
+				pids = append(pids, n)
+			}
+		}
+	}
+	return pids
+}
+
+func descendants(pid int) []int {
+	pids := children(pid)
+	for _, c := range pids {
+		pids = append(pids, descendants(c)...)
+	}
+	return pids
+}
+
+// marked are the processes that have this in their environment.
+func marked(mark []byte) (pids []int) {
+	list, _ := os.ReadDir("/proc")
+	for _, e := range list {
+		n, err := strconv.Atoi(e.Name())
+		if err != nil || n == os.Getpid() {
+			continue
+		}
+		environ, _ := os.ReadFile("/proc/" + e.Name() + "/environ") // others' can't be read
+		if slices.ContainsFunc(bytes.Split(environ, []byte{0}), func(v []byte) bool { return bytes.Equal(v, mark) }) {
+			pids = append(pids, n)
+		}
+	}
+	return pids
+}
 
 func ownedByUs(st os.FileInfo) bool {
 	s, ok := st.Sys().(*syscall.Stat_t)
@@ -65,14 +127,8 @@ func anonymousBytes(pid int) int64 {
 	resident, _ := strconv.ParseInt(f[1], 10, 64)
 	shared, _ := strconv.ParseInt(f[2], 10, 64)
 	sum := (resident - shared) * int64(os.Getpagesize())
-	tasks, _ := os.ReadDir(dir + "/task")
-	for _, t := range tasks {
-		children, _ := os.ReadFile(dir + "/task/" + t.Name() + "/children")
-		for _, c := range strings.Fields(string(children)) {
-			if n, err := strconv.Atoi(c); err == nil {
-				sum += anonymousBytes(n)
-			}
-		}
+	for _, c := range children(pid) {
+		sum += anonymousBytes(c)
 	}
 	return sum
 }

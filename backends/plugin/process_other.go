@@ -11,7 +11,7 @@ func isolate(*exec.Cmd) {}
 
 func waitUnreaped(int) {}
 
-func killGroup(pid int) {
+func killTree(pid int, _ string) {
 	if p, err := os.FindProcess(pid); err == nil {
 		_ = p.Kill()
 	}

@@ -135,7 +135,7 @@ func killOrphan(dir string) {
 	n, err := strconv.Atoi(pid)
 	// A process of that number that began at another time is a stranger.
 	if ok && err == nil && n > 1 && started != "0" && started == strconv.FormatUint(startTime(n), 10) {
-		killGroup(n)
+		killTree(n, dir)
 	}
 }
 

@@ -137,17 +137,17 @@ func truncate() {
 	}
 }
 
-// children starts one in the process's group, and one that leaves it and keeps
-// the log's pipe open.
+// children starts one in the process's group, one that leaves it and keeps the
+// log's pipe open, and one whose parent ends at once, as a daemon's does.
 func children() error {
-	for _, own := range []bool{false, true} {
-		c := exec.Command("/bin/sleep", "1000")
+	const child = "sh -c 'echo child $$ >&2; exec sleep 1000'"
+	for _, start := range []string{"exec " + child, "exec setsid " + child, "setsid " + child + " &"} {
+		c := exec.Command("/bin/sh", "-c", start)
 		c.Stdout, c.Stderr = os.Stdout, os.Stderr
-		c.SysProcAttr = &syscall.SysProcAttr{Setsid: own}
 		if err := c.Start(); err != nil {
 			return err
 		}
-		fmt.Fprintf(os.Stderr, "child %d\n", c.Process.Pid)
+		go func() { _ = c.Wait() }()
 	}
 	return nil
 }
