@@ -81,9 +81,8 @@ var (
 // Bounds lists the table.
 func Bounds() []*Bound {
 	return slices.Concat([]*Bound{exact, quotientBound, sqrtBound, expBound, sigmoidBound, logBound, tanhBound, dotBound,
-		softmaxBound, softmaxGradBound, slotBound, stepBound, argmaxBound, productBound, logSumBound, logSumExpBound, programRule,
-		waveBound, erfBound, powBound},
-		lossBounds, quantizationBounds)
+		softmaxBound, softmaxGradBound, slotBound, stepBound, argmaxBound, productBound, logSumBound, logSumExpBound, programRule},
+		functionBounds, lossBounds, quantizationBounds)
 }
 
 // BoundsDigest names the state of the table, for reports.

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"math"
+	"slices"
 
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/reference"
@@ -26,17 +27,50 @@ var jumping = map[string]bool{"ReluGrad": true, "MaxPoolGrad": true, "Equal": tr
 	"Greater": true, "GreaterOrEqual": true, "Sign": true, "Floor": true, "Ceil": true, "Round": true, "QuantizeLinear": true}
 
 // kinkOf finds the kinks of a call, by op.
-var kinkOf = map[string]func(c *graph.Call) []kink{
-	"Relu": func(c *graph.Call) []kink {
-		return []kink{{c.Inputs[0], func(x *reference.Array) []float64 { return awayFromZero(x.Data) }}}
+var kinkOf = map[string]func(g *graph.Graph, c *graph.Call) []kink{
+	"Relu": kinksAtZero, "LeakyRelu": kinksAtZero, "PRelu": kinksAtZero, "Elu": kinksAtZero, "Selu": kinksAtZero, "Celu": kinksAtZero,
+	"Abs": kinksAtZero, "Sign": kinksAtZero,
+	"ThresholdedRelu": func(_ *graph.Graph, c *graph.Call) []kink { return kinksAt(c, c.Float("alpha")) },
+	"HardSigmoid": func(_ *graph.Graph, c *graph.Call) []kink {
+		alpha, beta := c.Float("alpha"), c.Float("beta")
+		return kinksAt(c, -beta/alpha, (1-beta)/alpha)
 	},
-	"MaxPool": func(c *graph.Call) []kink {
+	"HardSwish": func(_ *graph.Graph, c *graph.Call) []kink { return kinksAt(c, -3, 3) },
+	"Clip": func(g *graph.Graph, c *graph.Call) []kink {
+		var bounds []float64
+		for _, k := range g.Consts {
+			if slices.Contains(c.Inputs[1:], k.Name) {
+				bounds = append(bounds, k.Tensor.Float64s()...)
+			}
+		}
+		return kinksAt(c, bounds...)
+	},
+	"MaxPool": func(_ *graph.Graph, c *graph.Call) []kink {
 		win, err := c.PoolWindow()
 		if err != nil {
 			return nil
 		}
 		return []kink{{c.Inputs[0], func(x *reference.Array) []float64 { return poolGaps(x, win) }}}
 	},
+}
+
+func kinksAtZero(_ *graph.Graph, c *graph.Call) []kink {
+	return []kink{{c.Inputs[0], func(x *reference.Array) []float64 { return awayFromZero(x.Data) }}}
+}
+
+// kinksAt are those of a call whose derivative by its first input jumps where
+// that is one of some numbers.
+func kinksAt(c *graph.Call, at ...float64) []kink {
+	return []kink{{c.Inputs[0], func(x *reference.Array) []float64 {
+		d := make([]float64, len(x.Data))
+		for i, v := range x.Data {
+			d[i] = math.Inf(1)
+			for _, k := range at {
+				d[i] = min(d[i], math.Abs(v-k))
+			}
+		}
+		return d
+	}}}
 }
 
 // kinks lists the values to watch in a program; none if nothing in it jumps.
@@ -57,7 +91,7 @@ func kinks(g *graph.Graph) []kink {
 			list = append(list, quantizerKink(g, c)...)
 		}
 		if f := kinkOf[c.Op.Name]; f != nil && c.In[0].DType.IsFloat() {
-			list = append(list, f(c)...)
+			list = append(list, f(g, c)...)
 		}
 	}
 	if !jumps {

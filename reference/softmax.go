@@ -29,3 +29,26 @@ func Softmax(acc *Acc, x *Array, axis int) *Array {
 	}
 	return y
 }
+
+// LogSoftmax is the logarithm of Softmax along one axis:
+//
+//	Y[j] = X[j] − m − log Σ_l exp(X[l] − m), m = max_l X[l]
+func LogSoftmax(acc *Acc, x *Array, axis int) *Array {
+	y := New(x.Shape...)
+	rows, along := split(x.Shape, []int{axis})
+	for _, row := range rows {
+		m := math.Inf(-1)
+		for _, j := range along {
+			m = max(m, x.Data[row+j])
+		}
+		s := acc.New()
+		for _, j := range along {
+			s = s.Plus(math.Exp(x.Data[row+j] - m))
+		}
+		log := math.Log(s.Value())
+		for _, j := range along {
+			y.Data[row+j] = x.Data[row+j] - m - log
+		}
+	}
+	return y
+}

@@ -74,6 +74,25 @@ var table = map[string]Func{
 		return IsInf(in[0], c.Int("detect_negative") != 0, c.Int("detect_positive") != 0)
 	}),
 
+	"LeakyRelu":       one(func(c *graph.Call, in []*Array) *Array { return LeakyRelu(in[0], c.Float("alpha")) }),
+	"PRelu":           binary(PRelu),
+	"ThresholdedRelu": one(func(c *graph.Call, in []*Array) *Array { return ThresholdedRelu(in[0], c.Float("alpha")) }),
+	"Elu":             one(func(c *graph.Call, in []*Array) *Array { return Elu(in[0], c.Float("alpha")) }),
+	"Selu":            one(func(c *graph.Call, in []*Array) *Array { return Selu(in[0], c.Float("alpha"), c.Float("gamma")) }),
+	"Celu":            one(func(c *graph.Call, in []*Array) *Array { return Celu(in[0], c.Float("alpha")) }),
+	"Gelu": one(func(c *graph.Call, in []*Array) *Array {
+		if c.Str("approximate") == "tanh" {
+			return GeluTanh(in[0])
+		}
+		return Gelu(in[0])
+	}),
+	"HardSigmoid": one(func(c *graph.Call, in []*Array) *Array { return HardSigmoid(in[0], c.Float("alpha"), c.Float("beta")) }),
+	"HardSwish":   unary(HardSwish),
+	"Swish":       one(func(c *graph.Call, in []*Array) *Array { return Swish(in[0], c.Float("alpha")) }),
+	"Softplus":    unary(Softplus),
+	"Softsign":    unary(Softsign),
+	"Mish":        unary(Mish),
+
 	"ReduceSum":       reduction(ReduceSum),
 	"ReduceMean":      reduction(ReduceMean),
 	"ReduceMax":       extremum(ReduceMax),
@@ -155,13 +174,8 @@ var table = map[string]Func{
 		return MaxPoolGrad(in[0], in[1], c.Out[0].Shape)
 	}),
 
-	"Softmax": outputs(func(acc *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
-		axis, err := c.Axis("axis")
-		if err != nil {
-			return nil, err
-		}
-		return []*Array{Softmax(acc, in[0], axis)}, nil
-	}),
+	"Softmax":    alongAxis(Softmax),
+	"LogSoftmax": alongAxis(LogSoftmax),
 	"SoftmaxCrossEntropy": outputs(func(acc *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
 		loss, lse, err := SoftmaxCrossEntropy(acc, in[0], in[1], in[2], LossParamsOf(c, 1))
 		return []*Array{loss, lse}, err
@@ -261,6 +275,16 @@ func byType(floats, integers func(a, b *Array) *Array) Func {
 			return floats(in[0], in[1])
 		}
 		return integers(in[0], in[1])
+	})
+}
+
+func alongAxis(f func(acc *Acc, x *Array, axis int) *Array) Func {
+	return outputs(func(acc *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
+		axis, err := c.Axis("axis")
+		if err != nil {
+			return nil, err
+		}
+		return []*Array{f(acc, in[0], axis)}, nil
 	})
 }
 

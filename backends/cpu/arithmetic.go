@@ -90,6 +90,13 @@ func arithmeticOf[T number](c *graph.Call) func(a, b T) T {
 		return func(a, b T) T { return a - b }
 	case "Mul":
 		return func(a, b T) T { return a * b }
+	case "PRelu":
+		return func(a, b T) T {
+			if a <= 0 {
+				return a * b
+			}
+			return a
+		}
 	case "Max":
 		return func(a, b T) T { return max(a, b) }
 	case "Min":

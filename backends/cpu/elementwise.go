@@ -32,6 +32,7 @@ func elementwiseRows() []row {
 	for op := range signFunctions {
 		add(op, ofTypes(wide, 0), buildUnary)
 	}
+	add("PRelu", ofTypes(wideFloat, 0), buildBinary)
 	add("Clip", ofTypes(wide, 0), buildClip)
 	add("ReluGrad", ofTypes(wideFloat, 0), buildReluGrad)
 	add("Equal", ofTypes(wide|graph.Bools, 0), buildComparison)

@@ -22,6 +22,43 @@ var floatFunctions = map[string]function{
 	"Floor": plain(math.Floor), "Ceil": plain(math.Ceil), "Round": plain(math.RoundToEven),
 	"Reciprocal": plain(func(x float64) float64 { return 1 / x }),
 	"Sigmoid":    plain(sigmoid),
+
+	"LeakyRelu": func(c *graph.Call) func(float64) float64 {
+		alpha := c.Float("alpha")
+		return func(x float64) float64 { return leaky(x, alpha) }
+	},
+	"ThresholdedRelu": func(c *graph.Call) func(float64) float64 {
+		alpha := c.Float("alpha")
+		return func(x float64) float64 {
+			if x <= alpha {
+				return 0
+			}
+			return x
+		}
+	},
+	"Elu": func(c *graph.Call) func(float64) float64 { return exponential(1, c.Float("alpha"), 1) },
+	"Selu": func(c *graph.Call) func(float64) float64 {
+		return exponential(c.Float("gamma"), c.Float("gamma")*c.Float("alpha"), 1)
+	},
+	"Celu": func(c *graph.Call) func(float64) float64 { return exponential(1, c.Float("alpha"), c.Float("alpha")) },
+	"Gelu": func(c *graph.Call) func(float64) float64 {
+		if c.Str("approximate") == "tanh" {
+			return geluTanh
+		}
+		return func(x float64) float64 { return 0.5 * x * (1 + math.Erf(x/math.Sqrt2)) }
+	},
+	"HardSigmoid": func(c *graph.Call) func(float64) float64 {
+		alpha, beta := c.Float("alpha"), c.Float("beta")
+		return func(x float64) float64 { return max(0, min(1, alpha*x+beta)) }
+	},
+	"HardSwish": plain(func(x float64) float64 { return x * max(0, min(1, x/6+0.5)) }),
+	"Swish": func(c *graph.Call) func(float64) float64 {
+		alpha := c.Float("alpha")
+		return func(x float64) float64 { return x * sigmoid(alpha*x) }
+	},
+	"Softplus": plain(softplus),
+	"Softsign": plain(func(x float64) float64 { return x / (1 + math.Abs(x)) }),
+	"Mish":     plain(func(x float64) float64 { return x * math.Tanh(softplus(x)) }),
 }
 
 // signFunctions are those of integers too.
@@ -60,6 +97,30 @@ func signFunction[T number](op string) func(T) T {
 	}
 	return func(x T) T { return -x }
 }
+
+func leaky(x, slope float64) float64 {
+	if x <= 0 {
+		return slope * x
+	}
+	return x
+}
+
+// exponential is right·x above zero and left·(e^(x/width) - 1) below.
+func exponential(right, left, width float64) func(float64) float64 {
+	return func(x float64) float64 {
+		if x <= 0 {
+			return left * math.Expm1(x/width)
+		}
+		return right * x
+	}
+}
+
+func geluTanh(x float64) float64 {
+	const scale, cubic = math.Sqrt2 / math.SqrtPi, 0.044715
+	return 0.5 * x * (1 + math.Tanh(scale*(x+cubic*x*x*x)))
+}
+
+func softplus(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }
 
 func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 

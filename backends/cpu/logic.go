@@ -58,10 +58,7 @@ func comparisonLoop[T number](c *graph.Call, in []*value, out *value) ranger {
 			n := bc.rest(lo, hi)
 			a, b := bc.at(0, lo), bc.at(1, lo)
 			for i := range n {
-				z[lo+i] = 0
-				if f(x[a+i*stepA], y[b+i*stepB]) {
-					z[lo+i] = 1
-				}
+				z[lo+i] = truth(f(x[a+i*stepA], y[b+i*stepB])) // z may lie where x or y does
 			}
 			lo += n
 		}

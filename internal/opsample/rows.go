@@ -9,7 +9,7 @@ import (
 
 // All lists the samples, at least one for each row of the op table.
 func All() []Sample {
-	return slices.Concat(elementwise(), pointwise(), logic(), reductions(), movements(), cuts(), gathers(), products(), convolutions(), pools(), softmaxes(),
+	return slices.Concat(elementwise(), pointwise(), logic(), activations(), reductions(), movements(), cuts(), gathers(), products(), convolutions(), pools(), softmaxes(),
 		losses(), optimizers(), quantizations())
 }
 
@@ -161,6 +161,8 @@ func softmaxes() []Sample {
 		{"Softmax", nil, []Input{in(Signed, 3, 5)}},
 		{"Softmax", graph.Attrs{"axis": graph.I(1)}, []Input{in(Signed, 2, 3, 4)}},
 		{"Softmax", graph.Attrs{"axis": graph.I(0)}, []Input{in(Signed, 3)}},
+		{"LogSoftmax", nil, []Input{in(Signed, 3, 5)}},
+		{"LogSoftmax", graph.Attrs{"axis": graph.I(1)}, []Input{in(Signed, 2, 3, 4)}},
 	}
 }
 
