@@ -191,3 +191,24 @@ func TestThreadsAgree(t *testing.T) {
 		require.Equal(t, first, got, "%d threads", threads)
 	}
 }
+
+// A chain computes in place: its truth values are read before they are
+// overwritten.
+func TestChainsOfTruthValues(t *testing.T) {
+	s := open(t, backends.SessionConfig{Guards: true})
+	p := build(t, func(b *graph.Builder) {
+		x, y := b.Feed("x", tensor.T(tensor.F32, 5)), b.Feed("y", tensor.T(tensor.Bool, 5))
+		one := b.Op("Equal", nil, x, b.Scalar(tensor.F32, 1))
+		b.Fetch(b.Op("Xor", nil, b.Op("Or", nil, one, y), y))
+	})
+	bound, err := backends.CompileBound(ctx, s, p, func(string) int { return 1 }, private)
+	require.NoError(t, err)
+	require.Len(t, bound.Plan().Partitions, 1)
+	x := tensor.New(tensor.F32, 5)
+	x.SetFloat64s([]float64{1, 1, 0, 0, 1})
+	copy(bound.At("x", 0), x.Data)
+	copy(bound.At("y", 0), []byte{0, 1, 0, 1, 0})
+	_, err = bound.Run(ctx, backends.RunRequest{Steps: 1})
+	require.NoError(t, err)
+	require.Equal(t, []byte{1, 0, 0, 0, 1}, bound.At(p.Fetches[0], 0))
+}
