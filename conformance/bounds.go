@@ -65,7 +65,7 @@ var (
 		expect: expectSlot,
 	}
 	stepBound = &Bound{
-		Name: "optimizer step", Formula: "2u|p| + 8u·Δ, Δ the abs twin of the step", Source: "one rounding of p′, a handful in the step", Proposal: true,
+		Name: "optimizer step", Formula: "2u|p| + 8u·Δ, Δ the abs twin of the step; 3u|p| where decay is decoupled", Source: "one rounding of p′ (two more of the factor and its product with p), a handful in the step", Proposal: true,
 		expect: expectStep,
 	}
 	argmaxBound = &Bound{
@@ -82,7 +82,7 @@ var (
 func Bounds() []*Bound {
 	return slices.Concat([]*Bound{exact, quotientBound, sqrtBound, expBound, sigmoidBound, logBound, tanhBound, dotBound,
 		softmaxBound, softmaxGradBound, slotBound, stepBound, argmaxBound, productBound, logSumBound, logSumExpBound, programRule},
-		functionBounds, lossBounds, quantizationBounds)
+		functionBounds, lossBounds, scalingBounds, quantizationBounds)
 }
 
 // BoundsDigest names the state of the table, for reports.

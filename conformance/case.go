@@ -193,7 +193,7 @@ type family func() []*Case
 var families = []family{
 	elementwiseCases, pointwiseCases, logicCases, activationCases, castCases, movementCases, sliceCases, gatherCases, reduceCases, foldCases, matmulCases, convCases, poolCases,
 	softmaxCases,
-	lossCases, optimizerCases, quantizationCases, qmatmulCases, qconvCases,
+	lossCases, optimizerCases, scalingCases, quantizationCases, qmatmulCases, qconvCases,
 	fusedCases, qdqCases, networkCases, randomCases,
 }
 

@@ -27,7 +27,8 @@ var jitters = map[string]float64{
 	"Exp": 1.5, "Log": 1.5, "Tanh": 2, "Sigmoid": 2,
 	"Softmax": 1.5, "SoftmaxCrossEntropy": 1.5, "SoftmaxCrossEntropyGrad": 1.5, "SoftmaxCrossEntropyLoss": 1.5,
 	"NegativeLogLikelihoodLoss": 1, "MSELoss": 1,
-	"SGD": 0.5, "Adam": 1,
+	"SGD": 0.5, "Adam": 1, "AdamW": 1, "RMSprop": 1, "ExponentialMovingAverage": 0.5,
+	"GlobalNorm": 1, "ClipByNorm": 1,
 }
 
 // node evaluates one node for run r of the ensemble. The first rounded run
@@ -55,7 +56,7 @@ func (e *ensemble) node(c *graph.Call, env map[string]*reference.Array, r int, m
 }
 
 // reduces are the ops with a jitter that have sums inside.
-var reduces = map[string]bool{"Softmax": true, "SoftmaxCrossEntropy": true, "SoftmaxCrossEntropyLoss": true, "NegativeLogLikelihoodLoss": true, "MSELoss": true}
+var reduces = map[string]bool{"Softmax": true, "SoftmaxCrossEntropy": true, "SoftmaxCrossEntropyLoss": true, "NegativeLogLikelihoodLoss": true, "MSELoss": true, "GlobalNorm": true}
 
 // shaken rounds every element at random: to nearest after a displacement of up
 // to half an ulp and the op's own ulps. What the type holds exactly stays,

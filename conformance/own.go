@@ -33,7 +33,9 @@ var ownBounds = map[string][]*Bound{
 	"DynamicQuantizeLinear": {dynamicBound, dynamicScaleBound, dynamicZeroBound},
 	"FakeQuantize":          {fakeQuantizeBound}, "FakeQuantizeGrad": {fakeQuantizeBound},
 	"MatMulInteger": {exact}, "ConvInteger": {exact}, "QLinearMatMul": {quantizeBound}, "QLinearConv": {quantizeBound},
-	"SGD": {stepBound, slotBound}, "Adam": {stepBound, slotBound, slotBound},
+	"SGD": {stepBound, slotBound}, "Adam": {stepBound, slotBound, slotBound}, "AdamW": {stepBound, slotBound, slotBound},
+	"RMSprop": {stepBound, slotBound, slotBound, slotBound}, "ExponentialMovingAverage": {slotBound},
+	"GlobalNorm": {normBound}, "ClipByNorm": {clipBound}, "AllFinite": {exact}, "DynamicLossScale": {exact, exact},
 }
 
 // own is the bound function of an op on ordinary data.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/reference"
@@ -133,16 +134,21 @@ func arraysOf(v Values) map[string]*reference.Array {
 }
 
 // boundOf is the bound of an output: the case's where the op under test gives
-// it or, in a program of several ops, where no single op is under test; else,
-// what movement beside the op did, bit equality.
+// it or, in a program of several ops, where no single op is under test; else
+// that of the op beside it which gives the output, bit equality for a feed.
 func (t *Trial) boundOf(out output) *Bound {
-	if t.underTest() == nil {
+	under := t.underTest()
+	if under == nil {
 		return t.Case.bound(0)
 	}
-	if _, i := t.producer(out); i >= 0 {
+	switch c, i := t.producer(out); {
+	case c == nil:
+		return exact
+	case c == under:
 		return t.Case.bound(i)
+	default:
+		return own(c.Op.Name)(i)
 	}
-	return exact
 }
 
 // underTest is the call of the case's op; nil for a program of several.
@@ -158,22 +164,22 @@ func (t *Trial) underTest() *graph.Call {
 	return nil
 }
 
-// producer is the call under test if it gives out, and which of its outputs.
+// producer is the call that gives out, and which of its outputs; nil for a
+// value that is fed.
 func (t *Trial) producer(out output) (*graph.Call, int) {
-	if c := t.underTest(); c != nil {
-		for i, name := range c.Outputs {
-			if name == out.value {
-				return c, i
-			}
+	for k := range t.Graph.Calls {
+		c := &t.Graph.Calls[k]
+		if i := slices.Index(c.Outputs, out.value); i >= 0 {
+			return c, i
 		}
 	}
-	return nil, -1
+	return nil, 0
 }
 
 func (t *Trial) expectation(out output, env map[string]*reference.Array) (*expectation, error) {
 	call, i := t.producer(out)
 	b := t.boundOf(out)
-	s := &site{call: call, index: max(0, i), env: env, out: out, want: env[out.value]}
+	s := &site{call: call, index: i, env: env, out: out, want: env[out.value]}
 	e, err := b.expect(s)
 	if err != nil {
 		return nil, err

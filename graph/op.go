@@ -163,7 +163,7 @@ type AttrSpec struct {
 // refer to the builder, and Go forbids the cycle.
 func table() []*Op {
 	return slices.Concat(elementwiseOps, pointwiseOps, logicOps, activationOps, reduceOps, movementOps, sliceOps, padOps, gatherOps, matmulOps, convOps, poolOps, softmaxOps,
-		lossOps, optimizerOps, quantizationOps, qproductOps)
+		lossOps, optimizerOps, scalingOps, quantizationOps, qproductOps)
 }
 
 type opKey struct{ domain, name string }

@@ -45,6 +45,66 @@ var optimizerOps = []*Op{
 		Work:      func(c *Call) int64 { return 14 * elements(c.Out[0]) },
 		Decompose: decomposeAdam,
 	},
+	{
+		// Adam with decoupled weight decay (Loshchilov and Hutter 2019,
+		// algorithm 2): p′ = p - lr·weight_decay·p - lr·m̂/(√v̂ + epsilon).
+		Name: "AdamW", Domain: Own, Version: 1,
+		Inputs: []Param{{Name: "param", Types: Floats, Var: "T"}, {Name: "grad", Types: Floats, Var: "T"},
+			{Name: "m", Types: Floats, Var: "T"}, {Name: "v", Types: Floats, Var: "T"},
+			{Name: "step", Types: Int64s}, {Name: "lr", Types: Floats, Var: "T"},
+			{Name: "skip", Types: Bools, Optional: true}},
+		Outputs: []Param{{Name: "next_param", Types: Floats, Var: "T"}, {Name: "next_m", Types: Floats, Var: "T"},
+			{Name: "next_v", Types: Floats, Var: "T"}},
+		Attrs: []AttrSpec{{Name: "beta1", Kind: Float, Default: F(0.9)}, {Name: "beta2", Kind: Float, Default: F(0.999)},
+			{Name: "epsilon", Kind: Float, Default: F(1e-8)}, {Name: "weight_decay", Kind: Float, Default: F(0.01)}},
+		Infer: func(c *Call) ([]tensor.Type, error) {
+			return []tensor.Type{c.In[0], c.In[0], c.In[0]}, c.checkOptimizer(4, 4, 6)
+		},
+		Work:      func(c *Call) int64 { return 14 * elements(c.Out[0]) },
+		Decompose: decomposeAdamW,
+	},
+	{
+		// RMSprop as PyTorch has it: g′ = g + weight_decay·p,
+		// s′ = alpha·s + (1-alpha)·g′², a′ = alpha·a + (1-alpha)·g′,
+		// b′ = momentum·b + g′/(√(centered ? s′ - a′² : s′) + epsilon),
+		// p′ = p - lr·b′ (Tieleman and Hinton 2012; centered: Graves 2013).
+		// A slot left out is zero: b without momentum, a unless centered.
+		Name: "RMSprop", Domain: Own, Version: 1,
+		Inputs: []Param{{Name: "param", Types: Floats, Var: "T"}, {Name: "grad", Types: Floats, Var: "T"},
+			{Name: "square_avg", Types: Floats, Var: "T"}, {Name: "momentum_buffer", Types: Floats, Var: "T", Optional: true},
+			{Name: "grad_avg", Types: Floats, Var: "T", Optional: true}, {Name: "lr", Types: Floats, Var: "T"},
+			{Name: "skip", Types: Bools, Optional: true}},
+		Outputs: []Param{{Name: "next_param", Types: Floats, Var: "T"}, {Name: "next_square_avg", Types: Floats, Var: "T"},
+			{Name: "next_momentum_buffer", Types: Floats, Var: "T", Optional: true}, {Name: "next_grad_avg", Types: Floats, Var: "T", Optional: true}},
+		Attrs: []AttrSpec{{Name: "alpha", Kind: Float, Default: F(0.99)}, {Name: "epsilon", Kind: Float, Default: F(1e-8)},
+			{Name: "momentum", Kind: Float, Default: F(0)}, {Name: "weight_decay", Kind: Float, Default: F(0)}, {Name: "centered", Kind: Int, Default: I(0)}},
+		Infer: func(c *Call) ([]tensor.Type, error) {
+			switch {
+			case c.Float("momentum") != 0 && !c.Has(3):
+				return nil, fmt.Errorf("input momentum_buffer is missing: momentum is %v", c.Float("momentum"))
+			case c.Int("centered") != 0 && !c.Has(4):
+				return nil, fmt.Errorf("input grad_avg is missing: centered is 1")
+			}
+			return []tensor.Type{c.In[0], c.In[0], c.In[0], c.In[0]}, c.checkOptimizer(5, 5, 6)
+		},
+		Work:      func(c *Call) int64 { return 12 * elements(c.Out[0]) },
+		Decompose: decomposeRMSprop,
+	},
+	{
+		// decay·average + (1-decay)·value: weights to evaluate with.
+		Name: "ExponentialMovingAverage", Domain: Own, Version: 1,
+		Inputs: []Param{{Name: "average", Types: Floats, Var: "T"}, {Name: "value", Types: Floats, Var: "T"},
+			{Name: "skip", Types: Bools, Optional: true}},
+		Outputs: []Param{{Name: "next_average", Types: Floats, Var: "T"}},
+		Attrs:   []AttrSpec{{Name: "decay", Kind: Float, Required: true}},
+		Infer:   func(c *Call) ([]tensor.Type, error) { return c.In[:1], c.checkOptimizer(2, 2, 2) },
+		Work:    func(c *Call) int64 { return 3 * elements(c.Out[0]) },
+		Decompose: func(b *Builder, c *Call) []Value {
+			d := c.Float("decay")
+			next := b.Op("Add", nil, b.scaled(c.Input(0), d), b.scaled(c.Input(1), 1-d))
+			return b.unlessSkipped(c, 2, []Value{c.Input(0)}, []Value{next})
+		},
+	},
 }
 
 // checkOptimizer wants inputs below same to have param's shape, those from
@@ -100,18 +160,54 @@ func decomposeSGD(b *Builder, c *Call) []Value {
 }
 
 func decomposeAdam(b *Builder, c *Call) []Value {
-	p, m, v, step, lr := c.Input(0), c.Input(2), c.Input(3), c.Input(4), c.Input(5)
-	d := p.Type.DType
+	p := c.Input(0)
+	step, m, v := b.adamStep(c, b.decay(c))
+	return b.unlessSkipped(c, 6, []Value{p, c.Input(2), c.Input(3)}, []Value{b.Op("Sub", nil, p, step), m, v})
+}
+
+func decomposeAdamW(b *Builder, c *Call) []Value {
+	p := c.Input(0)
+	step, m, v := b.adamStep(c, c.Input(1))
+	if wd := c.Float("weight_decay"); wd != 0 {
+		step = b.Op("Add", nil, step, b.Op("Mul", nil, p, b.scaled(c.Input(5), wd)))
+	}
+	return b.unlessSkipped(c, 6, []Value{p, c.Input(2), c.Input(3)}, []Value{b.Op("Sub", nil, p, step), m, v})
+}
+
+// adamStep is lr·m̂/(√v̂ + epsilon) and both moments.
+func (b *Builder) adamStep(c *Call, g Value) (step, m, v Value) {
+	d := g.Type.DType
 	b1, b2 := c.Float("beta1"), c.Float("beta2")
-	g := b.decay(c)
-	m2 := b.Op("Add", nil, b.scaled(m, b1), b.scaled(g, 1-b1))
-	v2 := b.Op("Add", nil, b.scaled(v, b2), b.scaled(b.Op("Mul", nil, g, g), 1-b2))
-	t := b.Op("Add", nil, b.Op("Cast", Attrs{"to": S(d.String())}, step), b.Scalar(d, 1))
-	mHat := b.Op("Div", nil, m2, b.biasCorrection(t, b1))
-	vHat := b.Op("Div", nil, v2, b.biasCorrection(t, b2))
+	m = b.Op("Add", nil, b.scaled(c.Input(2), b1), b.scaled(g, 1-b1))
+	v = b.Op("Add", nil, b.scaled(c.Input(3), b2), b.scaled(b.Op("Mul", nil, g, g), 1-b2))
+	t := b.Op("Add", nil, b.Op("Cast", Attrs{"to": S(d.String())}, c.Input(4)), b.Scalar(d, 1))
+	mHat := b.Op("Div", nil, m, b.biasCorrection(t, b1))
+	vHat := b.Op("Div", nil, v, b.biasCorrection(t, b2))
 	den := b.Op("Add", nil, b.Op("Sqrt", nil, vHat), b.Scalar(d, c.Float("epsilon")))
-	p2 := b.Op("Sub", nil, p, b.Op("Div", nil, b.Op("Mul", nil, lr, mHat), den))
-	return b.unlessSkipped(c, 6, []Value{p, m, v}, []Value{p2, m2, v2})
+	return b.Op("Div", nil, b.Op("Mul", nil, c.Input(5), mHat), den), m, v
+}
+
+func decomposeRMSprop(b *Builder, c *Call) []Value {
+	p, lr := c.Input(0), c.Input(5)
+	zero := b.Scalar(p.Type.DType, 0)
+	slot := func(i int) Value { // a slot left out is zero
+		if !c.Has(i) {
+			return zero
+		}
+		return c.Input(i)
+	}
+	alpha := c.Float("alpha")
+	g := b.decay(c)
+	average := func(old, v Value) Value { return b.Op("Add", nil, b.scaled(old, alpha), b.scaled(v, 1-alpha)) }
+	s, a := average(c.Input(2), b.Op("Mul", nil, g, g)), average(slot(4), g)
+	variance := s
+	if c.Int("centered") != 0 {
+		variance = b.Op("Sub", nil, s, b.Op("Mul", nil, a, a))
+	}
+	den := b.Op("Add", nil, b.Op("Sqrt", nil, variance), b.Scalar(p.Type.DType, c.Float("epsilon")))
+	buffer := b.Op("Add", nil, b.scaled(slot(3), c.Float("momentum")), b.Op("Div", nil, g, den))
+	next := b.Op("Sub", nil, p, b.Op("Mul", nil, lr, buffer))
+	return b.unlessSkipped(c, 6, []Value{p, c.Input(2), slot(3), slot(4)}, []Value{next, s, buffer, a})
 }
 
 // biasCorrection is 1 - beta^t = -expm1(x), x = t·log beta. Written as

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -165,7 +166,7 @@ func TestAgreesWithPyTorch(t *testing.T) {
 		})
 	}
 	for _, op := range []string{"Conv", "ConvInputGrad", "ConvWeightGrad", "AveragePool", "AveragePoolGrad", "MaxPool", "MaxPoolGrad",
-		"Gemm", "Softmax", "SoftmaxCrossEntropy", "SoftmaxCrossEntropyGrad", "SoftmaxCrossEntropyLoss", "NegativeLogLikelihoodLoss", "MSELoss", "Tanh", "Sigmoid"} {
+		"Gemm", "Softmax", "SoftmaxCrossEntropy", "SoftmaxCrossEntropyGrad", "SoftmaxCrossEntropyLoss", "NegativeLogLikelihoodLoss", "MSELoss", "GlobalNorm", "ClipByNorm", "Tanh", "Sigmoid"} {
 		require.NotZero(t, tested[op], "no golden case of %s", op)
 	}
 }
@@ -192,8 +193,8 @@ func TestOptimizersAgreeWithPyTorch(t *testing.T) {
 		}
 		for step, s := range c.Steps {
 			in := append([]*reference.Array{p, s.Grad.array()}, slots...)
-			dtypes := []tensor.DType{tensor.F64, tensor.F64, tensor.F64, tensor.F64}[:len(in)]
-			if c.Op == "Adam" {
+			dtypes := slices.Repeat([]tensor.DType{tensor.F64}, len(in))
+			if c.Op == "Adam" || c.Op == "AdamW" {
 				in = append(in, scalar(float64(step)))
 				dtypes = append(dtypes, tensor.S64)
 			}

@@ -50,6 +50,20 @@ type AdamParams struct{ Beta1, Beta2, Epsilon, WeightDecay float64 }
 //	v′ = β₂·v + (1 − β₂)·g′², v̂ = v′ / (1 − β₂ᵗ)
 //	p′ = p − lr·m̂ / (√v̂ + ε)
 func Adam(p, g, m, v, step, lr, skip *Array, h AdamParams) (p2, m2, v2 *Array) {
+	decayed := New(p.Shape...)
+	for i := range p.Data {
+		decayed.Data[i] = g.Data[i] + h.WeightDecay*p.Data[i]
+	}
+	h.WeightDecay = 0
+	return AdamW(p, decayed, m, v, step, lr, skip, h)
+}
+
+// AdamW is algorithm 2 of Loshchilov and Hutter, "Decoupled Weight Decay
+// Regularization", ICLR 2019, the schedule multiplier in lr: Adam without
+// decay in its gradient, and instead
+//
+//	p′ = p − lr·weight_decay·p − lr·m̂ / (√v̂ + ε)
+func AdamW(p, g, m, v, step, lr, skip *Array, h AdamParams) (p2, m2, v2 *Array) {
 	if skipped(skip) {
 		return copyOf(p), copyOf(m), copyOf(v)
 	}
@@ -59,13 +73,67 @@ func Adam(p, g, m, v, step, lr, skip *Array, h AdamParams) (p2, m2, v2 *Array) {
 	correct1 := -math.Expm1(t * math.Log(h.Beta1))
 	correct2 := -math.Expm1(t * math.Log(h.Beta2))
 	for i := range p.Data {
-		grad := g.Data[i] + h.WeightDecay*p.Data[i]
+		grad := g.Data[i]
 		m2.Data[i] = h.Beta1*m.Data[i] + (1-h.Beta1)*grad
 		v2.Data[i] = h.Beta2*v.Data[i] + (1-h.Beta2)*grad*grad
 		mHat, vHat := m2.Data[i]/correct1, v2.Data[i]/correct2
-		p2.Data[i] = p.Data[i] - lr.Data[0]*mHat/(math.Sqrt(vHat)+h.Epsilon)
+		decay := h.WeightDecay * p.Data[i]
+		p2.Data[i] = p.Data[i] - lr.Data[0]*(decay+mHat/(math.Sqrt(vHat)+h.Epsilon))
 	}
 	return p2, m2, v2
+}
+
+// RMSpropParams are the hyperparameters of RMSprop.
+type RMSpropParams struct {
+	Alpha, Epsilon, Momentum, WeightDecay float64
+	Centered                              bool
+}
+
+// RMSprop divides by a running root mean square (Tieleman and Hinton,
+// "Lecture 6.5 - rmsprop", Coursera 2012), or by a running deviation (centered:
+// Graves, "Generating Sequences With Recurrent Neural Networks", 2013), in
+// PyTorch's form, ε outside of the root:
+//
+//	g′ = g + weight_decay·p
+//	s′ = α·s + (1 − α)·g′²
+//	a′ = α·a + (1 − α)·g′
+//	b′ = momentum·b + g′ / (√s′ + ε), centered g′ / (√(s′ − a′²) + ε)
+//	p′ = p − lr·b′
+//
+// b and a may be nil: zero. It gives p′, s′, b′, a′.
+func RMSprop(p, g, s, b, a, lr, skip *Array, h RMSpropParams) []*Array {
+	if b == nil {
+		b = New(p.Shape...)
+	}
+	if a == nil {
+		a = New(p.Shape...)
+	}
+	if skipped(skip) {
+		return []*Array{copyOf(p), copyOf(s), copyOf(b), copyOf(a)}
+	}
+	p2, s2, b2, a2 := New(p.Shape...), New(p.Shape...), New(p.Shape...), New(p.Shape...)
+	for i := range p.Data {
+		grad := g.Data[i] + h.WeightDecay*p.Data[i]
+		s2.Data[i] = h.Alpha*s.Data[i] + (1-h.Alpha)*grad*grad
+		a2.Data[i] = h.Alpha*a.Data[i] + (1-h.Alpha)*grad
+		square := s2.Data[i]
+		if h.Centered {
+			square -= a2.Data[i] * a2.Data[i]
+		}
+		b2.Data[i] = h.Momentum*b.Data[i] + grad/(math.Sqrt(square)+h.Epsilon)
+		p2.Data[i] = p.Data[i] - lr.Data[0]*b2.Data[i]
+	}
+	return []*Array{p2, s2, b2, a2}
+}
+
+// ExponentialMovingAverage is a′ = decay·a + (1 − decay)·x (Polyak and
+// Juditsky, "Acceleration of Stochastic Approximation by Averaging", 1992,
+// with weights that fade).
+func ExponentialMovingAverage(a, x, skip *Array, decay float64) *Array {
+	if skipped(skip) {
+		return copyOf(a)
+	}
+	return apply2(a, x, func(a, x float64) float64 { return decay*a + (1-decay)*x })
 }
 
 func skipped(skip *Array) bool { return skip != nil && skip.Data[0] != 0 }

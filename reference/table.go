@@ -203,12 +203,30 @@ var table = map[string]Func{
 		})
 		return []*Array{p, v}, nil
 	}),
-	"Adam": outputs(func(_ *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
-		p, m, v := Adam(in[0], in[1], in[2], in[3], in[4], in[5], in[6], AdamParams{
-			Beta1: c.Float("beta1"), Beta2: c.Float("beta2"),
-			Epsilon: c.Float("epsilon"), WeightDecay: c.Float("weight_decay"),
+	"Adam":  adam(Adam),
+	"AdamW": adam(AdamW),
+	"RMSprop": outputs(func(_ *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
+		return RMSprop(in[0], in[1], in[2], in[3], in[4], in[5], in[6], RMSpropParams{
+			Alpha: c.Float("alpha"), Epsilon: c.Float("epsilon"), Momentum: c.Float("momentum"),
+			WeightDecay: c.Float("weight_decay"), Centered: c.Int("centered") != 0,
+		}), nil
+	}),
+	"ExponentialMovingAverage": one(func(c *graph.Call, in []*Array) *Array {
+		return ExponentialMovingAverage(in[0], in[1], in[2], c.Float("decay"))
+	}),
+
+	"GlobalNorm": outputs(func(acc *Acc, _ *graph.Call, in []*Array) ([]*Array, error) {
+		return []*Array{GlobalNorm(acc, in)}, nil
+	}),
+	"ClipByNorm": one(func(c *graph.Call, in []*Array) *Array {
+		return ClipByNorm(in[0], in[1], c.Float("max_norm"), c.Float("epsilon"))
+	}),
+	"AllFinite": one(func(_ *graph.Call, in []*Array) *Array { return AllFinite(in) }),
+	"DynamicLossScale": outputs(func(_ *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
+		scale, counter := DynamicLossScale(in[0], in[1], in[2], LossScaleParams{
+			Growth: c.Float("growth_factor"), Backoff: c.Float("backoff_factor"), Interval: c.Int("growth_interval"),
 		})
-		return []*Array{p, m, v}, nil
+		return []*Array{scale, counter}, nil
 	}),
 
 	"QuantizeLinear": quantized(),
@@ -248,6 +266,16 @@ func LossParamsOf(c *graph.Call, labels int) LossParams {
 		h.Ignore = &ignored
 	}
 	return h
+}
+
+func adam(f func(p, g, m, v, step, lr, skip *Array, h AdamParams) (p2, m2, v2 *Array)) Func {
+	return outputs(func(_ *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
+		p, m, v := f(in[0], in[1], in[2], in[3], in[4], in[5], in[6], AdamParams{
+			Beta1: c.Float("beta1"), Beta2: c.Float("beta2"),
+			Epsilon: c.Float("epsilon"), WeightDecay: c.Float("weight_decay"),
+		})
+		return []*Array{p, m, v}, nil
+	})
 }
 
 // The adapters below turn functions of the usual signatures into rows.

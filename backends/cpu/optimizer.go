@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 
 	"github.com/clsbench/clsbench/backends/cpu/kernel"
@@ -17,7 +18,14 @@ func optimizerRows() []row {
 			takes: ofTypes(f32Only, 0), joins: sameUpdate, build: build,
 		}}}
 	}
-	return []row{only("SGD", "sgd", buildSGD), only("Adam", "adam", buildAdam)}
+	wider := func(op, kernel string, build32, build64 func(*builder, *part) error) row {
+		return row{op, []implementation{
+			{kernel: kernel, algorithm: "direct", takes: ofTypes(f32Only, 0), joins: sameUpdate, build: build32},
+			{kernel: kernel, algorithm: "direct", takes: ofTypes(wideFloat, 0), joins: sameUpdate, build: build64}}}
+	}
+	return []row{only("SGD", "sgd", buildSGD), only("Adam", "adam", buildAdam), only("AdamW", "adamw", buildAdam),
+		wider("RMSprop", "rmsprop", buildRMSprop[float32], buildRMSprop[float64]),
+		wider("ExponentialMovingAverage", "moving average", buildEMA[float32], buildEMA[float64])}
 }
 
 // sameUpdate takes updates with the same attributes.
@@ -57,6 +65,11 @@ func (b *builder) updates(p *part) (list []update, total int) {
 // each gives a worker its part of each update: the elements lo to hi of it.
 func each(list []update, total, worker, workers int, f func(u *update, lo, hi int)) {
 	from, to := shareOf(total, worker, workers)
+	within(list, from, to, f)
+}
+
+// within calls f for what lies from an element of the partition's to another.
+func within(list []update, from, to int, f func(u *update, lo, hi int)) {
 	for i := range list {
 		u := &list[i]
 		lo, hi := max(from, u.first)-u.first, min(to, u.first+u.size)-u.first
@@ -71,8 +84,13 @@ func (u *update) skips(skip *value, old []*value, lo, hi int) bool {
 	if skip == nil || skip.bytes()[0] == 0 {
 		return false
 	}
+	size := u.call.In[0].DType.Size()
 	for i, v := range old {
-		copy(u.out[i].f32()[lo:hi], v.f32()[lo:hi])
+		if v != nil {
+			copy(u.out[i].bytes()[lo*size:hi*size], v.bytes()[lo*size:hi*size])
+		} else { // a slot left out is zero
+			clear(u.out[i].bytes()[lo*size : hi*size])
+		}
 	}
 	return true
 }
@@ -106,9 +124,10 @@ func buildSGD(b *builder, p *part) error {
 func buildAdam(b *builder, p *part) error {
 	list, total := b.updates(p)
 	c := p.head()
-	p.kernel = fmt.Sprintf("adam %v", b.isa)
+	p.kernel = fmt.Sprintf("%s %v", p.kernel, b.isa)
 	a := kernel.Adam{
 		Beta1: c.Float("beta1"), Beta2: c.Float("beta2"), Epsilon: c.Float("epsilon"), Decay: c.Float("weight_decay"),
+		Decoupled: c.Op.Name == "AdamW",
 	}
 	for i := range list {
 		u := &list[i]
@@ -122,6 +141,77 @@ func buildAdam(b *builder, p *part) error {
 		a.LR, a.T = float64(u.in[5].f32()[0]), float64(view[int64](u.in[4])[0])+1
 		a.Step(b.isa, u.out[0].f32()[lo:hi], u.out[1].f32()[lo:hi], u.out[2].f32()[lo:hi],
 			u.in[0].f32()[lo:hi], u.in[1].f32()[lo:hi], u.in[2].f32()[lo:hi], u.in[3].f32()[lo:hi])
+	}
+	p.phases = []phase{{serial: total < serialElements, task: func(worker, workers int) {
+		each(list, total, worker, workers, step)
+	}}}
+	return nil
+}
+
+// buildRMSprop computes in float64 and rounds once.
+func buildRMSprop[T float](b *builder, p *part) error {
+	list, total := b.updates(p)
+	c := p.head()
+	alpha, epsilon, momentum := c.Float("alpha"), c.Float("epsilon"), c.Float("momentum")
+	decay, centered := c.Float("weight_decay"), c.Int("centered") != 0
+	for i := range list {
+		u := &list[i]
+		for k, slot := range []int{0, 2, 3, 4} {
+			if u.in[slot] != nil {
+				p.overlaps = append(p.overlaps, overlap{u.call, u.out[k], u.in[slot]})
+			}
+		}
+	}
+	step := func(u *update, lo, hi int) {
+		if u.skips(u.in[6], []*value{u.in[0], u.in[2], u.in[3], u.in[4]}, lo, hi) {
+			return
+		}
+		lr := float64(view[T](u.in[5])[0])
+		for i := lo; i < hi; i++ {
+			x := float64(view[T](u.in[0])[i])
+			grad := float64(view[T](u.in[1])[i]) + decay*x
+			s := alpha*float64(view[T](u.in[2])[i]) + (1-alpha)*grad*grad
+			a := alpha*u.slot(4, i, readOf[T]) + (1-alpha)*grad
+			square := s
+			if centered {
+				square -= a * a
+			}
+			buffer := momentum*u.slot(3, i, readOf[T]) + grad/(math.Sqrt(square)+epsilon)
+			view[T](u.out[0])[i], view[T](u.out[1])[i] = T(x-lr*buffer), T(s)
+			view[T](u.out[2])[i], view[T](u.out[3])[i] = T(buffer), T(a)
+		}
+	}
+	p.phases = []phase{{serial: total < serialElements/4, task: func(worker, workers int) {
+		each(list, total, worker, workers, step)
+	}}}
+	return nil
+}
+
+func readOf[T float](v *value, i int) float64 { return float64(view[T](v)[i]) }
+
+// slot is an element of a slot, 0 of one left out.
+func (u *update) slot(input, i int, read func(*value, int) float64) float64 {
+	if u.in[input] == nil {
+		return 0
+	}
+	return read(u.in[input], i)
+}
+
+func buildEMA[T float](b *builder, p *part) error {
+	list, total := b.updates(p)
+	decay := p.head().Float("decay")
+	for i := range list {
+		u := &list[i]
+		p.overlaps = append(p.overlaps, overlap{u.call, u.out[0], u.in[0]})
+	}
+	step := func(u *update, lo, hi int) {
+		if u.skips(u.in[2], u.in[:1], lo, hi) {
+			return
+		}
+		a, x, next := view[T](u.in[0])[lo:hi], view[T](u.in[1])[lo:hi], view[T](u.out[0])[lo:hi]
+		for i := range next {
+			next[i] = T(decay*float64(a[i]) + (1-decay)*float64(x[i]))
+		}
 	}
 	p.phases = []phase{{serial: total < serialElements, task: func(worker, workers int) {
 		each(list, total, worker, workers, step)

@@ -32,6 +32,7 @@ type Kind uint8
 const (
 	Absent         Kind = iota // an optional input left out
 	Signed                     // in [-2, 2)
+	Small                      // in [-½, ½)
 	OffZero                    // as Signed, at least ¼ away from 0
 	Positive                   // in [½, 2½)
 	Distinct                   // multiples of ¼ in some order, none twice
@@ -159,6 +160,10 @@ func (x Input) fill(d tensor.DType, seed uint64, stream uint32) *tensor.Tensor {
 	tensor.FillSeeded(t, tensor.Fill{Kind: tensor.Uniform, Lo: -2, Hi: 2}, seed, stream)
 	v := t.Float64s()
 	switch x.Kind {
+	case Small:
+		for i := range v {
+			v[i] /= 4
+		}
 	case OffZero:
 		for i := range v {
 			v[i] = v[i]*0.875 + map[bool]float64{true: 0.25, false: -0.25}[v[i] >= 0]

@@ -10,7 +10,7 @@ import (
 // All lists the samples, at least one for each row of the op table.
 func All() []Sample {
 	return slices.Concat(elementwise(), pointwise(), logic(), activations(), reductions(), movements(), cuts(), gathers(), products(), convolutions(), pools(), softmaxes(),
-		losses(), optimizers(), quantizations())
+		losses(), optimizers(), scalings(), quantizations())
 }
 
 func in(k Kind, extents ...int) Input { return Input{Shape: extents, Kind: k} }
@@ -164,29 +164,6 @@ func softmaxes() []Sample {
 		{"LogSoftmax", nil, []Input{in(Signed, 3, 5)}},
 		{"LogSoftmax", graph.Attrs{"axis": graph.I(1)}, []Input{in(Signed, 2, 3, 4)}},
 	}
-}
-
-func optimizers() (list []Sample) {
-	p := in(Signed, 3, 4)
-	for _, a := range []graph.Attrs{
-		nil,
-		{"momentum": graph.F(0.9)},
-		{"momentum": graph.F(0.9), "nesterov": graph.I(1), "weight_decay": graph.F(0.1)},
-		{"momentum": graph.F(0.5), "dampening": graph.F(0.3)},
-	} {
-		for _, skip := range []Input{in(Absent), in(Truth)} {
-			list = append(list, Sample{"SGD", a, []Input{p, p, p, in(Positive), skip}})
-		}
-	}
-	for _, a := range []graph.Attrs{
-		nil,
-		{"beta1": graph.F(0.5), "beta2": graph.F(0.25), "epsilon": graph.F(0.01), "weight_decay": graph.F(0.1)},
-	} {
-		for _, skip := range []Input{in(Absent), in(Truth)} {
-			list = append(list, Sample{"Adam", a, []Input{p, p, p, in(Positive, 3, 4), index(100), in(Positive), skip}})
-		}
-	}
-	return list
 }
 
 // with adds a list attribute to a copy of a.

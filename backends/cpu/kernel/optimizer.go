@@ -38,10 +38,12 @@ func (s *SGD) stepGo(p2, v2, p, g, v []float32) {
 // Adam is a step of Kingma and Ba's algorithm 1 (2015), the T-th from 1 on:
 // d = g + Decay·p, m' = Beta1·m + (1-Beta1)·d, v' = Beta2·v + (1-Beta2)·d²,
 // p' = p - LR·(m'/(1-Beta1ᵀ))/(√(v'/(1-Beta2ᵀ)) + Epsilon). It is computed in
-// float64 and rounded once.
+// float64 and rounded once. Decoupled is AdamW: d = g, and p shrinks by
+// LR·Decay of itself before the step.
 type Adam struct {
 	LR, Beta1, Beta2, Epsilon, Decay float64
 	T                                float64
+	Decoupled                        bool
 }
 
 // adamFactors are what a step multiplies by.
@@ -58,10 +60,18 @@ func (a *Adam) Step(i ISA, p2, m2, v2, p, g, m, v []float32) {
 	n := len(p2)
 	m2, v2, p, g, m, v = m2[:n], v2[:n], p[:n], g[:n], m[:n], v[:n]
 	f := a.factors()
+	if a.Decoupled {
+		f.wd = 0
+	}
 	for o := 0; o < n; o += chunk / 4 {
 		e := min(o+chunk/4, n)
-		whole := o + f.loop(i, p2[o:e], m2[o:e], v2[o:e], p[o:e], g[o:e], m[o:e], v[o:e])
-		f.stepGo(p2[whole:e], m2[whole:e], v2[whole:e], p[whole:e], g[whole:e], m[whole:e], v[whole:e])
+		from := p[o:e]
+		if a.Decoupled && a.Decay != 0 {
+			Mul.Scalar(i, p2[o:e], from, float32(1-a.LR*a.Decay))
+			from = p2[o:e]
+		}
+		whole := f.loop(i, p2[o:e], m2[o:e], v2[o:e], from, g[o:e], m[o:e], v[o:e])
+		f.stepGo(p2[o+whole:e], m2[o+whole:e], v2[o+whole:e], from[whole:], g[o+whole:e], m[o+whole:e], v[o+whole:e])
 	}
 }
 
