@@ -60,7 +60,11 @@ var (
 	poolOps = []string{"AveragePool", "AveragePoolGrad", "MaxPool", "MaxPoolGrad"}
 	lossOps = []string{"SoftmaxCrossEntropy", "SoftmaxCrossEntropyGrad", "SoftmaxCrossEntropyLoss", "NegativeLogLikelihoodLoss", "MSELoss"}
 	sumOps  = []string{"ReduceSum", "ReduceMean", "ReduceMax"}
-	flatOps = []string{"Add", "Sub", "Mul", "Div", "Neg", "Exp", "Log", "Sqrt", "Tanh", "Sigmoid", "Relu", "ReluGrad", "Equal", "LessOrEqual", "Where", "Cast"}
+	flatOps = []string{"Add", "Sub", "Mul", "Div", "Neg", "Exp", "Log", "Sqrt", "Tanh", "Sigmoid", "Relu", "ReluGrad", "Where", "Cast"}
+
+	functionOps   = []string{"Max", "Min", "Abs", "Sign", "Floor", "Ceil", "Round", "Reciprocal", "Sin", "Cos", "Erf", "Pow", "Clip", "Identity"}
+	logicOps      = []string{"Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "And", "Or", "Xor", "Not", "IsNaN", "IsInf"}
+	activationOps = []string{"LeakyRelu", "PRelu", "ThresholdedRelu", "Elu", "Selu", "Celu", "Gelu", "HardSigmoid", "HardSwish", "Swish", "Softplus", "Softsign", "Mish"}
 )
 
 var targets = []target{
@@ -69,12 +73,15 @@ var targets = []target{
 		files("pool", poolOps...),
 		files("contact", append(convOps, poolOps...)...),
 		files("matmul", "MatMul", "Gemm"),
-		files("softmax", "Softmax"),
+		files("softmax", "Softmax", "LogSoftmax"),
 		files("loss", lossOps...),
 		files("optimizer", "SGD", "Adam"),
 		files("reduce", sumOps...),
 		files("elementwise", flatOps...),
-		files("eval|table", slices.Concat(convOps, poolOps, lossOps, sumOps, flatOps, []string{"Softmax", "MatMul", "Gemm", "SGD", "Adam", "Transpose", "Expand", "Reshape", "Flatten"})...),
+		files("pointwise", functionOps...),
+		files("logic", logicOps...),
+		files("activation", activationOps...),
+		files("eval|table", slices.Concat(convOps, poolOps, lossOps, sumOps, flatOps, functionOps, logicOps, activationOps, []string{"Softmax", "LogSoftmax", "MatMul", "Gemm", "SGD", "Adam", "Transpose", "Expand", "Reshape", "Flatten"})...),
 		files("array|movement", "Conv", "ReduceSum", "Softmax", "Transpose", "Expand", "MatMul"),
 		files(".*", "MatMul", "Conv", "ReduceSum", "AveragePoolGrad"),
 	}, nil, 0.95},
