@@ -81,7 +81,7 @@ var (
 // Bounds lists the table.
 func Bounds() []*Bound {
 	return slices.Concat([]*Bound{exact, quotientBound, sqrtBound, expBound, sigmoidBound, logBound, tanhBound, dotBound,
-		softmaxBound, softmaxGradBound, slotBound, stepBound, argmaxBound, productBound, logSumBound, logSumExpBound, programRule},
+		softmaxBound, softmaxGradBound, slotBound, stepBound, argmaxBound, productBound, logSumBound, logSumExpBound, resizeBound, programRule},
 		functionBounds, lossBounds, scalingBounds, quantizationBounds)
 }
 

@@ -191,7 +191,7 @@ type family func() []*Case
 // families in the order of the op table, programs last. A new file of cases
 // gets a line here.
 var families = []family{
-	elementwiseCases, pointwiseCases, logicCases, activationCases, castCases, movementCases, sliceCases, gatherCases, reduceCases, foldCases, matmulCases, convCases, poolCases,
+	elementwiseCases, pointwiseCases, logicCases, activationCases, castCases, movementCases, sliceCases, gatherCases, scatterCases, selectCases, rearrangeCases, reduceCases, foldCases, matmulCases, convCases, poolCases,
 	softmaxCases,
 	lossCases, optimizerCases, scalingCases, quantizationCases, qmatmulCases, qconvCases,
 	fusedCases, qdqCases, networkCases, randomCases,

@@ -23,6 +23,8 @@ var ownBounds = map[string][]*Bound{
 	"Reshape": {exact}, "Flatten": {exact}, "Transpose": {exact}, "Expand": {exact}, "Squeeze": {exact}, "Unsqueeze": {exact},
 	"Slice": {exact}, "Concat": {exact}, "Split": {exact}, "Pad": {exact},
 	"Gather": {exact}, "GatherElements": {exact}, "ScatterAdd": {dotBound},
+	"GatherND": {exact}, "ScatterElements": {dotBound}, "ScatterND": {dotBound}, "OneHot": {exact}, "ArgMax": {exact}, "ArgMin": {exact}, "TopK": {exact, exact},
+	"Tile": {exact}, "DepthToSpace": {exact}, "SpaceToDepth": {exact}, "Resize": {resizeBound}, "CumSum": {dotBound},
 	"MatMul": {dotBound}, "Gemm": {dotBound},
 	"Conv": {dotBound}, "ConvInputGrad": {dotBound}, "ConvWeightGrad": {dotBound},
 	"AveragePool": {dotBound}, "AveragePoolGrad": {dotBound}, "MaxPool": {exact, argmaxBound}, "MaxPoolGrad": {dotBound},
@@ -53,6 +55,12 @@ var terms = map[string]func(c *graph.Call) int{
 	// A square is one more rounding, and a root as many as it may be off.
 	"ReduceSumSquare": func(c *graph.Call) int { return folded(c) + 1 },
 	"ReduceL2":        func(c *graph.Call) int { return folded(c) + 4 },
+	"CumSum": func(c *graph.Call) int {
+		axis, _ := c.Axis("axis")
+		return c.In[0].Shape[axis]
+	},
+	"ScatterElements": func(c *graph.Call) int { return c.In[1].Shape.Elements() + 1 },
+	"ScatterND":       func(c *graph.Call) int { return c.In[1].Shape.Elements() + 1 },
 	// Every index may be the same.
 	"ScatterAdd": func(c *graph.Call) int { return c.In[1].Shape.Elements() + 1 },
 	"MatMul":     func(c *graph.Call) int { return c.In[0].Shape[len(c.In[0].Shape)-1] },

@@ -56,11 +56,11 @@ var gatherOps = []*Op{
 		},
 		Grad: func(b *Builder, c *Call, dy []Value) []Value {
 			flat := b.flat(b.zeros(c.In[0]))
-			sum := b.Op("ScatterAdd", nil, flat, b.elementIndices(c), b.flat(dy[0]))
+			sum := b.Op("ScatterAdd", nil, flat, b.elementIndices(c, c.In[0].Shape, c.Input(1)), b.flat(dy[0]))
 			return []Value{b.reshape(sum, c.In[0].Shape...), {}}
 		},
 		Decompose: func(b *Builder, c *Call) []Value {
-			y := b.Op("Gather", nil, b.flat(c.Input(0)), b.elementIndices(c))
+			y := b.Op("Gather", nil, b.flat(c.Input(0)), b.elementIndices(c, c.In[0].Shape, c.Input(1)))
 			return []Value{b.reshape(y, c.Out[0].Shape...)}
 		},
 	},
@@ -104,17 +104,16 @@ func (b *Builder) wrapped(indices Value, n int) Value {
 	return b.Op("Where", nil, fromFirst, indices, b.Op("Add", nil, indices, b.Scalar(d, float64(n))))
 }
 
-// elementIndices are the flat positions in data of the elements that a
-// GatherElements or ScatterElements names, a list.
-func (b *Builder) elementIndices(c *Call) Value {
+// elementIndices are the flat positions in a tensor of shape s of the elements
+// that indices, one an element, name along the call's axis: a list.
+func (b *Builder) elementIndices(c *Call, s tensor.Shape, indices Value) Value {
 	axis, err := c.Axis("axis")
 	b.Fail(err)
 	if b.err != nil {
 		return Value{}
 	}
-	strides, indices := c.In[0].Shape.Strides(), c.Input(1)
-	d := indices.Type.DType
-	at := b.Op("Mul", nil, b.wrapped(indices, c.In[0].Shape[axis]), b.Scalar(d, float64(strides[axis])))
+	strides, d := s.Strides(), indices.Type.DType
+	at := b.Op("Mul", nil, b.wrapped(indices, s[axis]), b.Scalar(d, float64(strides[axis])))
 	for i, extent := range indices.Type.Shape {
 		if i == axis || extent == 1 {
 			continue

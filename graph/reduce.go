@@ -110,26 +110,29 @@ func gradExtreme(b *Builder, c *Call, dy Value) Value {
 	return b.Op("Mul", nil, has, b.Op("Div", nil, dy, count))
 }
 
-// decomposeReduceMin is the maximum of what is ordered the other way round: -x,
-// and -1-x or greatest-x of integers, where no negation overflows.
+// decomposeReduceMin is the maximum of what is ordered the other way round.
 func decomposeReduceMin(b *Builder, c *Call) Value {
 	x := c.Input(0)
-	flip := func(x Value) Value { return b.Op("Neg", nil, x) }
-	if d := x.Type.DType; d == tensor.Bool {
-		to := Attrs{"to": S(tensor.U8.String())}
-		x = b.Op("Cast", to, x)
-		flip = func(x Value) Value { return b.Op("Sub", nil, b.Scalar(tensor.U8, 1), x) }
-	} else if lo, hi := tensor.IntRange(d); d.IsInt() {
-		if lo < 0 {
-			hi = -1
-		}
-		flip = func(x Value) Value { return b.Op("Sub", nil, b.Scalar(d, hi), x) }
+	if x.Type.DType != tensor.Bool {
+		return b.flipped(b.Op("ReduceMax", c.Attrs, b.flipped(x)))
 	}
-	y := flip(b.Op("ReduceMax", c.Attrs, flip(x)))
-	if c.In[0].DType == tensor.Bool {
-		y = b.Op("Cast", Attrs{"to": S(tensor.Bool.String())}, y)
+	x = b.Op("Cast", Attrs{"to": S(tensor.U8.String())}, x)
+	y := b.flipped(b.Op("ReduceMax", c.Attrs, b.flipped(x)))
+	return b.Op("Cast", Attrs{"to": S(tensor.Bool.String())}, y)
+}
+
+// flipped orders x the other way round: -x, and -1-x or greatest-x of integers,
+// where no negation overflows. Twice gives x again.
+func (b *Builder) flipped(x Value) Value {
+	d := x.Type.DType
+	if !d.IsInt() {
+		return b.Op("Neg", nil, x)
 	}
-	return y
+	lo, top := tensor.IntRange(d)
+	if lo < 0 {
+		top = -1
+	}
+	return b.Op("Sub", nil, b.Scalar(d, top), x)
 }
 
 // decomposeLogSumExp takes the maximum out, unless it is infinite: m - m is

@@ -143,6 +143,61 @@ var table = map[string]Func{
 	}),
 	"GatherElements": along(func(_ *Acc, in []*Array, axis int) (*Array, error) { return GatherElements(in[0], in[1], axis) }),
 
+	"ScatterElements": outputs(func(acc *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
+		axis, err := c.Axis("axis")
+		if err != nil {
+			return nil, err
+		}
+		y, err := ScatterElements(acc, in[0], in[1], in[2], axis, c.Str("reduction"))
+		return []*Array{y}, err
+	}),
+	"ScatterND": outputs(func(acc *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
+		y, err := ScatterND(acc, in[0], in[1], in[2], c.Str("reduction"))
+		return []*Array{y}, err
+	}),
+	"GatherND": outputs(func(_ *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
+		y, err := GatherND(in[0], in[1], c.Int("batch_dims"), c.Out[0].Shape)
+		return []*Array{y}, err
+	}),
+
+	"ArgMax": position(ArgMax),
+	"ArgMin": position(ArgMin),
+	"TopK": outputs(func(_ *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
+		axis, err := c.Axis("axis")
+		if err != nil {
+			return nil, err
+		}
+		values, indices := TopK(in[0], axis, c.Int("k"), c.Int("largest") != 0)
+		return []*Array{values, indices}, nil
+	}),
+	"OneHot": outputs(func(_ *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
+		axis, err := c.OneHotAxis()
+		if err != nil {
+			return nil, err
+		}
+		return []*Array{OneHot(in[0], in[1], axis, c.Int("depth"))}, nil
+	}),
+
+	"CumSum": outputs(func(acc *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
+		axis, err := c.Axis("axis")
+		if err != nil {
+			return nil, err
+		}
+		return []*Array{CumSum(acc, in[0], axis, c.Int("exclusive") != 0, c.Int("reverse") != 0)}, nil
+	}),
+	"Tile": one(func(c *graph.Call, in []*Array) *Array { return Tile(in[0], c.Ints("repeats")) }),
+	"DepthToSpace": one(func(c *graph.Call, in []*Array) *Array {
+		return DepthToSpace(in[0], c.Int("blocksize"), c.Str("mode"))
+	}),
+	"SpaceToDepth": one(func(c *graph.Call, in []*Array) *Array { return SpaceToDepth(in[0], c.Int("blocksize")) }),
+	"Resize": formula(func(c *graph.Call, in []*Array) (Formula, error) {
+		axes, err := c.ResizeAxes()
+		if err != nil {
+			return Formula{}, err
+		}
+		return Resize(in[0], axes, c.Str("mode"), c.Str("coordinate_transformation_mode"), c.Str("nearest_mode"), c.Float("extrapolation_value")), nil
+	}),
+
 	"MatMul": formula(func(c *graph.Call, in []*Array) (Formula, error) {
 		return MatMul(in[0], in[1]), nil
 	}),
@@ -365,6 +420,16 @@ func extremum(f folder) Func {
 		least, greatest := span(c.In[0].DType)
 		y := f(in[0], axes, c.Out[0].Shape)
 		return then(y, func(v float64) float64 { return min(max(v, least), greatest) }), nil // NaN stays
+	})
+}
+
+func position(f func(x *Array, axis int, last bool, shape tensor.Shape) *Array) Func {
+	return outputs(func(_ *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
+		axis, err := c.Axis("axis")
+		if err != nil {
+			return nil, err
+		}
+		return []*Array{f(in[0], axis, c.Int("select_last_index") != 0, c.Out[0].Shape)}, nil
 	})
 }
 

@@ -66,6 +66,8 @@ func (s Sample) String() string {
 			name += fmt.Sprintf(",%s=%v", a.Name, v.Float)
 		case v.Kind == graph.String:
 			name += fmt.Sprintf(",%s=%s", a.Name, v.String)
+		case v.Kind == graph.FloatList:
+			name += fmt.Sprintf(",%s=%v", a.Name, v.Floats)
 		default:
 			name += fmt.Sprintf(",%s=%v", a.Name, v.Ints)
 		}

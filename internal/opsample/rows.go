@@ -9,7 +9,7 @@ import (
 
 // All lists the samples, at least one for each row of the op table.
 func All() []Sample {
-	return slices.Concat(elementwise(), pointwise(), logic(), activations(), reductions(), movements(), cuts(), gathers(), products(), convolutions(), pools(), softmaxes(),
+	return slices.Concat(elementwise(), pointwise(), logic(), activations(), reductions(), movements(), cuts(), gathers(), scatters(), selections(), rearrangements(), products(), convolutions(), pools(), softmaxes(),
 		losses(), optimizers(), scalings(), quantizations())
 }
 
