@@ -18,7 +18,7 @@ const minOpset = 1
 // meaning, given the adapters. An op that isn't named is read from its row's
 // version on. MaxPool and AveragePool are narrowed further by checkCeil.
 var equalOpsets = map[string]int{
-	"Abs": 6, "Neg": 6, "Exp": 6, "Log": 6, "Sqrt": 6, "Ceil": 6, "Floor": 6, "Reciprocal": 6, "Sign": 9, "Erf": 9,
+	"Abs": 6, "Neg": 6, "Exp": 6, "Log": 6, "Sqrt": 6, "Ceil": 6, "Floor": 6, "Reciprocal": 6, "Sign": 9, "Erf": 9, "Sin": 7, "Cos": 7, "Round": 11, "ThresholdedRelu": 10,
 	"Add": 7, "Sub": 7, "Mul": 7, "Div": 7, "Pow": 7, "Min": 6, "Max": 6,
 	"And": 7, "Or": 7, "Xor": 7, "Equal": 7, "Greater": 7, "Less": 7, "GreaterOrEqual": 12, "LessOrEqual": 12, "Where": 9,
 	"Sigmoid": 6, "Tanh": 6, "Relu": 6, "LeakyRelu": 6, "PRelu": 6, "Elu": 6, "Selu": 6, "HardSigmoid": 6, "Softplus": 1, "Softsign": 1,
