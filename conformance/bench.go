@@ -2,9 +2,6 @@ package conformance
 
 import (
 	"context"
-	"fmt"
-	"slices"
-	"time"
 
 	"github.com/clsbench/clsbench/backends"
 )
@@ -34,90 +31,103 @@ func (c *Case) Probe(ctx context.Context, s backends.Session, seed uint64) (Supp
 	return Support{Supported: true, Decomposed: len(low.Nodes) != len(p.Nodes)}, nil
 }
 
-// Timing is a micro-benchmark of a case.
-type Timing struct {
-	Case    string    `json:"case"`
-	Nanos   float64   `json:"ns_per_step"` // median of the calls
-	Calls   []float64 `json:"calls"`       // ns a step, by call
-	Steps   int       `json:"steps"`       // of each call
-	FLOPs   int64     `json:"flops"`       // of one step, direct algorithm
-	Bytes   int64     `json:"bytes"`       // read and written once
-	Kernels []string  `json:"kernels"`
+// Timeable says whether the case is one program that can be run again and
+// again: not one that is handed over op by op, or to be refused.
+func (c *Case) Timeable() bool { return c.form != opByOp }
+
+// benchSlots is how many slots the rings of a benchmark have: as many as sets
+// of data, so that no step has the input of the one before.
+const benchSlots = sets
+
+// Bench is a case compiled to be timed: the program, the data and the way to
+// run of its check.
+type Bench struct {
+	FLOPs   int64 // of one step of the case's own program, direct algorithm
+	Bytes   int64 // read and written once
+	Kernels []string
+	// Reduced says that a partition used a relaxed mode, such as Winograd's: it
+	// may do fewer operations than the direct algorithm.
+	Reduced bool
+
+	session backends.Session
+	bound   *backends.Bound
+	trials  []*Trial // in the slots: step i has the data of trial i mod len
+	next    int64    // the first step that was not yet run
+	fed     map[string]bool
 }
 
-// benchmarkCalls is how many calls are timed.
-const benchmarkCalls = 6
-
-// Benchmark times a case: the same program, data and way to run as its check.
-// Each call lasts about a sixth of the budget; the clock is the backend's own
-// samples', from the first start to the last end.
-func (c *Case) Benchmark(ctx context.Context, s backends.Session, seed uint64, budget time.Duration) (t *Timing, err error) {
-	d := Draw{Seed: seed, Case: c.dataName()}
-	p, err := c.program(d)
+// Bench compiles a prepared case on a session and fills its inputs. Errors are
+// the backend's; those of Prepare are Mistrusted's to tell.
+func (p *Prepared) Bench(ctx context.Context, s backends.Session) (*Bench, error) {
+	if p.err != nil {
+		return nil, p.err
+	}
+	b := &Bench{session: s, trials: p.trials, fed: map[string]bool{}}
+	t := p.trials[0]
+	if p.c.drawn() || len(t.Graph.State) > 0 {
+		b.trials = p.trials[:1] // the other set is another program, or another state
+	}
+	b.FLOPs, b.Bytes = t.Graph.FLOPs(), t.Graph.Bytes()
+	low, err := lower(ctx, s, t.Program, p.c.form == decomposed)
 	if err != nil {
 		return nil, err
 	}
-	low, err := lower(ctx, s, p, c.form == decomposed)
-	if err != nil {
+	if b.bound, err = backends.CompileBound(ctx, s, low, func(string) int { return benchSlots }, nil); err != nil {
 		return nil, err
 	}
-	dev, err := compile(ctx, s, low)
-	if err != nil {
-		return nil, err
+	for _, part := range b.bound.Plan().Partitions {
+		b.Kernels = append(b.Kernels, part.Kernel)
+		b.Reduced = b.Reduced || part.Math != "" && part.Math != backends.Strict
 	}
-	defer closing(dev, &err)
-	v, err := c.values(d, dev.graph)
-	if err != nil {
-		return nil, err
-	}
-	if err := writeState(ctx, s, dev.graph, v); err != nil {
-		return nil, err
-	}
-	for _, f := range dev.graph.Feeds {
-		for slot := range feedSlots {
-			copy(dev.At(f.Name, int64(slot)), v[f.Name].Data)
+	for _, f := range t.Graph.Feeds {
+		b.fed[f.Name] = true
+		for i := range int64(benchSlots) {
+			copy(b.bound.At(f.Name, i), b.at(i).Values[f.Name].Data)
 		}
 	}
-	t = &Timing{Case: c.Name(), FLOPs: dev.graph.FLOPs(), Bytes: dev.graph.Bytes()}
-	for _, part := range dev.Plan().Partitions {
-		t.Kernels = append(t.Kernels, part.Kernel)
-	}
-	if t.Steps, err = calibrate(ctx, dev, budget/benchmarkCalls); err != nil {
-		return nil, err
-	}
-	for range benchmarkCalls {
-		ns, err := timed(ctx, dev, t.Steps)
-		if err != nil {
-			return nil, err
-		}
-		t.Calls = append(t.Calls, ns/float64(t.Steps))
-	}
-	sorted := slices.Sorted(slices.Values(t.Calls))
-	t.Nanos = (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
-	return t, nil
+	return b, nil
 }
 
-// maxSteps bounds a call whose steps take no time at all.
-const maxSteps = 1 << 20
+// at is the trial whose data a step has.
+func (b *Bench) at(step int64) *Trial { return b.trials[step%int64(len(b.trials))] }
 
-// calibrate doubles the steps of a call until it lasts; that warms up too.
-func calibrate(ctx context.Context, d *device, want time.Duration) (int, error) {
-	for steps := 1; ; steps *= 2 {
-		ns, err := timed(ctx, d, steps)
-		if err != nil || ns >= float64(want) || steps >= maxSteps {
-			return steps, err
+// Run makes one call of so many steps, from the case's own state if it has
+// one, and gives the backend's samples. The steps' answers are poisoned before.
+func (b *Bench) Run(ctx context.Context, steps int) (backends.Samples, error) {
+	t := b.trials[0]
+	if err := writeState(ctx, b.session, t.Graph, t.Values); err != nil {
+		return backends.Samples{}, err
+	}
+	for _, f := range t.Graph.Fetches {
+		for i := range int64(benchSlots) {
+			if !b.fed[f] {
+				fillBytes(b.bound.At(f, i), poisonByte)
+			}
 		}
 	}
+	first := b.next
+	b.next += int64(steps)
+	return b.bound.Run(ctx, backends.RunRequest{First: first, Steps: steps})
 }
 
-// timed is how long a call took, ns.
-func timed(ctx context.Context, d *device, steps int) (float64, error) {
-	s, err := d.Run(ctx, backends.RunRequest{Steps: steps})
-	if err != nil {
-		return 0, err
+// Judge holds the answers that the last call left in the rings against the
+// case's bounds: what was wrong, "" if nothing. A program with updates has gone
+// on from state to state, and says nothing here.
+func (b *Bench) Judge(features []string) string {
+	g := b.trials[0].Graph
+	if len(g.Updates) > 0 || b.next == 0 {
+		return ""
 	}
-	if len(s.Steps) != steps {
-		return 0, fmt.Errorf("%d samples for %d steps", len(s.Steps), steps)
+	last := b.next - 1
+	got := Outputs{}
+	for _, f := range g.Fetches {
+		got[f] = CopyOf(g.Types[f], b.bound.At(f, last))
 	}
-	return float64(s.Steps[steps-1].End - s.Steps[0].Start), nil
+	if fs := b.at(last).Judge(got, features); !Passed(fs) {
+		return firstWrong(fs).Summary()
+	}
+	return ""
 }
+
+// Close frees the executable and its rings.
+func (b *Bench) Close() error { return b.bound.Close() }

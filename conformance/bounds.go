@@ -143,6 +143,9 @@ func (s *site) twin() (*reference.Array, error) {
 	for i := range node.Outputs {
 		node.Outputs[i] = fmt.Sprintf("twin of output %d", i)
 	}
+	if s.at != nil {
+		return evalSamples(&call, env, reference.Mode{}, s.at)
+	}
 	if err := reference.EvalNode(&call, env, reference.Mode{}); err != nil {
 		return nil, err
 	}
@@ -185,7 +188,7 @@ func expectDot(s *site) (*expectation, error) {
 		unit[i] = max(s.u()*b, minNormal(s.dtype()))
 		e.limit[i] = factor * k * unit[i]
 	}
-	if len(unit) >= minStatistics {
+	if s.judged() >= minStatistics {
 		e.unit = unit
 		repeated := 1.0
 		if !s.call.Has(1) { // what spreads one input over many outputs repeats its error

@@ -25,7 +25,10 @@ type Case struct {
 	subject
 	form  form
 	steps int // for programs with updates: how many steps a trajectory has
-	bound func(output int) *Bound
+	// sampled, if not 0, is how many of the outputs are judged: the reference
+	// would take minutes for all of them.
+	sampled int
+	bound   func(output int) *Bound
 	// natural says that program and data are those of a network: a Reshape in
 	// it may well be an echo, so that liars are not tried.
 	natural bool
@@ -110,9 +113,16 @@ func (s *opSubject) drawn() bool {
 }
 
 // data fills all inputs.
-func (s *opSubject) data(d Draw) Values {
+func (s *opSubject) data(d Draw) Values { return s.dataOf(d, func(role) bool { return true }) }
+
+// dataOf fills the inputs of some roles: the weights of a large layer take a
+// second. Where inputs depend on each other it fills all.
+func (s *opSubject) dataOf(d Draw, wanted func(role) bool) Values {
 	v := Values{}
 	for _, in := range s.inputs {
+		if s.tie == nil && !wanted(in.role) {
+			continue
+		}
 		t := tensor.New(in.typ.DType, in.typ.Shape...)
 		t.SetFloat64s(in.fill(d.rng(in.name), in.typ))
 		v[in.name] = t
@@ -125,7 +135,7 @@ func (s *opSubject) data(d Draw) Values {
 
 func (s *opSubject) values(d Draw, _ *graph.Graph) (Values, error) {
 	v := Values{}
-	for name, t := range s.data(d) {
+	for name, t := range s.dataOf(d, func(r role) bool { return r != frozen }) {
 		switch s.roleOf(name) {
 		case fed:
 			v[name] = t
@@ -161,7 +171,7 @@ func (s *opSubject) program(d Draw) (*graph.Program, error) {
 		switch x.role {
 		case frozen:
 			if data == nil {
-				data = s.data(d)
+				data = s.dataOf(d, func(r role) bool { return r == frozen })
 			}
 			in[i] = b.Const(x.name, data[x.name])
 		case held:

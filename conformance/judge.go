@@ -28,6 +28,7 @@ type site struct {
 	env   map[string]*reference.Array
 	out   output
 	want  *reference.Array
+	at    []int // positions to judge; nil: all
 }
 
 func (s *site) dtype() tensor.DType { return s.out.typ.DType }

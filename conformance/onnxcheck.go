@@ -242,7 +242,7 @@ func (r *Runner) RunONNX(ctx context.Context, dir string, tests []ONNXTest, prog
 		return nil, fmt.Errorf("opening a session: %w", err)
 	}
 	defer r.close()
-	rep := &ONNXReport{Schema: ONNXReportSchema, Dir: dir, Backend: backendInfo(r.opt.Label, d, r.opt.Config)}
+	rep := &ONNXReport{Schema: ONNXReportSchema, Dir: dir, Backend: NewBackendInfo(r.opt.Label, d, r.opt.Config)}
 	for i, t := range tests {
 		if ctx.Err() != nil {
 			break

@@ -51,7 +51,8 @@ type BackendInfo struct {
 	Options map[string]string `json:"options,omitempty"`
 }
 
-func backendInfo(label string, d backends.Description, cfg backends.SessionConfig) BackendInfo {
+// NewBackendInfo describes a backend that was opened with a configuration.
+func NewBackendInfo(label string, d backends.Description, cfg backends.SessionConfig) BackendInfo {
 	b := BackendInfo{Label: label, Name: d.Name, Version: d.Version, Math: cmp.Or(cfg.Math, backends.Strict), Threads: cfg.Threads, Options: cfg.Options}
 	if cfg.Device < len(d.Devices) {
 		b.Device, b.Driver = d.Devices[cfg.Device].Name, d.Devices[cfg.Device].Driver

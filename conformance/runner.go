@@ -147,7 +147,7 @@ func (r *Runner) Run(ctx context.Context) (*Report, error) {
 	r.features = d.Features
 	rep := &Report{
 		Schema: ReportSchema, Version: Version, Bounds: BoundsDigest(), Started: start.UTC(), Seed: r.opt.Seed, Effort: r.opt.Effort,
-		Backend:     backendInfo(r.opt.Label, d, r.opt.Config),
+		Backend:     NewBackendInfo(r.opt.Label, d, r.opt.Config),
 		Environment: map[string]string{"go": runtime.Version(), "os": runtime.GOOS + "/" + runtime.GOARCH, "cpus": strconv.Itoa(runtime.GOMAXPROCS(0))},
 	}
 	if r.opt.Filter != nil {

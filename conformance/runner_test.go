@@ -345,11 +345,22 @@ func TestCaseAsProbeAndBenchmark(t *testing.T) {
 	require.NotEmpty(t, p.Why)
 
 	rig.Refuse = nil
-	b, err := c.Benchmark(ctx, s, 1, 6*time.Millisecond)
+	prepared := c.Prepare(1, &conformance.Oracle{})
+	b, err := prepared.Bench(ctx, s)
 	require.NoError(t, err)
-	require.Len(t, b.Calls, 6)
-	require.Positive(t, b.Nanos)
 	require.Equal(t, int64(4*31), b.FLOPs)
 	require.Equal(t, int64(2*4*31), b.Bytes)
 	require.Equal(t, []string{"Sigmoid"}, b.Kernels)
+	require.Empty(t, b.Judge(nil), "nothing was run")
+	for _, steps := range []int{1, 4, 2, 1} { // ends on either set of data
+		samples, err := b.Run(ctx, steps)
+		require.NoError(t, err)
+		require.Len(t, samples.Steps, steps)
+		require.Empty(t, b.Judge(nil))
+	}
+	rig.Store = func(_ tensor.DType, v float64) float64 { return v + 0.01 }
+	_, err = b.Run(ctx, 1)
+	require.NoError(t, err)
+	require.NotEmpty(t, b.Judge(nil))
+	require.NoError(t, b.Close())
 }

@@ -52,7 +52,7 @@ networks. No figure stands without the verdict on the code that produced it.`,
 		return usagef("%w; see %s --help", plainly(err), c.CommandPath())
 	})
 	root.AddCommand(
-		newRunCmd(), newConformCmd(), newCompareCmd(), newRerunCmd(), newPlotCmd(), newResultsCmd(),
+		newRunCmd(), newConformCmd(), newOpsCmd(), newCompareCmd(), newRerunCmd(), newPlotCmd(), newResultsCmd(),
 		newBackendsCmd(), newWorkloadsCmd(), newDataCmd(), newDoctorCmd(), newVersionCmd(),
 	)
 	root.InitDefaultCompletionCmd()
