@@ -16,6 +16,7 @@ func selfTest(cmd *cobra.Command, o conformance.Options) error {
 	ui := newProgress(cmd)
 	defer ui.Close()
 	m, err := faults.SelfTest(cmd.Context(), faults.Config{Seed: o.Seed, Effort: o.Effort,
+		Only:     func(name string) bool { return o.Filter == nil || o.Filter.MatchString(name) },
 		Progress: func(done, total int) { ui.Stage("faults", done, total, "") }})
 	ui.Close()
 	if err != nil {
