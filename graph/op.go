@@ -33,6 +33,9 @@ type Op struct {
 	// Saves are the optional outputs that Grad reads: autodiff asks the
 	// forward node for them, which makes it its own training twin.
 	Saves []int
+	// Detached are the outputs that count as constants to autodiff, though they
+	// depend on the inputs: running statistics, and those that are saved.
+	Detached []int
 	// Grad writes the nodes that give each input's gradient from the outputs'
 	// gradients dy (zero Value: not needed there). A zero Value in the answer
 	// means that no gradient flows. nil: the op is not differentiable.
@@ -163,7 +166,7 @@ type AttrSpec struct {
 // refer to the builder, and Go forbids the cycle.
 func table() []*Op {
 	return slices.Concat(elementwiseOps, pointwiseOps, logicOps, activationOps, reduceOps, movementOps, sliceOps, padOps, gatherOps, scatterOps, selectOps, rearrangeOps, resizeOps, matmulOps, convOps, poolOps, softmaxOps,
-		lossOps, optimizerOps, scalingOps, quantizationOps, qproductOps)
+		lossOps, normOps, lrnOps, optimizerOps, scalingOps, quantizationOps, qproductOps)
 }
 
 type opKey struct{ domain, name string }

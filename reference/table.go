@@ -251,6 +251,23 @@ var table = map[string]Func{
 		return []*Array{MSELoss(acc, in[0], in[1], c.Str("reduction"))}, nil
 	}),
 
+	"BatchNormalization":         outputs(batchNormalization),
+	"BatchNormalizationTraining": outputs(batchNormalizationTraining),
+	"BatchNormalizationGrad":     normGrad(nil, true),
+	"LayerNormalization":         norm(Moments),
+	"LayerNormalizationGrad":     normGrad(nil, true),
+	"GroupNormalization":         norm(Moments),
+	"GroupNormalizationGrad":     normGrad(Moments, true),
+	"InstanceNormalization":      norm(Moments),
+	"RMSNormalization":           norm(MeanSquares),
+	"RMSNormalizationGrad":       normGrad(MeanSquares, false),
+	"LRN": formula(func(c *graph.Call, in []*Array) (Formula, error) {
+		return LRN(in[0], lrnParams(c)), nil
+	}),
+	"LRNGrad": formula(func(c *graph.Call, in []*Array) (Formula, error) {
+		return LRNGrad(in[0], in[1], lrnParams(c)), nil
+	}),
+
 	"SGD": outputs(func(_ *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
 		p, v := SGD(in[0], in[1], in[2], in[3], in[4], SGDParams{
 			Momentum: c.Float("momentum"), Dampening: c.Float("dampening"),

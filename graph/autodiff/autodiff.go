@@ -70,7 +70,7 @@ func (r *reverse) visit(k int) {
 	dy := make([]graph.Value, len(c.Out))
 	reached := false
 	for i := range c.Outputs {
-		if g, ok := r.sums[c.Outputs[i]]; ok && c.Outputs[i] != "" {
+		if g, ok := r.sums[c.Outputs[i]]; ok && c.Outputs[i] != "" && !slices.Contains(c.Op.Detached, i) {
 			dy[i], reached = g, true
 		}
 	}

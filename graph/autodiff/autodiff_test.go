@@ -3,6 +3,7 @@ package autodiff_test
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -174,7 +175,7 @@ func subsets(op *graph.Op, s opsample.Sample) (sets [][]int) {
 	_, out := s.Apply(graph.NewBuilder("outputs"), f64)
 	var floats []int
 	for i, v := range out {
-		if v.Type.DType == f64 {
+		if v.Type.DType == f64 && !slices.Contains(op.Detached, i) {
 			floats = append(floats, i)
 			sets = append(sets, []int{i})
 		}

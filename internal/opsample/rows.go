@@ -10,7 +10,7 @@ import (
 // All lists the samples, at least one for each row of the op table.
 func All() []Sample {
 	return slices.Concat(elementwise(), pointwise(), logic(), activations(), reductions(), movements(), cuts(), gathers(), scatters(), selections(), rearrangements(), products(), convolutions(), pools(), softmaxes(),
-		losses(), optimizers(), scalings(), quantizations())
+		losses(), norms(), optimizers(), scalings(), quantizations())
 }
 
 func in(k Kind, extents ...int) Input { return Input{Shape: extents, Kind: k} }

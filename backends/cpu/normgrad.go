@@ -1,0 +1,130 @@
+package cpu
+
+import (
+	"errors"
+	"math"
+
+	"github.com/clsbench/clsbench/graph"
+	"github.com/clsbench/clsbench/tensor"
+)
+
+var errBroadcastScale = errors.New("a scale or bias that broadcasts: there is a kernel for those of an element a parameter")
+
+// buildNormGrad computes dX group by group, then dscale and dB, each worker
+// some of the parameters.
+func buildNormGrad[T float32 | float64](b *builder, p *part, n graph.Normal) {
+	c := p.head()
+	g := &normGrad[T]{n: n, dy: b.in(c, 0), x: b.in(c, 1), scale: b.in(c, 2), dx: b.out(c, 0), dscale: b.out(c, 1),
+		groups: n.Groups(), centred: c.Op.Name != "RMSNormalizationGrad"}
+	if g.centred {
+		g.db = b.out(c, 2)
+	}
+	g.stats = b.scratch(16 * g.groups)
+	if len(c.Op.Inputs) > 3 {
+		g.mean, g.inv = b.in(c, 3), b.in(c, 4)
+	} else {
+		g.epsilon = c.Float("epsilon")
+	}
+	serial := g.x.elements() < serialElements
+	p.phases = []phase{{task: g.groupwise, serial: serial || g.groups == 1}}
+	if g.dscale != nil || g.db != nil {
+		g.sums = b.scratch(16 * n.Params)
+		p.phases = append(p.phases, phase{task: g.parameterwise, serial: serial || n.Params == 1})
+	}
+}
+
+// normGrad is the work on one gradient; outputs may be nil.
+type normGrad[T float32 | float64] struct {
+	n              graph.Normal
+	dy, x, scale   *value
+	dx, dscale, db *value
+	mean, inv      *value // nil: computed anew
+	epsilon        float64
+	groups         int
+	centred        bool
+	stats, sums    *memory // mean and inverse deviation of the groups; the two sums of the parameters
+}
+
+// groupwise notes each group's statistics and computes its dX.
+func (k *normGrad[T]) groupwise(worker, workers int) {
+	x, stats := view[T](k.x), tensor.View[float64](k.stats.data)
+	for g := k.groups * worker / workers; g < k.groups*(worker+1)/workers; g++ {
+		r := runsOf(k.n, g)
+		var mean, inv float64
+		if k.mean != nil {
+			mean, inv = float64(view[T](k.mean)[g]), float64(view[T](k.inv)[g])
+		} else {
+			m, v := moments(x, r, k.centred)
+			mean, inv = m, 1/math.Sqrt(v+k.epsilon)
+		}
+		stats[2*g], stats[2*g+1] = mean, inv
+		if k.dx != nil {
+			k.group(r, mean, inv)
+		}
+	}
+}
+
+// group is dX = inv·(g - ⟨g⟩ - x̂·⟨g·x̂⟩), g = dY·scale, of one group.
+func (k *normGrad[T]) group(r runs, mean, inv float64) {
+	dy, x, dx, scale := view[T](k.dy), view[T](k.x), view[T](k.dx), view[T](k.scale)
+	var sum, product float64
+	k.each(r, func(at, param, length int) {
+		var s, q float64
+		for i, d := range dy[at:][:length] {
+			s += float64(d)
+			q += float64(d) * (float64(x[at+i]) - mean)
+		}
+		sum += s * float64(scale[param])
+		product += q * float64(scale[param])
+	})
+	count := float64(r.length * r.times)
+	sum, product = sum/count, product*inv/count
+	if !k.centred {
+		sum = 0
+	}
+	k.each(r, func(at, param, length int) {
+		s := float64(scale[param])
+		for i, d := range dy[at:][:length] {
+			dx[at+i] = T(inv * (float64(d)*s - sum - (float64(x[at+i])-mean)*inv*product))
+		}
+	})
+}
+
+// each cuts a group's elements into pieces of one parameter.
+func (k *normGrad[T]) each(r runs, f func(at, param, length int)) {
+	for t := range r.times {
+		for done := 0; done < r.length; done += k.n.Inner {
+			at := r.first + t*r.stride + done
+			f(at, at/k.n.Inner%k.n.Params, k.n.Inner)
+		}
+	}
+}
+
+// parameterwise sums dY·x̂ and dY over all elements of each parameter, row by
+// row of the memory.
+func (k *normGrad[T]) parameterwise(worker, workers int) {
+	lo, hi := k.n.Params*worker/workers, k.n.Params*(worker+1)/workers
+	dy, x, stats := view[T](k.dy), view[T](k.x), tensor.View[float64](k.stats.data)
+	sums := tensor.View[float64](k.sums.data)[2*lo : 2*hi]
+	clear(sums)
+	for o := range k.n.Outer {
+		for p := lo; p < hi; p++ {
+			g, at := k.n.Group(o, p), (o*k.n.Params+p)*k.n.Inner
+			mean, inv := stats[2*g], stats[2*g+1]
+			var ds, db float64
+			for i, d := range dy[at:][:k.n.Inner] {
+				ds += float64(d) * (float64(x[at+i]) - mean)
+				db += float64(d)
+			}
+			sums[2*(p-lo)] += ds * inv
+			sums[2*(p-lo)+1] += db
+		}
+	}
+	for i, out := range []*value{k.dscale, k.db} {
+		if out != nil {
+			for p := lo; p < hi; p++ {
+				view[T](out)[p] = T(sums[2*(p-lo)+i])
+			}
+		}
+	}
+}
