@@ -58,7 +58,7 @@ func (c *Cache) key(g *graph.Graph, values map[string]*reference.Array) string {
 		return ""
 	}
 	h := sha256.New()
-	fmt.Fprintln(h, Version, roundedRuns, fewRuns, minGroup, groupFactor, dependence, spreadAllowed, onnx.Digest(g.Program))
+	fmt.Fprintln(h, Version, roundedRuns, fewRuns, minGroup, groupFactor, dependence, spreadAllowed, stepwise, onnx.Digest(g.Program))
 	for _, list := range [][]graph.Value{g.Feeds, g.State} {
 		for _, v := range list {
 			fmt.Fprintln(h, v.Name, v.Type)

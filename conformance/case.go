@@ -203,6 +203,7 @@ type family func() []*Case
 var families = []family{
 	elementwiseCases, pointwiseCases, logicCases, activationCases, castCases, movementCases, sliceCases, gatherCases, scatterCases, selectCases, rearrangeCases, reduceCases, foldCases, matmulCases, convCases, poolCases,
 	softmaxCases,
+	randomNumberCases, attentionCases,
 	lossCases, normalizationCases, optimizerCases, scalingCases, quantizationCases, qmatmulCases, qconvCases,
 	fusedCases, qdqCases, networkCases, randomCases,
 }

@@ -25,6 +25,7 @@ import (
 var jitters = map[string]float64{
 	"Add": 0, "Sub": 0, "Mul": 0, "Div": 0.5, "Sqrt": 0.5,
 	"Exp": 1.5, "Log": 1.5, "Tanh": 2, "Sigmoid": 2,
+	"RandomUniform": 0.5, "RandomNormal": 2, "TrainingDropout": 0.5,
 	"Softmax": 1.5, "SoftmaxCrossEntropy": 1.5, "SoftmaxCrossEntropyGrad": 1.5, "SoftmaxCrossEntropyLoss": 1.5,
 	"NegativeLogLikelihoodLoss": 1, "MSELoss": 1,
 	"SGD": 0.5, "Adam": 1, "AdamW": 1, "RMSprop": 1, "ExponentialMovingAverage": 0.5,

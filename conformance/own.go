@@ -28,6 +28,8 @@ var ownBounds = map[string][]*Bound{
 	"MatMul": {dotBound}, "Gemm": {dotBound},
 	"Conv": {dotBound}, "ConvInputGrad": {dotBound}, "ConvWeightGrad": {dotBound},
 	"AveragePool": {dotBound}, "AveragePoolGrad": {dotBound}, "MaxPool": {exact, argmaxBound}, "MaxPoolGrad": {dotBound},
+	"RandomBits": {exact}, "RandomUniform": {uniformBound}, "RandomNormal": {normalBound}, "Bernoulli": {exact}, "TrainingDropout": {dropoutBound, exact},
+	"Attention": {programRule, programRule, programRule, programRule, programRule}, "AttentionGrad": {programRule, programRule, programRule, programRule},
 	"Softmax":             {softmaxBound},
 	"SoftmaxCrossEntropy": {lossBound, lossBound}, "SoftmaxCrossEntropyGrad": {lossGradBound},
 	"SoftmaxCrossEntropyLoss": {lossBound, lossBound}, "NegativeLogLikelihoodLoss": {lossBound}, "MSELoss": {squaredErrorBound},

@@ -14,11 +14,12 @@ const (
 	Protocol      Suite = "protocol"       // the contract itself: regions, state, cancellation, typed errors
 	InferenceCore Suite = "inference-core" // forward ops, networks in inference
 	TrainingCore  Suite = "training-core"  // gradients, losses, optimizers, networks in training
+	Attention     Suite = "attention"      // attention and its gradient
 	Quantized     Suite = "quantized"      // 8-bit integers: ops, products, networks between quantizers
 )
 
 // Suites lists them.
-func Suites() []Suite { return []Suite{Protocol, InferenceCore, TrainingCore, Quantized} }
+func Suites() []Suite { return []Suite{Protocol, InferenceCore, TrainingCore, Attention, Quantized} }
 
 // ParseSuite reads a suite's name.
 func ParseSuite(s string) (Suite, error) {

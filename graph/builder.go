@@ -119,7 +119,7 @@ func (b *Builder) Const(name string, t *tensor.Tensor) Value {
 // Scalar adds a constant of rank 0.
 func (b *Builder) Scalar(d tensor.DType, v float64) Value {
 	if b.err != nil {
-		return Value{}
+		return Value{} // the type may be that of a value that was never made
 	}
 	return b.Const(fmt.Sprintf("const_%v", v), tensor.Scalar(d, v))
 }

@@ -166,6 +166,7 @@ type AttrSpec struct {
 // refer to the builder, and Go forbids the cycle.
 func table() []*Op {
 	return slices.Concat(elementwiseOps, pointwiseOps, logicOps, activationOps, reduceOps, movementOps, sliceOps, padOps, gatherOps, scatterOps, selectOps, rearrangeOps, resizeOps, matmulOps, convOps, poolOps, softmaxOps,
+		randomOps, attentionOps,
 		lossOps, normOps, lrnOps, optimizerOps, scalingOps, quantizationOps, qproductOps)
 }
 

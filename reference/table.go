@@ -268,6 +268,29 @@ var table = map[string]Func{
 		return LRNGrad(in[0], in[1], lrnParams(c)), nil
 	}),
 
+	"RandomBits": one(func(c *graph.Call, in []*Array) *Array {
+		return RandomBits(c.Philox(int64(in[0].Data[0])), c.Out[0].Shape)
+	}),
+	"RandomUniform": one(func(c *graph.Call, in []*Array) *Array {
+		return RandomUniform(c.Philox(int64(in[0].Data[0])), c.Out[0].Shape, c.Float("low"), c.Float("high"))
+	}),
+	"RandomNormal": one(func(c *graph.Call, in []*Array) *Array {
+		radius := c.Philox(int64(in[0].Data[0]))
+		angle := radius
+		angle.Stream |= graph.AngleStream
+		return RandomNormal(radius, angle, c.Out[0].Shape, c.Float("mean"), c.Float("scale"))
+	}),
+	"Bernoulli": one(func(c *graph.Call, in []*Array) *Array {
+		return Bernoulli(c.Philox(int64(in[1].Data[0])), in[0])
+	}),
+	"TrainingDropout": outputs(func(_ *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
+		y, mask := TrainingDropout(c.Philox(int64(in[1].Data[0])), in[0], c.Float("ratio"), c.Out[1].Shape)
+		return []*Array{y, mask}, nil
+	}),
+
+	"Attention":     outputs(attention),
+	"AttentionGrad": outputs(attentionGrad),
+
 	"SGD": outputs(func(_ *Acc, c *graph.Call, in []*Array) ([]*Array, error) {
 		p, v := SGD(in[0], in[1], in[2], in[3], in[4], SGDParams{
 			Momentum: c.Float("momentum"), Dampening: c.Float("dampening"),

@@ -35,7 +35,7 @@ type table map[string][]implementation
 
 func newTable() table {
 	t := table{}
-	for _, r := range slices.Concat(elementwiseRows(), reduceRows(), movementRows(), indexingRows(), selectRows(), matmulRows(), convRows(), poolRows(), softmaxRows(), lossRows(), normRows(), lrnRows(), optimizerRows(), scalingRows(), quantizationRows(), qproductRows()) {
+	for _, r := range slices.Concat(elementwiseRows(), reduceRows(), movementRows(), indexingRows(), selectRows(), matmulRows(), convRows(), poolRows(), softmaxRows(), lossRows(), normRows(), lrnRows(), randomRows(), attentionRows(), optimizerRows(), scalingRows(), quantizationRows(), qproductRows()) {
 		t[r.op] = r.implementations
 	}
 	return t

@@ -175,7 +175,7 @@ func subsets(op *graph.Op, s opsample.Sample) (sets [][]int) {
 	_, out := s.Apply(graph.NewBuilder("outputs"), f64)
 	var floats []int
 	for i, v := range out {
-		if v.Type.DType == f64 && !slices.Contains(op.Detached, i) {
+		if v.Type.DType == f64 && !slices.Contains(op.Detached, i) && !op.Out(i).Fixed {
 			floats = append(floats, i)
 			sets = append(sets, []int{i})
 		}

@@ -36,6 +36,7 @@ const (
 	OffZero                    // as Signed, at least ¼ away from 0
 	Positive                   // in [½, 2½)
 	Distinct                   // multiples of ¼ in some order, none twice
+	Saved                      // as Positive; f32 where the sample is of a 16-bit float
 	Index                      // s64: whole numbers
 	Truth                      // bool: 0 or 1
 	Unsigned                   // u8: all of its values
@@ -139,13 +140,16 @@ func (x Input) dtype(d tensor.DType) tensor.DType {
 	if own, ok := ownTypes[x.Kind]; ok {
 		return own
 	}
+	if x.Kind == Saved && d != tensor.F64 {
+		return tensor.F32
+	}
 	return d
 }
 
 func (x Input) fill(d tensor.DType, seed uint64, stream uint32) *tensor.Tensor {
 	t := tensor.New(x.dtype(d), x.Shape...)
 	switch x.Kind {
-	case Positive:
+	case Positive, Saved:
 		return tensor.FillSeeded(t, tensor.Fill{Kind: tensor.Uniform, Lo: 0.5, Hi: 2.5}, seed, stream)
 	case Index:
 		return tensor.FillSeeded(t, tensor.Fill{Kind: tensor.Integers, Lo: 0, Hi: float64(x.N - 1)}, seed, stream)

@@ -10,6 +10,7 @@ import (
 // All lists the samples, at least one for each row of the op table.
 func All() []Sample {
 	return slices.Concat(elementwise(), pointwise(), logic(), activations(), reductions(), movements(), cuts(), gathers(), scatters(), selections(), rearrangements(), products(), convolutions(), pools(), softmaxes(),
+		randoms(), attentions(),
 		losses(), norms(), optimizers(), scalings(), quantizations())
 }
 
