@@ -62,6 +62,7 @@ var (
 	sumOps  = []string{"ReduceSum", "ReduceMean", "ReduceMax"}
 	flatOps = []string{"Add", "Sub", "Mul", "Div", "Neg", "Exp", "Log", "Sqrt", "Tanh", "Sigmoid", "Relu", "ReluGrad", "Where", "Cast"}
 
+	optimizerOps  = []string{"SGD", "Adam", "AdamW", "RMSprop", "ExponentialMovingAverage"}
 	functionOps   = []string{"Max", "Min", "Abs", "Sign", "Floor", "Ceil", "Round", "Reciprocal", "Sin", "Cos", "Erf", "Pow", "Clip", "Identity"}
 	logicOps      = []string{"Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "And", "Or", "Xor", "Not", "IsNaN", "IsInf"}
 	activationOps = []string{"LeakyRelu", "PRelu", "ThresholdedRelu", "Elu", "Selu", "Celu", "Gelu", "HardSigmoid", "HardSwish", "Swish", "Softplus", "Softsign", "Mish"}
@@ -75,7 +76,8 @@ var targets = []target{
 		files("matmul", "MatMul", "Gemm"),
 		files("softmax", "Softmax", "LogSoftmax"),
 		files("loss", lossOps...),
-		files("optimizer", "SGD", "Adam"),
+		files("scaling", "GlobalNorm", "ClipByNorm", "AllFinite", "DynamicLossScale"),
+		files("optimizer", optimizerOps...),
 		files("reduce", sumOps...),
 		files("elementwise", flatOps...),
 		files("pointwise", functionOps...),
@@ -90,7 +92,7 @@ var targets = []target{
 	// result.
 	{"cpu", []string{module + "backends/cpu/kernel"}, map[string]string{"isa": "generic"}, []fileOps{
 		files("pool", poolOps...),
-		files("optimizer", "SGD", "Adam"),
+		files("optimizer", "SGD", "Adam", "AdamW"),
 		files("elementwise", append(flatOps, sumOps...)...),
 		files("columns", convOps...),
 	}, func(m mutate.Mutant) bool {
