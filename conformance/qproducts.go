@@ -96,6 +96,7 @@ var qproducts = []qproduct{
 	{product{m: 5, k: 66, n: 19, stackA: []int{3}, stackB: []int{3}}, "stack"},
 	{product{m: 6, k: 11, n: 16, stackA: []int{2, 1}, stackB: []int{3}}, ""},
 	{product{m: 33, k: 255, n: 63, role: held}, "rows"},
+	{product{m: 3, k: 1551, n: 17}, ""}, // sums beyond 2²⁴
 }
 
 func (p qproduct) params() string {
@@ -172,6 +173,8 @@ var qconvolutions = []qconvolution{
 	{convolution{n: 3, c: 33, m: 31, in: []int{5, 5}, kernel: []int{1, 1}, bias: true, role: frozen}, true},                      // pointwise
 	{convolution{n: 1, c: 30, m: 8, in: []int{5, 6}, kernel: []int{3, 3}, pads: []int{1, 1, 1, 1}, bias: true}, false},           // sums too long for f32 at one go
 	{convolution{n: 1, c: 3, m: 8, in: []int{27, 27}, kernel: []int{7, 7}, strides: []int{2, 2}, pads: []int{3, 3, 3, 3}}, true}, // a residual network's first
+	{convolution{n: 5, c: 16, m: 24, in: []int{15, 14}, kernel: []int{1, 1}, strides: []int{2, 2}, bias: true, role: frozen}, true},
+	{convolution{n: 1, c: 160, m: 5, in: []int{4, 5}, kernel: []int{3, 3}, pads: []int{1, 0, 0, 1}}, true}, // sums beyond 2²⁴
 	{convolution{n: 2, c: 2, m: 4, in: []int{19}, kernel: []int{4}, strides: []int{3}, pads: []int{2, 1}, bias: true}, true},
 }
 

@@ -56,11 +56,12 @@ func files(pattern string, ops ...string) fileOps {
 }
 
 var (
-	convOps = []string{"Conv", "ConvInputGrad", "ConvWeightGrad"}
-	poolOps = []string{"AveragePool", "AveragePoolGrad", "MaxPool", "MaxPoolGrad"}
-	lossOps = []string{"SoftmaxCrossEntropy", "SoftmaxCrossEntropyGrad", "SoftmaxCrossEntropyLoss", "NegativeLogLikelihoodLoss", "MSELoss"}
-	sumOps  = []string{"ReduceSum", "ReduceMean", "ReduceMax"}
-	flatOps = []string{"Add", "Sub", "Mul", "Div", "Neg", "Exp", "Log", "Sqrt", "Tanh", "Sigmoid", "Relu", "ReluGrad", "Where", "Cast"}
+	convOps      = []string{"Conv", "ConvInputGrad", "ConvWeightGrad"}
+	poolOps      = []string{"AveragePool", "AveragePoolGrad", "MaxPool", "MaxPoolGrad"}
+	lossOps      = []string{"SoftmaxCrossEntropy", "SoftmaxCrossEntropyGrad", "SoftmaxCrossEntropyLoss", "NegativeLogLikelihoodLoss", "MSELoss"}
+	quantizedOps = []string{"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "FakeQuantize", "FakeQuantizeGrad", "MatMulInteger", "QLinearMatMul", "ConvInteger", "QLinearConv"}
+	sumOps       = []string{"ReduceSum", "ReduceMean", "ReduceMax"}
+	flatOps      = []string{"Add", "Sub", "Mul", "Div", "Neg", "Exp", "Log", "Sqrt", "Tanh", "Sigmoid", "Relu", "ReluGrad", "Where", "Cast"}
 
 	optimizerOps  = []string{"SGD", "Adam", "AdamW", "RMSprop", "ExponentialMovingAverage"}
 	functionOps   = []string{"Max", "Min", "Abs", "Sign", "Floor", "Ceil", "Round", "Reciprocal", "Sin", "Cos", "Erf", "Pow", "Clip", "Identity"}
@@ -78,12 +79,13 @@ var targets = []target{
 		files("loss", lossOps...),
 		files("scaling", "GlobalNorm", "ClipByNorm", "AllFinite", "DynamicLossScale"),
 		files("optimizer", optimizerOps...),
+		files("quantization", quantizedOps...),
 		files("reduce", sumOps...),
 		files("elementwise", flatOps...),
 		files("pointwise", functionOps...),
 		files("logic", logicOps...),
 		files("activation", activationOps...),
-		files("eval|table", slices.Concat(convOps, poolOps, lossOps, sumOps, flatOps, functionOps, logicOps, activationOps, []string{"Softmax", "LogSoftmax", "MatMul", "Gemm", "SGD", "Adam", "Transpose", "Expand", "Reshape", "Flatten"})...),
+		files("eval|table", slices.Concat(convOps, poolOps, lossOps, sumOps, flatOps, functionOps, logicOps, activationOps, quantizedOps, []string{"Softmax", "LogSoftmax", "MatMul", "Gemm", "SGD", "Adam", "Transpose", "Expand", "Reshape", "Flatten"})...),
 		files("array|movement", "Conv", "ReduceSum", "Softmax", "Transpose", "Expand", "MatMul"),
 		files(".*", "MatMul", "Conv", "ReduceSum", "AveragePoolGrad"),
 	}, nil, 0.95},
@@ -95,9 +97,10 @@ var targets = []target{
 		files("optimizer", "SGD", "Adam", "AdamW"),
 		files("elementwise", append(flatOps, sumOps...)...),
 		files("columns", convOps...),
+		files("integer", quantizedOps...),
 	}, func(m mutate.Mutant) bool {
 		return !strings.HasSuffix(m.File, "_amd64.go") && strings.ContainsAny(m.Change[:1], "+-*/") &&
-			slices.Contains([]string{"elementwise.go", "pool.go", "optimizer.go", "columns.go"}, m.File)
+			slices.Contains([]string{"elementwise.go", "pool.go", "optimizer.go", "columns.go", "integer.go"}, m.File)
 	}, 0.85},
 }
 

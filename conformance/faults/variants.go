@@ -45,6 +45,8 @@ func Variants() []Variant {
 		rig("good-library", "transcendental functions right to 1½ ulp", func() *Rig {
 			return &Rig{Mode: reference.Mode{Round: true}, Kernels: libraryKernels()}
 		}),
+		{"requantize-in-single", "quantizers in f32: products of scales, then of the sum, each rounded", requantizing(true)},
+		{"requantize-in-double", "quantizers in double, the scales multiplied one after the other", requantizing(false)},
 		rig("last-maximum", "of equal maxima the last: first-maximum is not declared", func() *Rig {
 			return &Rig{Mode: reference.Mode{Round: true}, Kernels: map[string]Kernel{"MaxPool": lastMaximum}}
 		}),
