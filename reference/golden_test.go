@@ -166,7 +166,7 @@ func TestAgreesWithPyTorch(t *testing.T) {
 		})
 	}
 	for _, op := range []string{"Conv", "ConvInputGrad", "ConvWeightGrad", "AveragePool", "AveragePoolGrad", "MaxPool", "MaxPoolGrad",
-		"Gemm", "Softmax", "SoftmaxCrossEntropy", "SoftmaxCrossEntropyGrad", "SoftmaxCrossEntropyLoss", "NegativeLogLikelihoodLoss", "MSELoss", "GlobalNorm", "ClipByNorm", "Tanh", "Sigmoid"} {
+		"Gemm", "Softmax", "SoftmaxCrossEntropy", "SoftmaxCrossEntropyGrad", "SoftmaxCrossEntropyLoss", "NegativeLogLikelihoodLoss", "MSELoss", "GlobalNorm", "ClipByNorm", "Tanh", "Sigmoid", "QuantizeLinear", "DequantizeLinear", "FakeQuantize", "FakeQuantizeGrad"} {
 		require.NotZero(t, tested[op], "no golden case of %s", op)
 	}
 }
