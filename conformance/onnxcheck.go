@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"sort"
 
 	"github.com/clsbench/clsbench/backends"
+	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/tensor"
 )
 
@@ -129,7 +131,7 @@ func (s *onnxSet) expectations(o *Oracle) ([]*expectation, error) {
 	ruled, err := o.rule(s.graph, arraysOf(s.feeds))
 	switch {
 	case errors.Is(err, errKink):
-		return list, nil
+		return atTies(list), nil
 	case err != nil:
 		return nil, err
 	}
@@ -145,6 +147,17 @@ func (s *onnxSet) expectations(o *Oracle) ([]*expectation, error) {
 		list = append(list, &loose)
 	}
 	return list, nil
+}
+
+// atTies allows 8-bit integers a step, in data that lie at a kink: ONNX rounded
+// quotients of f32, which more precision sees on the other side of a tie.
+func atTies(list []*expectation) []*expectation {
+	for _, e := range list {
+		if graph.EightBits.Has(e.output.typ.DType) {
+			e.limit = slices.Repeat([]float64{1}, len(e.want))
+		}
+	}
+	return list
 }
 
 func onnxExpectation(out output, t *tensor.Tensor) *expectation {

@@ -72,22 +72,24 @@ func DequantizeLinear(x, scale, zero *Array, g *graph.Granularity) Formula {
 //	scale = (max(X, 0) − min(X, 0)) / 255
 //	zero = sat(RNE(−min(X, 0) / scale))
 //
-// Where all of X is 0 ONNX leaves scale open: it is 1 here, as in ONNX Runtime.
+// Both are outputs that the rest follows from, so that the quotients are those
+// of f32, the op's only type: often enough they are ties. Where all of X is 0
+// ONNX leaves scale open: it is 1 here, as in ONNX Runtime.
 func DynamicRange(x *Array) (scale, zero float64) {
 	lo, hi := 0.0, 0.0
 	for _, v := range x.Data {
 		lo, hi = min(lo, v), max(hi, v)
 	}
-	if scale = (hi - lo) / 255; hi == lo {
+	if scale = tensor.Round((hi-lo)/255, tensor.F32); hi == lo {
 		scale = 1
 	}
-	return scale, tensor.Round(-lo/scale, tensor.U8)
+	return scale, tensor.Round(tensor.Round(-lo/scale, tensor.F32), tensor.U8)
 }
 
 // DynamicQuantizeLinear is QuantizeLinear to u8 by DynamicRange.
 func DynamicQuantizeLinear(x *Array, scale, zero float64) Quantized {
 	return Quantized{
-		Steps: Formula{x.Shape, func(_ *Acc, i int) float64 { return x.Data[i] / scale }},
+		Steps: Formula{x.Shape, func(_ *Acc, i int) float64 { return tensor.Round(x.Data[i]/scale, tensor.F32) }},
 		Zero:  func(int) float64 { return zero }, Type: tensor.U8,
 	}
 }
@@ -225,9 +227,6 @@ func QuantizedOf(c *graph.Call, in []*Array) (Quantized, error) {
 			return Quantized{}, err
 		}
 		return QuantizeLinear(in[0], in[1], in[2], g, d), nil
-	case "DynamicQuantizeLinear":
-		scale, zero := DynamicRange(in[0])
-		return DynamicQuantizeLinear(in[0], scale, zero), nil
 	case "QLinearMatMul":
 		return QLinearMatMul(in[0], in[1], in[2], in[3], in[4], in[5], in[6].Data[0], in[7].Data[0], d), nil
 	case "QLinearConv":

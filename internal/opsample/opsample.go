@@ -44,6 +44,7 @@ const (
 	Word                       // s32 in [-100, 100]
 	Single                     // f32 in [-2, 2)
 	Step                       // f32 in [2⁻⁸, 5·2⁻⁸)
+	Levels                     // f32: multiples of 1/64 from -100/64 to 155/64, both among them
 )
 
 func (s Sample) String() string {
@@ -133,7 +134,7 @@ func (s Sample) Feeds(d tensor.DType, seed uint64) map[string]*tensor.Tensor {
 // ownTypes are the element types of the kinds that have one of their own.
 var ownTypes = map[Kind]tensor.DType{
 	Index: tensor.S64, Truth: tensor.Bool, Unsigned: tensor.U8, TwosComplement: tensor.S8,
-	Word: tensor.S32, Single: tensor.F32, Step: tensor.F32,
+	Word: tensor.S32, Single: tensor.F32, Step: tensor.F32, Levels: tensor.F32,
 }
 
 func (x Input) dtype(d tensor.DType) tensor.DType {
@@ -160,6 +161,14 @@ func (x Input) fill(d tensor.DType, seed uint64, stream uint32) *tensor.Tensor {
 		return tensor.FillSeeded(t, tensor.Fill{Kind: tensor.Integers, Lo: lo, Hi: hi}, seed, stream)
 	case Word:
 		return tensor.FillSeeded(t, tensor.Fill{Kind: tensor.Integers, Lo: -100, Hi: 100}, seed, stream)
+	case Levels:
+		v := tensor.FillSeeded(t, tensor.Fill{Kind: tensor.Integers, Lo: -100, Hi: 155}, seed, stream).Float64s()
+		v[0], v[len(v)-1] = -100, 155
+		for i := range v {
+			v[i] /= 64
+		}
+		t.SetFloat64s(v)
+		return t
 	case Step:
 		return tensor.FillSeeded(t, tensor.Fill{Kind: tensor.Uniform, Lo: 0x1p-8, Hi: 5 * 0x1p-8}, seed, stream)
 	}

@@ -20,7 +20,7 @@ func quantizations() (list []Sample) {
 		Sample{"QuantizeLinear", nil, []Input{in(Signed, 11), in(Step, 1), in(Absent)}},
 		Sample{"QuantizeLinear", graph.Attrs{"output_dtype": graph.S("s8")}, []Input{in(Word, 3, 4), in(Positive, 4), in(Absent)}},
 		Sample{"DequantizeLinear", graph.Attrs{"output_dtype": graph.S("f32")}, []Input{in(Word, 2, 3), in(Single, 3), in(Word, 3)}},
-		Sample{"DynamicQuantizeLinear", nil, []Input{in(Single, 3, 5)}})
+		Sample{"DynamicQuantizeLinear", nil, []Input{in(Levels, 3, 5)}})
 	for _, a := range []graph.Attrs{nil, narrow} {
 		list = append(list,
 			Sample{"FakeQuantize", a, []Input{in(Signed, 4, 5), in(Positive), in(Absent)}},
