@@ -99,11 +99,15 @@ func Features() []string {
 	return []string{FeatureProfile, FeatureFirstMax, FeatureDeterministic, FeatureGuards, FeatureOrigin}
 }
 
+// MaxThreads is the most that SessionConfig.Threads can ask for, of any
+// backend: a larger number is a slip of the hand.
+const MaxThreads = 1024
+
 // SessionConfig opens a session.
 type SessionConfig struct {
 	Device        int               // index into Description.Devices
 	Math          string            // math mode; "" is strict
-	Threads       int               // 0: all that the process may use
+	Threads       int               // at most MaxThreads; 0: all that the process may use
 	Deterministic bool              // ask for the same bits on every run
 	Guards        bool              // poison scratch memory before each run
 	Options       map[string]string // the backend's own, as in `cpu:isa=avx2`

@@ -57,10 +57,18 @@ func tag(d *results.Document) string { return d.Run.ID[:min(6, len(d.Run.ID))] }
 
 // label names the tasks, and puts what they share in common.
 func (t *table) label(tasks []results.Cell) {
-	workloads, precisions := map[string]bool{}, map[string]bool{}
+	workloads, precisions, shared := map[string]bool{}, map[string]bool{}, map[string]int{}
+	settings := func(c results.Cell) []string {
+		_, list, _ := strings.Cut(c.Task(), ";")
+		return strings.FieldsFunc(list, func(r rune) bool { return r == ';' })
+	}
 	for _, c := range tasks {
 		workloads[c.Workload], precisions[c.Precision] = true, true
+		for _, s := range settings(c) {
+			shared[s]++
+		}
 	}
+	everyones := func(setting string) bool { return shared[setting] == len(tasks) }
 	var common []string
 	for _, c := range tasks {
 		var parts []string
@@ -71,9 +79,7 @@ func (t *table) label(tasks []results.Cell) {
 		if len(precisions) > 1 {
 			parts = append(parts, c.Precision)
 		}
-		if _, settings, ok := strings.Cut(c.Task(), ";"); ok {
-			parts = append(parts, strings.Split(settings, ";")...)
-		}
+		parts = append(parts, slices.DeleteFunc(settings(c), everyones)...)
 		t.tasks = append(t.tasks, strings.Join(parts, " "))
 	}
 	if len(workloads) == 1 && len(tasks) > 0 {
@@ -81,6 +87,9 @@ func (t *table) label(tasks []results.Cell) {
 	}
 	if len(precisions) == 1 && len(tasks) > 0 {
 		common = append(common, tasks[0].Precision)
+	}
+	if len(tasks) > 0 {
+		common = append(common, slices.DeleteFunc(settings(tasks[0]), func(s string) bool { return !everyones(s) })...)
 	}
 	if len(t.series) == 1 {
 		common = append(common, t.series[0])

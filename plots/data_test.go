@@ -43,6 +43,15 @@ func TestTableSortsCells(t *testing.T) {
 	require.Empty(t, x.common)
 	require.Equal(t, b.Results[2].Cell, x.cells[place{2, 2}].Cell)
 
+	c := load(t, "one")
+	for i := range c.Results {
+		c.Results[i].Cell += ";input=tiny"
+	}
+	c.Results[1].Cell += ";variant=pool=max"
+	x = tableOf(t, c)
+	require.Equal(t, []string{"infer b1", "infer b32 variant=pool=max", "train b64"}, x.tasks, "what all share tells none apart")
+	require.Equal(t, "lenet5 · f32 · input=tiny · cpu", x.common)
+
 	b.Results[0].Cell = "nonsense"
 	_, err := newTable([]*results.Document{b})
 	require.ErrorContains(t, err, "nonsense")
@@ -188,4 +197,19 @@ func TestTradeoffs(t *testing.T) {
 	chosen := labelled(many)
 	require.Len(t, chosen, 3, "one of each task")
 	require.Equal(t, many[7].rate, chosen[slices.IndexFunc(chosen, func(p tradeoff) bool { return p.task == many[7].task })].rate)
+}
+
+// Names that differ at their ends are cut in their middle.
+func TestShortenKeepsBothEnds(t *testing.T) {
+	sty := textStyle(sizeText, ink)
+	names := map[string]bool{}
+	for _, end := range []string{"average", "max"} {
+		name := "infer b32 scenario=singlestream variant=pool=" + end
+		require.Equal(t, name, shorten(sty, name, sty.Width(name)))
+		short := shorten(sty, name, nameWidth)
+		require.LessOrEqual(t, sty.Width(short), nameWidth)
+		require.Regexp(t, "^infer b32 .*….*="+end+"$", short)
+		names[short] = true
+	}
+	require.Len(t, names, 2)
 }

@@ -178,9 +178,12 @@ func shorten(s draw.TextStyle, txt string, width vg.Length) string {
 	if s.Width(txt) <= width {
 		return txt
 	}
+	// The ends tell names apart: "variant=pool=average" and "variant=pool=max".
 	runes := []rune(txt)
-	for len(runes) > 1 && s.Width(string(runes)+"…") > width {
-		runes = runes[:len(runes)-1]
+	for n := len(runes) - 1; n > 1; n-- {
+		if cut := string(runes[:(n+1)/2]) + "…" + string(runes[len(runes)-n/2:]); s.Width(cut) <= width {
+			return cut
+		}
 	}
-	return string(runes) + "…"
+	return string(runes[:1]) + "…"
 }

@@ -2,6 +2,7 @@ package results
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/clsbench/clsbench/internal/measure"
@@ -89,6 +90,9 @@ func (c *checker) result(at string, r *Result) {
 				c.fail(fmt.Sprintf("%s/throughput/rounds/%d", at, i), "", "%g is not above 0", x)
 			}
 		}
+		if m := measure.MedianOf(t.Rounds).Median; math.Abs(t.Median-m) > 1e-9*m {
+			c.fail(at+"/throughput/median", "it is that of the rounds", "%g, but the rounds' is %g", t.Median, m)
+		}
 		if lo, hi := slices.Min(t.Rounds), slices.Max(t.Rounds); !(lo <= t.Low && t.High <= hi) {
 			c.fail(at+"/throughput/low", "low and high are rounds", "the interval %g–%g leaves the rounds' range %g–%g", t.Low, t.High, lo, hi)
 		}
@@ -101,6 +105,9 @@ func (c *checker) result(at string, r *Result) {
 	}
 	if r.Measured() && r.Conformance.Verdict == VerdictNone {
 		c.fail(at+"/conformance/verdict", "no figure stands without one", "none, though the status is %s", r.Status)
+	}
+	if r.Conformance.Verdict == VerdictPass && r.PluginHash == "" {
+		c.fail(at+"/plugin_hash", "a verdict is on the very code that it judged", "is missing beside a pass")
 	}
 	if r.Latency != nil {
 		c.latency(at+"/latency_ms", r.Latency)

@@ -197,3 +197,24 @@ func TestCompareFilesSaysWhatElseChanged(t *testing.T) {
 	require.ErrorContains(t, x.Render(&bytes.Buffer{}, "xml", RenderOptions{}), "table, json, csv, md")
 	require.Equal(t, 1, strings.Count(CheckFormat("xml").Error(), "xml"))
 }
+
+func TestWhatACellLost(t *testing.T) {
+	for _, c := range []struct {
+		a, b     Status
+		was, is  Verdict
+		complain string
+	}{
+		{StatusOK, StatusOK, VerdictPass, VerdictPass, ""},
+		{StatusOK, StatusUnstable, VerdictPass, VerdictPass, ""},
+		{StatusError, StatusOOM, VerdictNone, VerdictNone, ""},
+		{StatusCrashed, StatusOK, VerdictNone, VerdictPass, ""},
+		{StatusOK, StatusOOM, VerdictPass, VerdictNone, "status ok → oom"},
+		{StatusOK, StatusInvalid, VerdictPass, VerdictPass, "status ok → invalid"},
+		{StatusOK, StatusOK, VerdictPass, VerdictFail, "conform PASS → FAIL"},
+		{StatusOK, StatusOK, VerdictPass, VerdictPartial, "conform PASS → PARTIAL"},
+		{StatusOK, StatusOK, VerdictFail, VerdictFail, ""},
+	} {
+		d := CellDiff{Status: [2]Status{c.a, c.b}, Verdicts: [2]Verdict{c.was, c.is}}
+		require.Equal(t, c.complain, d.Lost())
+	}
+}

@@ -168,6 +168,7 @@ const (
 	FlagFewRounds    = "few-rounds"   // fewer rounds than the effort asks
 	FlagFewSeeds     = "few-seeds"    // fewer training runs than publishing takes
 	FlagUnregistered = "unregistered" // an exec: backend without a manifest
+	FlagUntrained    = "untrained"    // initial weights: the training run before it failed
 	FlagRelaxed      = "relaxed"      // a math mode other than strict
 	FlagCached       = "cached"       // figures of an earlier run
 )

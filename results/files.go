@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/clsbench/clsbench/internal/machine"
@@ -69,6 +70,18 @@ type CellDiff struct {
 // SlowerBy says whether B is slower for sure, and by at least that fraction.
 func (c *CellDiff) SlowerBy(fraction float64) bool {
 	return c.Ratio != nil && measure.Comparison{Word: c.Word, Ratio: *c.Ratio}.SlowerBy(fraction)
+}
+
+// Lost says what A had and B has no more: the figure, or the verdict that it
+// stands on; "" if neither.
+func (c *CellDiff) Lost() string {
+	switch s, v := c.Status, c.Verdicts; {
+	case s[0].Measured() && !s[1].Measured():
+		return fmt.Sprintf("status %s → %s", s[0], s[1])
+	case v[0] == VerdictPass && v[1] != VerdictPass:
+		return fmt.Sprintf("conform %s → %s", strings.ToUpper(string(v[0])), strings.ToUpper(string(v[1])))
+	}
+	return ""
 }
 
 // SlowerBy says whether A is slower for sure, and by at least that fraction.

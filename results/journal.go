@@ -65,7 +65,7 @@ func (s Store) Begin(h Header) (*Journal, error) {
 		return nil, err
 	}
 	if err := errors.Join(j.write(record{Schema: journalSchema, Header: &h}), syncDir(s.Dir)); err != nil {
-		j.Close()
+		_ = j.Remove() // there is nothing in it to take up
 		return nil, err
 	}
 	return j, nil
@@ -107,17 +107,6 @@ func (s Store) Resume(prefix string) (*Journal, *Document, error) {
 		return nil, nil, err
 	}
 	return j, d, nil
-}
-
-// ReadJournal reads a journal that nobody has to be done with, without taking it up.
-func ReadJournal(path string) (*Document, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	d, _, err := readJournal(f, path)
-	return d, err
 }
 
 // Session notes that a later session has taken the journal up.
@@ -188,7 +177,11 @@ func journalProblem(file string, line int, err error) error {
 		p.File = fmt.Sprintf("%s:%d", file, line)
 		return &InvalidError{[]Problem{p}}
 	}
-	return invalid(fmt.Sprintf("%s:%d", file, line), "", "delete the line to lose only that", "not a journal's line: %v", err)
+	mend := "delete the line to lose only that"
+	if line == 1 {
+		mend = "all else hangs on this line: the run can't be taken up"
+	}
+	return invalid(fmt.Sprintf("%s:%d", file, line), "", mend, "not a journal's line: %v", err)
 }
 
 func (d *Document) addRecord(line []byte, first bool, rows map[string]int) error {
@@ -255,12 +248,15 @@ func (s Store) findJournal(prefix string) (string, error) {
 	return s.journalPath(ids[i]), nil
 }
 
-// Unfinished lists the ids of the runs that have a journal, under way or interrupted.
+// Unfinished lists the ids of the runs that have a journal, under way or interrupted. An empty one is none: its run
+// was killed, or its disk full, before there was anything to take up.
 func (s Store) Unfinished() []string {
 	paths, _ := filepath.Glob(s.journalPath("*")) // the pattern is ours
-	ids := make([]string, len(paths))
-	for i, p := range paths {
-		ids[i] = strings.TrimSuffix(filepath.Base(p), journalSuffix)
+	var ids []string
+	for _, p := range paths {
+		if st, err := os.Stat(p); err == nil && st.Size() > 0 {
+			ids = append(ids, strings.TrimSuffix(filepath.Base(p), journalSuffix))
+		}
 	}
 	return ids
 }

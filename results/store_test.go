@@ -3,6 +3,7 @@ package results
 import (
 	"errors"
 	"io/fs"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/stretchr/testify/require"
+
+	"github.com/clsbench/clsbench/internal/machine"
 )
 
 func TestSaveNeverOverwrites(t *testing.T) {
@@ -232,7 +235,7 @@ func TestJournalToleratesATornTail(t *testing.T) {
 		require.Len(t, d.Results, 1)
 		require.NoError(t, j.Append(&rows[2]))
 		require.NoError(t, j.Close())
-		d, err = ReadJournal(path)
+		d, err = readJournalFile(path)
 		require.NoError(t, err)
 		require.Len(t, d.Results, 2)
 		require.Equal(t, rows[2].Cell, d.Results[1].Cell)
@@ -253,10 +256,10 @@ func TestJournalRefusesDamageInTheMiddle(t *testing.T) {
 	require.NoError(t, err)
 	lines := strings.SplitAfter(string(whole), "\n")
 	for _, c := range []struct{ file, want string }{
-		{"", "not even the first line"},
+		{"", "no unfinished run"},
 		{lines[0][:50], "not even the first line"},
 		{strings.Join([]string{lines[0], lines[1][:99], "\n", lines[2]}, ""), ":2: not a journal's line"},
-		{lines[1], ":1: not a journal's line: schema"},
+		{lines[1], ":1: not a journal's line: schema is \"\", this build knows clsbench.journal/v1; all else hangs on this line"},
 		{lines[0] + strings.Replace(lines[1], `"ok"`, `"fine"`, 1), ":2: /status"},
 		{lines[0] + "{}\n", ":2: not a journal's line: neither"},
 		{strings.Replace(lines[0], h.Run.ID, "nonsense", 1), ":1: /run/id"},
@@ -268,6 +271,34 @@ func TestJournalRefusesDamageInTheMiddle(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, c.file, string(got), "a journal that can't be read is left as it is")
 	}
+}
+
+// A journal whose first line does not come to the disk is gone again, and an
+// empty one, of a host that was killed right then, is no run to take up.
+func TestJournalThatNeverBegan(t *testing.T) {
+	s := Store{t.TempDir()}
+	h, _ := fixtureHeader(t)
+	h.Peaks = machine.Peaks{"x": {Name: "x", Value: math.NaN()}} // no JSON
+	_, err := s.Begin(h)
+	require.Error(t, err)
+	left, err := os.ReadDir(s.Dir)
+	require.NoError(t, err)
+	require.Empty(t, left)
+	require.NoError(t, os.WriteFile(s.journalPath(h.Run.ID), nil, 0o644))
+	require.Empty(t, s.Unfinished())
+	_, _, err = s.Resume(h.Run.ID)
+	require.ErrorContains(t, err, "no unfinished run")
+}
+
+// readJournalFile reads a journal without taking it up.
+func readJournalFile(path string) (*Document, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	d, _, err := readJournal(f, path)
+	return d, err
 }
 
 func FuzzReadJournal(f *testing.F) {

@@ -87,6 +87,7 @@ func TestReadRefusesAndNamesTheField(t *testing.T) {
 		{"/results/0/conformance/cases_total", `3`, "/results/0/conformance/cases_passed", "of 3"},
 		{"/results/0/conformance", `{"verdict":"none","cases_passed":0,"cases_total":0}`, "/results/0/conformance/verdict", "none, though the status is ok"},
 		{"/results/0/conformance/verdict", ``, "/results/0/conformance/verdict", "is missing"},
+		{"/results/0/plugin_hash", ``, "/results/0/plugin_hash", "missing beside a pass"},
 		{"/results/0/peak_share", `1.2`, "/results/0/peak_share", "1.2 of the machine's limit, though the status is ok; such a row has status invalid"},
 		{"/results/4/accuracy/runs/1/seed", `1`, "/results/4/accuracy/runs/1/seed", "stands twice"},
 		{"/results/4/accuracy/runs/1/curve/1/seconds", `0`, "/results/4/accuracy/runs/1/curve/1", "backwards"},

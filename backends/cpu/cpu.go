@@ -24,9 +24,6 @@ type backend struct{}
 // optionISA forces an instruction set.
 const optionISA = "isa"
 
-// maxThreads bounds SessionConfig.Threads.
-const maxThreads = 1024
-
 func (backend) Describe(context.Context) (backends.Description, error) {
 	return backends.Description{
 		Name:    "cpu",
@@ -48,8 +45,8 @@ func (backend) Open(_ context.Context, cfg backends.SessionConfig) (backends.Ses
 		return nil, backends.Errorf(backends.InvalidArgument, "device %d: there is one, 0", cfg.Device)
 	case cfg.Math != "" && cfg.Math != backends.Strict:
 		return nil, backends.Errorf(backends.InvalidArgument, "math mode %q: want %s", cfg.Math, backends.Strict)
-	case cfg.Threads < 0 || cfg.Threads > maxThreads:
-		return nil, backends.Errorf(backends.InvalidArgument, "threads %d: want 0 (all) to %d", cfg.Threads, maxThreads)
+	case cfg.Threads < 0 || cfg.Threads > backends.MaxThreads:
+		return nil, backends.Errorf(backends.InvalidArgument, "threads %d: want 0 (all) to %d", cfg.Threads, backends.MaxThreads)
 	}
 	set, err := isaOf(cfg.Options)
 	if err != nil {

@@ -24,10 +24,13 @@ type manifest struct {
 // maxManifest bounds a manifest's size in bytes.
 const maxManifest = 64 << 10
 
+// DirsEnv is the variable that lists folders of manifests.
+const DirsEnv = "CLSBENCH_PLUGINS"
+
 // DefaultDirs are where manifests are looked for: the folders that
 // CLSBENCH_PLUGINS lists, then clsbench/plugins in the user's configuration.
 func DefaultDirs() []string {
-	dirs := filepath.SplitList(os.Getenv("CLSBENCH_PLUGINS"))
+	dirs := filepath.SplitList(os.Getenv(DirsEnv))
 	if config, err := os.UserConfigDir(); err == nil {
 		dirs = append(dirs, filepath.Join(config, "clsbench", "plugins"))
 	}

@@ -80,28 +80,9 @@ func ownDir(base string) error {
 	return nil
 }
 
-// Sweep removes what hosts that were killed together with their plugins have
-// left in base ("" for the default), and ends plugins that outlived them.
-func Sweep(base string) error {
-	if base == "" {
-		base = defaultBase()
-	}
-	if _, err := os.Lstat(base); errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err := ownDir(base); err != nil {
-		return err
-	}
-	gate := flock.New(filepath.Join(base, "gate"))
-	if err := gate.Lock(); err != nil {
-		return err
-	}
-	defer gate.Close()
-	sweep(base)
-	return nil
-}
-
-// sweep does what it can: what it can't remove another start may.
+// sweep removes what hosts that were killed together with their plugins have
+// left in base, and ends plugins that outlived them. It does what it can: what
+// it can't remove another start may.
 func sweep(base string) {
 	entries, err := os.ReadDir(base)
 	if err != nil {

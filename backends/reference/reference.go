@@ -54,8 +54,8 @@ func modeOf(cfg backends.SessionConfig) (m ref.Mode, err error) {
 		return m, backends.Errorf(backends.InvalidArgument, "device %d: there is one, 0", cfg.Device)
 	case cfg.Math != "" && cfg.Math != backends.Strict:
 		return m, backends.Errorf(backends.InvalidArgument, "math mode %q: want %s", cfg.Math, backends.Strict)
-	case cfg.Threads < 0:
-		return m, backends.Errorf(backends.InvalidArgument, "threads %d: want 0 or more", cfg.Threads)
+	case cfg.Threads < 0 || cfg.Threads > backends.MaxThreads:
+		return m, backends.Errorf(backends.InvalidArgument, "threads %d: want 0 (all) to %d", cfg.Threads, backends.MaxThreads)
 	}
 	m.Threads = cfg.Threads
 	for name, value := range cfg.Options {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/clsbench/clsbench/internal/harness"
 	"github.com/clsbench/clsbench/results"
 )
 
@@ -47,20 +48,38 @@ backends properly, name both in one clsbench run.`,
 			if err := c.Render(cmd.OutOrStdout(), format.format, renderOptions(cmd)); err != nil {
 				return err
 			}
-			for i := range c.Cells {
-				if limit > 0 && c.Cells[i].SlowerBy(limit) {
-					return &exitError{exitVerdict, fmt.Errorf("%s is slower by more than %v %%", c.Cells[i].B, 100*limit)}
-				}
-			}
-			return nil
+			return gate(c, limit)
 		},
 	}
 	format.register(cmd)
-	cmd.Flags().StringVar(&failOn, "fail-on", "", "exit 1 if a cell is slower for sure, as in slower:2%")
+	cmd.Flags().StringVar(&failOn, "fail-on", "", "exit 1 if a cell is slower for sure, as in slower:2%, or has lost its figure or its pass")
 	cmd.Flags().Float64Var(&margin, "margin", 0, "difference that counts as none, a fraction")
 	outFlag(cmd, &out)
 	complete(cmd, map[string]cobra.CompletionFunc{"fail-on": fixed("slower:2%")})
 	return cmd
+}
+
+// gate is --fail-on's answer; a limit of 0 is none. A backend that broke is no
+// faster than it was, and where nothing can be compared nothing has been shown.
+func gate(c *results.FileComparison, limit float64) error {
+	if limit == 0 {
+		return nil
+	}
+	compared := false
+	for i := range c.Cells {
+		d := &c.Cells[i]
+		if lost := d.Lost(); lost != "" {
+			return &exitError{exitVerdict, fmt.Errorf("%s: %s", d.B, lost)}
+		}
+		if d.SlowerBy(limit) {
+			return &exitError{exitVerdict, fmt.Errorf("%s is slower by more than %v %%", d.B, 100*limit)}
+		}
+		compared = compared || d.Ratio != nil
+	}
+	if !compared {
+		return usagef("flag --fail-on: no cell has figures in both results, so nothing was compared")
+	}
+	return nil
 }
 
 // defaultOut is where result files go and are looked for.
@@ -69,6 +88,14 @@ const defaultOut = "results/runs"
 func outFlag(cmd *cobra.Command, out *string) {
 	cmd.Flags().StringVar(out, "out", defaultOut, "folder of the result files")
 	complete(cmd, map[string]cobra.CompletionFunc{"out": folders})
+}
+
+// besideOut is what a command line about a run in that folder says beside it.
+func besideOut(out string) string {
+	if out == defaultOut {
+		return ""
+	}
+	return " --out " + harness.ShellQuote(out)
 }
 
 // parseFailOn reads slower:2% as 0.02; 0 for none.

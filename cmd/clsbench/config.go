@@ -5,11 +5,17 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v4"
+
+	"github.com/clsbench/clsbench/backends/plugin"
+	"github.com/clsbench/clsbench/backends/wire"
+	"github.com/clsbench/clsbench/workloads/data"
 )
 
 // configFile is read from the working directory if it is there. Its keys are
@@ -23,6 +29,10 @@ const maxConfig = 1 << 20
 // environment (CLSBENCH_ and the flag's name, - as _) and then from
 // clsbench.yaml: flag > environment > file > default.
 func applyConfig(cmd *cobra.Command) error {
+	if cmd.Name() == "version" || cmd.Name() == "help" {
+		return nil // a broken file must not hide what this is
+	}
+	tellUnknown(cmd)
 	file, err := readConfig(configFile)
 	if err != nil {
 		return usage(err)
@@ -35,7 +45,7 @@ func applyConfig(cmd *cobra.Command) error {
 		if _, own := f.Annotations[ownNote]; own || f.Changed || first != nil || f.Name == "help" {
 			return
 		}
-		env := "CLSBENCH_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		env := variable(f.Name)
 		if v, ok := os.LookupEnv(env); ok {
 			if err := cmd.Flags().Set(f.Name, v); err != nil {
 				first = usagef("environment variable %s: %w", env, plainly(err))
@@ -52,6 +62,42 @@ func applyConfig(cmd *cobra.Command) error {
 		}
 	})
 	return first
+}
+
+// variable is a flag's in the environment.
+func variable(flag string) string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+const envPrefix = "CLSBENCH_"
+
+// ownVariables are those of the prefix that are no flag's: they are read
+// elsewhere, or set for plugins.
+var ownVariables = []string{data.CacheEnv, plugin.DirsEnv, wire.Handshake.MagicCookieKey, wire.EnvLifePipe, wire.EnvRunDir}
+
+// tellUnknown warns of variables that nothing reads, which are misspelt as a
+// rule, and of plugin folders that aren't there.
+func tellUnknown(cmd *cobra.Command) {
+	known := slices.Clone(ownVariables)
+	for _, c := range append(cmd.Root().Commands(), cmd.Root()) {
+		note := func(f *pflag.Flag) { known = append(known, variable(f.Name)) }
+		c.Flags().VisitAll(note)
+		c.PersistentFlags().VisitAll(note)
+		for _, sub := range c.Commands() {
+			sub.Flags().VisitAll(note)
+		}
+	}
+	for _, kv := range os.Environ() {
+		name, value, _ := strings.Cut(kv, "=")
+		if value != "" && strings.HasPrefix(name, envPrefix) && !strings.HasPrefix(name, envPrefix+"TEST_") && !slices.Contains(known, name) {
+			fmt.Fprintf(cmd.ErrOrStderr(), "! environment variable %s: nothing reads it; flags' are %s and the flag's name\n", name, envPrefix)
+		}
+	}
+	for _, dir := range filepath.SplitList(os.Getenv(plugin.DirsEnv)) {
+		if st, err := os.Stat(dir); dir != "" && (err != nil || !st.IsDir()) {
+			fmt.Fprintf(cmd.ErrOrStderr(), "! environment variable %s: %s is no folder\n", plugin.DirsEnv, dir)
+		}
+	}
 }
 
 // ownNote marks a flag that means something else than the run's of that name:

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -18,7 +19,6 @@ import (
 	"github.com/clsbench/clsbench/backends"
 	"github.com/clsbench/clsbench/backends/plugin"
 	"github.com/clsbench/clsbench/conformance"
-	"github.com/clsbench/clsbench/results"
 )
 
 type conformFlags struct {
@@ -48,7 +48,8 @@ come from float64 and from what legal implementations do. A failure names the
 case, its error as a multiple of the bound, the worst element, what the wrong
 ones have in common, and the line that repeats it.
 
-Exit codes: 0 pass; 1 a case failed, or none ran; 2 bad input; 130 interrupted.`,
+Exit codes: 0 pass; 1 a case failed, or none ran; 2 bad input; 3 the backend
+did not come up; 130 interrupted.`,
 		Example: `  clsbench conform --backend cpu
   clsbench conform --backend cpu:isa=generic --effort quick
   clsbench conform --backend 'exec:./my-plugin' --suite protocol
@@ -118,8 +119,11 @@ func (f *conformFlags) options() (o conformance.Options, err error) {
 	if f.seed >= conformance.MaxSeed {
 		return o, usagef("flag --seed: %d: want less than 2^53", f.seed)
 	}
-	if f.threads < 0 {
-		return o, usagef("flag --threads: %d: want 0 (all) or more", f.threads)
+	if f.threads < 0 || f.threads > backends.MaxThreads {
+		return o, usagef("flag --threads: %d: want 0 (all) to %d", f.threads, backends.MaxThreads)
+	}
+	if f.timeout < time.Second {
+		return o, usagef("flag --timeout: %v: want at least 1s", f.timeout)
 	}
 	o.Seed, o.Label, o.Timeout, o.Out, o.Cache = f.seed, f.backend, f.timeout, f.bundles, conformance.UserCache()
 	o.Config = backends.SessionConfig{Math: f.math, Threads: f.threads, Guards: true}
@@ -135,7 +139,10 @@ func (f *conformFlags) probeOutputs() error {
 		}
 	}
 	if f.bundles != "" {
-		if err := (results.Store{Dir: f.bundles}).Probe(); err != nil {
+		if err := os.MkdirAll(f.bundles, 0o755); err != nil {
+			return usagef("flag --bundles: no folder can be made at %s", f.bundles)
+		}
+		if err := writable(filepath.Join(f.bundles, "bundle")); err != nil {
 			return usagef("flag --bundles: %w", err)
 		}
 	}
@@ -243,22 +250,41 @@ func (f *conformFlags) judge(cmd *cobra.Command, p *plugin.Plugin, o conformance
 		ui.say("! %v", err)
 	}
 	printReport(cmd, report)
-	if f.out != "" {
-		var b bytes.Buffer
-		if err := report.WriteJSON(&b); err != nil {
-			return err
-		}
-		if err := renameio.WriteFile(f.out, b.Bytes(), 0o644); err != nil {
-			return usagef("flag --out: %w", err)
-		}
-	}
+	lost := f.keep(report, ui)
 	switch err := report.Error(); {
 	case cmd.Context().Err() != nil:
 		return &exitError{exitInterrupted, fmt.Errorf("interrupted after %d cases", len(report.Results))}
 	case err != nil:
 		return &exitError{exitVerdict, err}
 	}
-	return nil
+	return lost
+}
+
+// keep writes the report where it was asked for, or, since it may have taken
+// minutes, where else there is room.
+func (f *conformFlags) keep(report *conformance.Report, ui *progress) error {
+	if f.out == "" {
+		return nil
+	}
+	var b bytes.Buffer
+	if err := report.WriteJSON(&b); err != nil {
+		return err
+	}
+	err := renameio.WriteFile(f.out, b.Bytes(), 0o644)
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("flag --out: %w", err)
+	if spare, e := os.CreateTemp("", "clsbench-report-*.json"); e == nil {
+		_, e = spare.Write(b.Bytes())
+		if errors.Join(e, spare.Close()) == nil {
+			err = fmt.Errorf("%w; the report is in %s instead", err, spare.Name())
+		} else {
+			_ = os.Remove(spare.Name())
+		}
+	}
+	ui.say("! %v", err)
+	return usage(err)
 }
 
 // printReport is the summary by suite and by family, then each failure with

@@ -65,7 +65,7 @@ func newResultsListCmd() *cobra.Command {
 				return err
 			}
 			for _, id := range (results.Store{Dir: out}).Unfinished() {
-				fmt.Fprintf(cmd.OutOrStdout(), "%s is unfinished: clsbench run --resume %s goes on, unless it is under way\n", id, id)
+				fmt.Fprintf(cmd.OutOrStdout(), "%s is unfinished: clsbench run --resume %s%s goes on, unless it is under way\n", id, id, besideOut(out))
 			}
 			return nil
 		},
@@ -92,7 +92,7 @@ func newResultsShowCmd() *cobra.Command {
 				return usage(err)
 			}
 			o := renderOptions(cmd)
-			o.Heading, o.Saved, o.Again = true, path, d.Run.ID
+			o.Heading, o.Saved, o.Again = true, path, d.Run.ID+besideOut(out)
 			return results.Render(cmd.OutOrStdout(), d, format.format, o)
 		},
 	}

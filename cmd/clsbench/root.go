@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"github.com/clsbench/clsbench/backends"
@@ -72,6 +75,9 @@ func tellUsage(c *cobra.Command) {
 	if check := c.Args; check != nil {
 		c.Args = func(c *cobra.Command, args []string) error {
 			if err := check(c, args); err != nil {
+				if strings.Contains(err.Error(), "arg(s)") { // a count, which the usage shows
+					err = fmt.Errorf("%s given", counted(len(args), "argument"))
+				}
 				return usagef("%w; usage: %s; see %s --help", err, c.UseLine(), c.CommandPath())
 			}
 			return nil
@@ -80,4 +86,15 @@ func tellUsage(c *cobra.Command) {
 	for _, sub := range c.Commands() {
 		tellUsage(sub)
 	}
+}
+
+// counted is "no argument", "1 argument", "2 arguments".
+func counted(n int, what string) string {
+	switch n {
+	case 0:
+		return "no " + what
+	case 1:
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -99,7 +99,7 @@ func (f *runFlags) registerPresentation(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	f.formatFlags.register(cmd)
 	fl.StringVar(&f.out, "out", defaultOut, "folder for the result file, the journal and the plots")
-	fl.BoolVar(&f.noPlots, "no-plots", false, "draw no plots")
+	fl.BoolVar(&f.noPlots, "no-plots", false, "draw no plots, as in every --format but table")
 	complete(cmd, map[string]cobra.CompletionFunc{"out": folders})
 }
 
@@ -115,6 +115,9 @@ func (f *runFlags) options(cmd *cobra.Command) (*harness.Options, error) {
 		if f := cmd.Flags().Lookup(flag); f.Changed && f.Value.String() == "0" {
 			return nil, usagef("flag --%s: 0: leave it out to take the recipe's", flag)
 		}
+	}
+	if f.timeout == 0 { // which is the default to the harness
+		return nil, usagef("flag --timeout: 0s: want at least 1s")
 	}
 	if !cmd.Flags().Changed("seed") {
 		o.Seed = harness.FreshSeed()
@@ -138,6 +141,9 @@ func (f *runFlags) options(cmd *cobra.Command) (*harness.Options, error) {
 func (f *runFlags) run(cmd *cobra.Command) error {
 	if err := f.formatFlags.check(); err != nil {
 		return err
+	}
+	if cmd.Flags().Changed("resume") && f.resume == "" {
+		return usagef("flag --resume: \"\": want a run's id or a prefix of it; clsbench results lists them")
 	}
 	if f.resume == "" {
 		return f.measure(cmd, cmd, nil)
@@ -180,7 +186,7 @@ func (f *runFlags) measure(cmd, flags *cobra.Command, before *harness.Interrupte
 	}
 	ro := renderOptions(cmd)
 	if path != "" {
-		ro.Saved, ro.Again = path, o.Store.Short(doc.Run.ID)
+		ro.Saved, ro.Again = path, o.Store.Short(doc.Run.ID)+besideOut(f.out)
 	}
 	if rerr := results.Render(cmd.OutOrStdout(), doc, f.format, ro); rerr != nil {
 		return rerr
@@ -191,7 +197,7 @@ func (f *runFlags) measure(cmd, flags *cobra.Command, before *harness.Interrupte
 			err = nil // a smoke run has no figures
 		}
 	}
-	return firstError(err, doc, limit)
+	return firstError(err, doc, limit, f.out)
 }
 
 // limit reads --fail-on, for a plan that can answer it.
@@ -222,7 +228,7 @@ func asUsage(err error) error {
 
 // firstError is what the run's exit code is made of: a negative verdict beats
 // errored cells.
-func firstError(err error, doc *results.Document, limit float64) error {
+func firstError(err error, doc *results.Document, limit float64, out string) error {
 	failed, errored := 0, 0
 	for i := range doc.Results {
 		r := &doc.Results[i]
@@ -236,7 +242,7 @@ func firstError(err error, doc *results.Document, limit float64) error {
 	slower := slowerThan(doc, limit)
 	switch {
 	case doc.Run.Interrupted:
-		return &exitError{exitInterrupted, fmt.Errorf("interrupted with %d cells finished, which are kept: clsbench run --resume %s goes on", len(doc.Results), doc.Run.ID)}
+		return &exitError{exitInterrupted, fmt.Errorf("interrupted with %d cells finished, which are kept: clsbench run --resume %s%s goes on", len(doc.Results), doc.Run.ID, besideOut(out))}
 	case err != nil:
 		return asUsage(err)
 	case failed > 0:

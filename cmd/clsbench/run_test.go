@@ -1,14 +1,19 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 
+	"github.com/clsbench/clsbench/conformance"
 	"github.com/clsbench/clsbench/internal/harness"
 	"github.com/clsbench/clsbench/internal/measure"
 	"github.com/clsbench/clsbench/results"
@@ -41,7 +46,7 @@ func TestExitCodeOfARun(t *testing.T) {
 		{"bad input found late", results.Document{}, &harness.UsageError{Flag: "data", Err: errors.New("torn")}, exitUsage},
 		{"not saved", results.Document{}, errors.New("disk full"), exitPartial},
 	} {
-		err := firstError(c.err, &c.doc, 0.05)
+		err := firstError(c.err, &c.doc, 0.05, defaultOut)
 		if c.code == exitDone {
 			require.NoError(t, err, c.what)
 			continue
@@ -49,10 +54,56 @@ func TestExitCodeOfARun(t *testing.T) {
 		require.Equal(t, c.code, exitCode(t.Context(), err, true), c.what)
 		require.NotEmpty(t, err.Error())
 	}
-	require.NoError(t, firstError(nil, &results.Document{Results: []results.Result{ok}, Comparisons: []results.Comparison{slower}}, 0.2),
+	require.NoError(t, firstError(nil, &results.Document{Results: []results.Result{ok}, Comparisons: []results.Comparison{slower}}, 0.2, defaultOut),
 		"not by that much")
-	require.NoError(t, firstError(nil, &results.Document{Results: []results.Result{ok}, Comparisons: []results.Comparison{slower}}, 0),
+	require.NoError(t, firstError(nil, &results.Document{Results: []results.Result{ok}, Comparisons: []results.Comparison{slower}}, 0, defaultOut),
 		"nobody asked")
+}
+
+// A gate is not green on a backend that broke, nor where nothing was compared.
+func TestGate(t *testing.T) {
+	ok := results.CellDiff{A: "x", B: "x", Status: [2]results.Status{results.StatusOK, results.StatusOK},
+		Verdicts: [2]results.Verdict{results.VerdictPass, results.VerdictPass}, Ratio: &measure.Estimate{Median: 1, Low: 0.9, High: 1.1}}
+	oom, wrong, slower, bare := ok, ok, ok, ok
+	oom.Status[1], oom.Ratio = results.StatusOOM, nil
+	wrong.Verdicts[1] = results.VerdictFail
+	slower.Word, slower.Ratio = measure.Slower, &measure.Estimate{Median: 0.5, Low: 0.4, High: 0.6}
+	bare.Ratio = nil
+	for _, c := range []struct {
+		cell results.CellDiff
+		code int
+		say  string
+	}{{oom, exitVerdict, "x: status ok → oom"}, {wrong, exitVerdict, "x: conform PASS → FAIL"},
+		{slower, exitVerdict, "x is slower by more than 2 %"}, {bare, exitUsage, "nothing was compared"}} {
+		err := gate(&results.FileComparison{Cells: []results.CellDiff{c.cell}}, 0.02)
+		require.ErrorContains(t, err, c.say)
+		require.Equal(t, c.code, exitCode(t.Context(), err, true))
+		require.NoError(t, gate(&results.FileComparison{Cells: []results.CellDiff{c.cell}}, 0), "nobody asked")
+	}
+	require.NoError(t, gate(&results.FileComparison{Cells: []results.CellDiff{bare, ok}}, 0.02))
+}
+
+// A report that its file can't take any more is kept where there is room.
+func TestReportIsKeptElsewhere(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	var said bytes.Buffer
+	cmd := &cobra.Command{}
+	cmd.SetErr(&said)
+	err := (&conformFlags{out: filepath.Join(t.TempDir(), "gone", "r.json")}).keep(&conformance.Report{Seed: 41}, newProgress(cmd))
+	require.Equal(t, exitUsage, exitCode(t.Context(), err, true))
+	require.Contains(t, said.String(), err.Error())
+	spare := regexp.MustCompile("the report is in (.*) instead").FindStringSubmatch(err.Error())
+	require.NotNil(t, spare, err.Error())
+	text, err := os.ReadFile(spare[1])
+	require.NoError(t, err)
+	require.Contains(t, string(text), `"seed": 41`)
+}
+
+// What is said to be typed next finds the run where it is.
+func TestHintsNameTheFolder(t *testing.T) {
+	doc := &results.Document{Run: results.Run{ID: "0123456789ab", Interrupted: true}}
+	require.ErrorContains(t, firstError(nil, doc, 0, "my runs"), "--resume 0123456789ab --out 'my runs' goes on")
+	require.ErrorContains(t, firstError(nil, doc, 0, defaultOut), "--resume 0123456789ab goes on")
 }
 
 func TestExitCodeOfErrors(t *testing.T) {

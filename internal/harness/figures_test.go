@@ -123,6 +123,21 @@ func TestDivergedTrainingIsInvalid(t *testing.T) {
 }
 
 // Every round of these efforts has a process of its own.
+// A crash in training leaves inference its initial weights, and the row says so.
+func TestUntrainedWeightsAreFlagged(t *testing.T) {
+	o := options(t, fault("mine", "run=kill", "mode=train"))
+	o.Modes = []string{"infer", "train"}
+	p := newPlan(t, o)
+	p.Effort = brief
+	doc, _ := carryOut(t, p)
+	require.Equal(t, results.StatusCrashed, rowOf(t, doc, doc.Results[1].Cell).Status)
+	infer := rowOf(t, doc, doc.Results[0].Cell)
+	require.Equal(t, "infer", infer.Mode)
+	require.True(t, infer.Measured(), "%+v", infer.Cause)
+	require.Contains(t, infer.Flags, results.FlagUntrained)
+	require.Nil(t, infer.Accuracy)
+}
+
 func TestFreshProcesses(t *testing.T) {
 	o := options(t, embedded("cpu"))
 	p := newPlan(t, o)

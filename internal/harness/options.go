@@ -63,9 +63,8 @@ var (
 )
 
 const (
-	maxBatch   = 1 << 16
-	maxEpochs  = 10_000
-	maxThreads = 4096
+	maxBatch  = 1 << 16
+	maxEpochs = 10_000
 )
 
 // complete fills defaults in and refuses what can't be meant.
@@ -98,8 +97,8 @@ func (o *Options) complete() error {
 		}
 	}
 	switch {
-	case o.Threads < 0 || o.Threads > maxThreads:
-		return badFlag("threads", "%d: want 0 (all) to %d", o.Threads, maxThreads)
+	case o.Threads < 0 || o.Threads > backends.MaxThreads:
+		return badFlag("threads", "%d: want 0 (all) to %d", o.Threads, backends.MaxThreads)
 	case o.Epochs < 0 || o.Epochs > maxEpochs:
 		return badFlag("epochs", "%d: want 1 to %d", o.Epochs, maxEpochs)
 	case !(o.Target >= 0 && o.Target <= 1):
@@ -188,7 +187,7 @@ func (o *Options) reproFlags(c *Cell) string {
 		s += fmt.Sprintf(" --threads %d", o.Threads)
 	}
 	if o.Data != "" {
-		s += " --data " + shellQuote(o.Data)
+		s += " --data " + ShellQuote(o.Data)
 	}
 	if o.Epochs != 0 {
 		s += fmt.Sprintf(" --epochs %d", o.Epochs)
@@ -199,8 +198,8 @@ func (o *Options) reproFlags(c *Cell) string {
 	return s
 }
 
-// shellQuote makes a word that a shell takes as one.
-func shellQuote(w string) string {
+// ShellQuote makes a word that a shell takes as one.
+func ShellQuote(w string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./:=,@%+", r)
 	}

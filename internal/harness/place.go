@@ -34,5 +34,5 @@ func (p *Plan) there(c *Cell) string {
 	if p.Directory == "" || !relativeData(c.Data) && len(c.Spec.Relative()) == 0 {
 		return ""
 	}
-	return "cd " + shellQuote(p.Directory) + " && "
+	return "cd " + ShellQuote(p.Directory) + " && "
 }

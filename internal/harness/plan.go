@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/clsbench/clsbench/backends"
 	"github.com/clsbench/clsbench/backends/plugin"
@@ -243,32 +242,6 @@ func (p *Plan) groups() [][]*Cell {
 		out[i] = by[t]
 	}
 	return out
-}
-
-// Duration is a rough guess of what the plan takes: rounds and warm-ups as the
-// effort has them, training and verdicts at the rates of a two-core machine.
-func (p *Plan) Duration() time.Duration {
-	total := 3 * time.Second // peaks
-	trained := map[string]bool{}
-	for _, c := range p.Cells {
-		t := p.Effort.Time(time.Millisecond)
-		if c.Scenario == "offline" || c.Mode == "train" {
-			t += time.Duration(p.Effort.Rounds) * p.Effort.Round
-		}
-		total += t + 2*time.Second // judging
-		if c.Mode == "train" && !trained[c.Spec.Label] && p.Effort.Figures {
-			trained[c.Spec.Label] = true
-			flops := float64(c.Workload.FLOPs()) * 3 * float64(c.Recipe.Epochs) * 60_000
-			total += time.Duration(flops / 100e9 * 1e9)
-		}
-	}
-	return total
-}
-
-// Memory is a rough guess of what the plan needs at once, bytes: the data set,
-// the harness, and one plugin a backend.
-func (p *Plan) Memory() int64 {
-	return 120<<20 + int64(len(p.opts.Backends))*80<<20
 }
 
 // Names lists the cells by name.

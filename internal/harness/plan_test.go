@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/clsbench/clsbench/backends/plugin"
+	"github.com/clsbench/clsbench/internal/machine"
 	"github.com/clsbench/clsbench/internal/measure"
 	"github.com/clsbench/clsbench/results"
 )
@@ -37,7 +38,7 @@ func TestPlanRefuses(t *testing.T) {
 		{"batch", "65537: want", func(o *Options) { o.Batches = []int{1, 65537} }},
 		{"batch", "would be measured twice", func(o *Options) { o.Batches = []int{1, 8, 1} }},
 		{"threads", "-1: want", func(o *Options) { o.Threads = -1 }},
-		{"threads", "4097: want", func(o *Options) { o.Threads = 4097 }},
+		{"threads", "1025: want 0 (all) to 1024", func(o *Options) { o.Threads = 1025 }},
 		{"epochs", "-1: want", func(o *Options) { o.Epochs = -1 }},
 		{"target-accuracy", "1.5: want a fraction", func(o *Options) { o.Target = 1.5 }},
 		{"target-accuracy", "NaN: want a fraction", func(o *Options) { o.Target = math.NaN() }},
@@ -122,6 +123,61 @@ func TestPlanOrderAndNames(t *testing.T) {
 	require.Equal(t, []string{"lenet5/infer/f32/32/null;math=tf32", "lenet5/infer/f32/32/cpu;math=tf32"}, newPlan(t, o).Names())
 }
 
+// What a plan is said to take follows from what is planned.
+func TestEstimates(t *testing.T) {
+	estimate := func(change func(*Options), specs ...plugin.Spec) (time.Duration, int64) {
+		o := options(t, specs...)
+		o.Effort = "quick"
+		change(o)
+		p := newPlan(t, o)
+		return p.Duration(), p.Memory()
+	}
+	batch := func(n int) func(*Options) { return func(o *Options) { o.Batches = []int{n} } }
+	oneTime, one := estimate(batch(1), embedded("cpu"))
+	manyTime, many := estimate(batch(65536), embedded("cpu"))
+	require.Greater(t, many, one+2*65536*28*28, "two slots of images at the least")
+	require.Greater(t, manyTime, 2*oneTime, "and the reference, too, computes that batch")
+	_, twice := estimate(batch(65536), embedded("cpu"), plugin.Spec{Label: "other", Name: "cpu"})
+	require.Greater(t, twice, many+2*65536*28*28)
+
+	train := func(data string, epochs int) func(*Options) {
+		return func(o *Options) {
+			o.Modes, o.Batches, o.Data, o.Epochs = []string{"train"}, []int{32}, data, epochs
+		}
+	}
+	tiny, err := tinyData()
+	require.NoError(t, err)
+	small, less := estimate(train(tiny, 10), embedded("reference"))
+	large, more := estimate(train("digits/v1", 10), embedded("reference"))
+	require.Greater(t, large, small+time.Minute)
+	require.Greater(t, more, less+60_000*28*28)
+	longer, _ := estimate(train("digits/v1", 20), embedded("reference"))
+	require.Greater(t, longer, large+time.Minute)
+	fast, _ := estimate(train("digits/v1", 10), embedded("cpu"))
+	require.Less(t, fast, large/5)
+	wide, _ := estimate(func(o *Options) { train("digits/v1", 10)(o); o.Threads = 8 }, embedded("reference"))
+	require.Less(t, wide, large/4, "the other one had one thread")
+}
+
+// A peak of two threads below that of one was disturbed.
+func TestDisturbedPeaks(t *testing.T) {
+	peaks := func(one, two float64) machine.Peaks {
+		p := machine.Peaks{}
+		p.Put(machine.Peak{Name: machine.PeakFMA, Threads: 1, Value: one, Unit: "GFLOP/s", How: "how"})
+		p.Put(machine.Peak{Name: machine.PeakFMA, Threads: 2, Value: two, Unit: "GFLOP/s", How: "how"})
+		return p
+	}
+	p := peaks(100, 190)
+	require.Empty(t, undisturbed(p, 2))
+	require.Equal(t, peaks(100, 190), p)
+	p = peaks(100, 60)
+	require.Regexp(t, "^peaks disturbed: fma.f32 of 2 threads was measured as 60 GFLOP/s, below the 100 of one", undisturbed(p, 2)[0])
+	two, _ := p.Of(machine.PeakFMA, 2)
+	require.Equal(t, 100.0, two.Value)
+	require.Contains(t, two.How, "disturbed")
+	require.Empty(t, undisturbed(peaks(100, 60), 1))
+}
+
 // An effort that is to decide gets as many rounds as its rows take.
 func TestDecidingTakesRounds(t *testing.T) {
 	o := options(t, embedded("null"), embedded("cpu"))
@@ -136,11 +192,11 @@ func TestDecidingTakesRounds(t *testing.T) {
 }
 
 func TestReproQuotes(t *testing.T) {
-	require.Equal(t, "plain-1.0/x:y=z,%", shellQuote("plain-1.0/x:y=z,%"))
-	require.Equal(t, `'a b'`, shellQuote("a b"))
-	require.Equal(t, `'it'\''s'`, shellQuote("it's"))
-	require.Equal(t, `''`, shellQuote(""))
-	require.Equal(t, `'$HOME'`, shellQuote("$HOME"))
+	require.Equal(t, "plain-1.0/x:y=z,%", ShellQuote("plain-1.0/x:y=z,%"))
+	require.Equal(t, `'a b'`, ShellQuote("a b"))
+	require.Equal(t, `'it'\''s'`, ShellQuote("it's"))
+	require.Equal(t, `''`, ShellQuote(""))
+	require.Equal(t, `'$HOME'`, ShellQuote("$HOME"))
 }
 
 // A line that repeats a cell goes where the files that it names are.

@@ -44,16 +44,7 @@ func newRig(ctx context.Context, s backends.Session, p *graph.Program, batch int
 	if err != nil {
 		return nil, err
 	}
-	slots := func(v string) int {
-		size := max(1, g.Types[v].Bytes())
-		for _, f := range g.Feeds {
-			if f.Name == v {
-				return min(maxFeedSlots, max(2, maxFeedRing/size))
-			}
-		}
-		return min(maxSteps, max(1, maxFetchRing/size))
-	}
-	b, err := backends.CompileBound(ctx, s, p, slots, nil)
+	b, err := backends.CompileBound(ctx, s, p, ringSlots(g), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,6 +37,8 @@ type run struct {
 	doc     *results.Document
 	done    map[string]bool // cells that an interrupted run had finished
 	session int             // 0, or the count of resumptions
+
+	disturbed []string // what others did to the peaks, for the warnings
 
 	oracle   *conformance.Oracle
 	verdicts verdicts
@@ -157,7 +160,25 @@ func (h *run) measurePeaks(ctx context.Context) {
 		}
 		h.peaks.Put(probe())
 	}
+	h.disturbed = append(h.disturbed, undisturbed(h.peaks, h.threads())...)
 	h.overhead(ctx)
+}
+
+// undisturbed puts a peak of one thread in the place of a lower one of several,
+// which others have disturbed: several do what one can. It says what it did.
+func undisturbed(peaks machine.Peaks, threads int) (disturbed []string) {
+	for _, name := range []string{machine.PeakFMA, machine.PeakRead} {
+		one, ok := peaks.Of(name, 1)
+		all, both := peaks.Of(name, threads)
+		if !ok || !both || one.Value <= all.Value {
+			continue
+		}
+		disturbed = append(disturbed, fmt.Sprintf("peaks disturbed: %s of %d threads was measured as %.3g %s, below the %.3g of one, which stands for both: shares of it are too high",
+			name, threads, all.Value, all.Unit, one.Value))
+		all.Value, all.How = one.Value, all.How+"; disturbed, the value is that of one thread"
+		peaks.Put(all)
+	}
+	return disturbed
 }
 
 // threads is how many threads backends are given.
@@ -247,6 +268,11 @@ func (h *run) warn() {
 	for _, f := range machine.Diagnose(h.info, *h.doc.Conditions) {
 		if f.Severity != machine.Note && (f.Check != presets || h.peers()) {
 			h.doc.Warnings = append(h.doc.Warnings, f.What)
+		}
+	}
+	for _, w := range h.disturbed {
+		if !slices.Contains(h.doc.Warnings, w) {
+			h.doc.Warnings = append(h.doc.Warnings, w)
 		}
 	}
 	widest := 0.0

@@ -191,6 +191,7 @@ func (h *run) credit(ctx context.Context, l *lane, t *trained) {
 	case t.err != nil && l.cell.Mode == "train":
 		h.fail(l, t.err)
 	case t.err != nil:
+		l.result.Flags = append(l.result.Flags, results.FlagUntrained)
 		h.events.Note(fmt.Sprintf("%s runs with untrained weights: training failed", l.cell))
 	case l.cell == h.trainingCell(l.cell):
 		l.result.Accuracy = t.accuracy
@@ -230,6 +231,6 @@ func (h *run) evaluate(ctx context.Context, l *lane) error {
 // any folder of this machine.
 func (h *run) repro(c *Cell) string {
 	s := fmt.Sprintf("clsbench run --backend %s --workload %s --effort %s --seed %d --filter %s",
-		shellQuote(c.Spec.String()), shellQuote(c.Workload.String()), h.Effort.Name, h.opts.Seed, shellQuote("^"+regexp.QuoteMeta(c.String())+"$"))
+		ShellQuote(c.Spec.String()), ShellQuote(c.Workload.String()), h.Effort.Name, h.opts.Seed, ShellQuote("^"+regexp.QuoteMeta(c.String())+"$"))
 	return h.there(c) + s + h.opts.reproFlags(c)
 }

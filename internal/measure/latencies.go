@@ -97,11 +97,7 @@ func (l *Latencies) Histogram() (edges, counts []int64) {
 	return edges, slices.Clone(l.counts[first:])
 }
 
-// Quantile is the q-th quantile in ns, 0 ≤ q ≤ 1 (see Quantile): exact from samples, within 0.8 % from the histogram.
-// It panics without samples.
-func (l *Latencies) Quantile(q float64) float64 { return quantileAt(l.n, q, l.at()) }
-
-// Percentiles gives those that the count bears (see Percentiles), in ns.
+// Percentiles gives those that the count bears (see MinSamples), in ns.
 func (l *Latencies) Percentiles() []Percentile { return percentilesAt(l.n, l.at()) }
 
 // at makes a function of the k-th smallest sample, from 0.

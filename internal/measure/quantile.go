@@ -87,10 +87,3 @@ func percentilesAt(n int, at func(k int) float64) []Percentile {
 	}
 	return ps
 }
-
-// Percentiles gives those percentiles of a list, in any order, that its length bears: the median always, p90 from 64
-// samples, p99 from 662, p99.9 from 6,636 (MinSamples).
-func Percentiles(samples []float64) []Percentile {
-	sorted := slices.Sorted(slices.Values(samples))
-	return percentilesAt(len(sorted), func(k int) float64 { return sorted[k] })
-}

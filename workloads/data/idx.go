@@ -1,6 +1,9 @@
 package data
 
 import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -165,6 +168,46 @@ func (x *idxReader) read(dst []byte, field string, want int) error {
 	return x.broken(field, err)
 }
 
+// errTrailing is what reading a gzip file ends with that goes on after its end.
+var errTrailing = errors.New("trailing bytes")
+
+// gunzip reads one gzip stream after the other, as gzip.Reader does, but tells
+// bytes that begin none from a stream that is cut off.
+type gunzip struct {
+	from *bufio.Reader
+	z    *gzip.Reader
+}
+
+func newGunzip(from *bufio.Reader) (*gunzip, error) {
+	z, err := gzip.NewReader(from)
+	if err != nil {
+		return nil, err
+	}
+	z.Multistream(false)
+	return &gunzip{from, z}, nil
+}
+
+func (g *gunzip) Read(p []byte) (int, error) {
+	for {
+		n, err := g.z.Read(p)
+		if n > 0 || !errors.Is(err, io.EOF) {
+			return n, err
+		}
+		switch magic, _ := g.from.Peek(2); {
+		case len(magic) == 0:
+			return 0, io.EOF
+		case !gzipped(magic):
+			return 0, errTrailing
+		}
+		if err := g.z.Reset(g.from); err != nil {
+			return 0, err
+		}
+		g.z.Multistream(false)
+	}
+}
+
+func gzipped(magic []byte) bool { return bytes.Equal(magic, []byte{0x1f, 0x8b}) }
+
 // broken is a read that failed beneath: in the system or in the compression.
 func (x *idxReader) broken(field string, err error) error {
 	switch {
@@ -201,6 +244,8 @@ func (x *idxReader) elements(keep, total uint64) ([]byte, error) {
 	switch n, err := io.ReadFull(x.r, one[:]); {
 	case n > 0:
 		return nil, x.fail(Oversized, "elements", fmt.Sprintf("go on after the %d that the header claims", total), "fetch the file again", nil)
+	case errors.Is(err, errTrailing):
+		return nil, x.fail(Oversized, "length", "trailing bytes follow the gzip stream", "fetch the file again", nil)
 	case !errors.Is(err, io.EOF):
 		return nil, x.broken("elements", err)
 	}

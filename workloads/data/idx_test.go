@@ -191,7 +191,10 @@ func TestBrokenGzip(t *testing.T) {
 		"cut":          {whole[:len(whole)/2], Truncated, ""},
 		"no trailer":   {whole[:len(whole)-8], Truncated, ""},
 		"bad checksum": {flipped, NotIDX, "invalid checksum"},
-		"trailing":     {append(bytes.Clone(whole), "garbage, long enough"...), NotIDX, "damaged"},
+		"trailing":     {append(bytes.Clone(whole), "garbage, long enough"...), Oversized, "trailing bytes follow the gzip stream"},
+		"one trailing": {append(bytes.Clone(whole), 0), Oversized, "trailing bytes follow the gzip stream"},
+		"two streams":  {append(bytes.Clone(whole), zip([]byte{1})...), Oversized, "claims"},
+		"cut second":   {append(bytes.Clone(whole), whole[:5]...), Truncated, "ends early"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := folder(t, map[string][]byte{trainImagesName: nil, trainImagesName + ".gz": c.content})

@@ -81,9 +81,9 @@ func withIDX(ctx context.Context, dir, base string, read func(*idxReader) error)
 	x := &idxReader{path: path, size: fileSize{bytes: size}}
 	buffered := bufio.NewReaderSize(&cancelReader{ctx, f}, 1<<18)
 	x.r = buffered
-	if magic, err := buffered.Peek(2); err == nil && magic[0] == 0x1f && magic[1] == 0x8b {
+	if magic, err := buffered.Peek(2); err == nil && gzipped(magic) {
 		x.size.compressed = true
-		z, err := gzip.NewReader(buffered)
+		z, err := newGunzip(buffered)
 		if err != nil {
 			return path, x.broken("gzip header", err)
 		}

@@ -22,9 +22,9 @@ const (
 	// window is one round's length: long enough for the clock to settle, short
 	// enough for six of them.
 	window = 30 * time.Millisecond
-	// bufferBytes is what the memory probes walk over, all threads together:
+	// BufferBytes is what the memory probes walk over, all threads together:
 	// far beyond the caches of a machine with few cores.
-	bufferBytes = 256 << 20
+	BufferBytes = 256 << 20
 )
 
 // FMA measures f32 multiply-adds out of registers on threads threads with one
@@ -69,7 +69,7 @@ func Copy(threads int) machine.Peak {
 // memory runs step over each thread's own part of a buffer, chunk by chunk;
 // step moves times·chunk bytes.
 func memory(name, verb string, threads, chunk, times int, step func(b []byte, at int)) machine.Peak {
-	per := bufferBytes / threads / (2 * chunk) * (2 * chunk)
+	per := BufferBytes / threads / (2 * chunk) * (2 * chunk)
 	per = max(per, 2*chunk)
 	buf, free := allocate(per * threads)
 	defer free()
