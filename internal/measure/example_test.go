@@ -17,7 +17,7 @@ func ExampleRounds() {
 	}
 	cells := []measure.Cell[float64]{{Name: "new", Measure: speed(105)}, {Name: "old", Measure: speed(100)}}
 	series, ending := measure.Rounds(context.Background(), cells, measure.Plan{Rounds: measure.MinRounds(1), Order: measure.Shuffle(1)})
-	a, b := series[0].Figures, series[1].Figures
+	a, b := measure.Paired(series[0], series[1], func(rate float64) float64 { return rate })
 	rows, err := measure.Compare([]measure.Pair{{A: "new", B: "old", FiguresA: a, FiguresB: b}}, 0.02)
 	if err != nil {
 		fmt.Println(err)

@@ -137,3 +137,19 @@ func allFailed[T any](series []Series[T]) bool {
 	}
 	return len(series) > 0
 }
+
+// Paired gives the two cells' numbers of the rounds that both have, in order, as Pair wants them. number picks the
+// one to compare out of a figure.
+func Paired[T any](a, b Series[T], number func(T) float64) (figuresA, figuresB []float64) {
+	j := 0
+	for i, round := range a.Rounds {
+		for j < len(b.Rounds) && b.Rounds[j] < round {
+			j++
+		}
+		if j < len(b.Rounds) && b.Rounds[j] == round {
+			figuresA = append(figuresA, number(a.Figures[i]))
+			figuresB = append(figuresB, number(b.Figures[j]))
+		}
+	}
+	return figuresA, figuresB
+}

@@ -137,3 +137,14 @@ func TestRoundsCancel(t *testing.T) {
 	require.Equal(t, []int{0}, series[1].Rounds)
 	require.NoError(t, series[1].Err, "a cell cut short has not failed")
 }
+
+func TestPaired(t *testing.T) {
+	a := Series[int]{Figures: []int{10, 11, 13, 15}, Rounds: []int{0, 1, 3, 5}}
+	b := Series[int]{Figures: []int{21, 22, 23}, Rounds: []int{1, 2, 3}}
+	x, y := Paired(a, b, func(n int) float64 { return float64(n) })
+	require.Equal(t, []float64{11, 13}, x)
+	require.Equal(t, []float64{21, 23}, y)
+	x, y = Paired(a, Series[int]{}, func(n int) float64 { return float64(n) })
+	require.Empty(t, x)
+	require.Empty(t, y)
+}
