@@ -35,8 +35,12 @@ type Report struct {
 	Suites      []SuiteReport  `json:"suites"`
 	Families    []FamilyReport `json:"families"`
 	Unsupported []Unsupported  `json:"unsupported,omitempty"`
-	Results     []*Result      `json:"results"`
-	Interrupted bool           `json:"interrupted,omitempty"`
+	// Failed are the results that are neither pass nor unsupported: what passed
+	// is counted, by family.
+	Failed      []*Result `json:"failures"`
+	Interrupted bool      `json:"interrupted,omitempty"`
+
+	Results []*Result `json:"-"` // all, in the order run
 }
 
 // BackendInfo says which backend was judged, and how it was opened.
@@ -99,8 +103,10 @@ type SuiteReport struct {
 	Suite   Suite   `json:"suite"`
 	Verdict Outcome `json:"verdict"`
 	Counts
-	// Missing are required cases that the backend refused.
-	Missing int `json:"missing"`
+	// Required are the cases that the suite can't be claimed without; Missing
+	// those of them that the backend refused.
+	Required int `json:"required"`
+	Missing  int `json:"missing"`
 }
 
 // FamilyReport is one op's, or one family of programs'.
@@ -168,6 +174,9 @@ func (r *Report) summarise(suites []Suite, complete bool) {
 		f.Worst = Number(math.Max(float64(f.Worst), float64(x.Worst)))
 		s := bySuite[x.Suite]
 		s.add(x.Status)
+		if x.Required {
+			s.Required++
+		}
 		if x.Status != StatusUnsupported {
 			continue
 		}
@@ -181,6 +190,9 @@ func (r *Report) summarise(suites []Suite, complete bool) {
 		}
 		u.Cases++
 		u.Required = u.Required || x.Required
+	}
+	if r.Failed = r.Failures(); r.Failed == nil {
+		r.Failed = []*Result{}
 	}
 	for _, op := range order {
 		r.Families = append(r.Families, *families[op])

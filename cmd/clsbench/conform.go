@@ -303,7 +303,7 @@ func printReport(cmd *cobra.Command, r *conformance.Report) {
 	}
 	_ = table(cmd, []string{"family", "pass", "fail", "unsupported", "mistrusted", "worst e/bound"}, rows) // as unwritable as the line before
 	for _, u := range r.Unsupported {
-		fmt.Fprintf(out, "unsupported %s: %s (%d cases)\n", u.Feature, u.Why, u.Cases)
+		fmt.Fprintf(out, "unsupported %s: %s (%d cases%s)\n", u.Feature, u.Why, u.Cases, word(u.Required, ", required by a suite", ""))
 	}
 	for _, x := range r.Failures() {
 		printFailure(out, r, x)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/clsbench/clsbench/conformance"
 	"github.com/clsbench/clsbench/results"
 )
 
@@ -107,20 +109,21 @@ func newResultsValidateCmd() *cobra.Command {
 		Short: "Check result files against the schema and against themselves",
 		Long: `validate checks each file against the JSON Schema of its version, and what a
 schema can't say: intervals around their medians, unique cells, figures beside
-statuses that allow them. Exit code 2 if any file is invalid.`,
-		Example:           "  clsbench results validate results/runs/*.json",
+statuses that allow them. It takes conformance reports (clsbench conform --out)
+too. Exit code 2 if any file is invalid.`,
+		Example:           "  clsbench results validate results/runs/*.json\n  clsbench results validate conformance/reports/cpu.json",
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: filesOf("json"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			bad := 0
 			for _, path := range args {
-				d, err := results.ReadFile(path)
+				what, err := validate(path)
 				if err != nil {
 					bad++
 					fmt.Fprintln(cmd.ErrOrStderr(), err)
 					continue
 				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s: valid, %d cells, %s\n", path, len(d.Results), d.Schema)
+				fmt.Fprintf(cmd.OutOrStdout(), "%s: valid, %s\n", path, what)
 			}
 			if bad > 0 {
 				return usagef("%d of %d files are invalid", bad, len(args))
@@ -128,6 +131,37 @@ statuses that allow them. Exit code 2 if any file is invalid.`,
 			return nil
 		},
 	}
+}
+
+// validate reads a result document or, where it says that it is one, a report
+// of conformance, and says what it has.
+func validate(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err == nil && info.Mode().IsRegular() && info.Size() <= conformance.MaxReport {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return "", err
+		}
+		var head struct {
+			Schema string `json:"schema"`
+		}
+		if json.Unmarshal(data, &head) == nil && strings.HasPrefix(head.Schema, "clsbench.conformance/") {
+			r, err := conformance.ReadReport(data)
+			if err != nil {
+				return "", fmt.Errorf("%s: %w", path, err)
+			}
+			ran := 0
+			for _, s := range r.Suites {
+				ran += s.Ran()
+			}
+			return fmt.Sprintf("%d cases of %s, %s, %s", ran, r.Backend.Name, r.Verdict, r.Schema), nil
+		}
+	}
+	d, err := results.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d cells, %s", len(d.Results), d.Schema), nil
 }
 
 // renderOptions fit standard output: colour and width on a terminal only.
