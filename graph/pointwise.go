@@ -151,15 +151,14 @@ func decomposePow(b *Builder, c *Call) Value {
 	if d.IsFloat() {
 		return b.power(c.Input(0), to(c.Input(1), d))
 	}
-	z := b.power(to(c.Input(0), tensor.F64), to(c.Input(1), tensor.F64))
-	if c.In[1].DType.IsInt() {
-		z = b.Op("Round", nil, z)
-	}
-	return to(z, d)
+	y := to(c.Input(1), tensor.F64)
+	z := b.power(to(c.Input(0), tensor.F64), y)
+	whole := b.Op("Equal", nil, y, b.Op("Floor", nil, y))
+	return to(b.Op("Where", nil, whole, b.Op("Round", nil, z), z), d)
 }
 
 // power is exp(y·log|x|) with the sign of odd powers, NaN for a negative x and
-// a y that is not whole, and 1 where x or y alone says so.
+// a y that is not whole unless x is infinite, and 1 where x or y alone says so.
 func (b *Builder) power(x, y Value) Value {
 	d := x.Type.DType
 	zero, one := b.Scalar(d, 0), b.Scalar(d, 1)
@@ -172,7 +171,8 @@ func (b *Builder) power(x, y Value) Value {
 	whole := b.Op("Equal", nil, y, b.Op("Floor", nil, y))
 	even := b.Op("Equal", nil, half, b.Op("Floor", nil, half))
 	negative := b.Op("Where", nil, even, z, b.Op("Neg", nil, z))
-	negative = b.Op("Where", nil, whole, negative, b.Scalar(d, math.NaN()))
+	broken := b.Op("Where", nil, b.Op("Equal", nil, size, b.Scalar(d, posInf)), z, b.Scalar(d, math.NaN()))
+	negative = b.Op("Where", nil, whole, negative, broken)
 	return b.Op("Where", nil, b.Op("Less", nil, x, zero), negative, z)
 }
 
