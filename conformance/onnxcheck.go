@@ -136,6 +136,9 @@ func (s *onnxSet) expectations(o *Oracle) ([]*expectation, error) {
 		return nil, err
 	}
 	for _, e := range ruled {
+		if torn(list, e) {
+			return atTies(list), nil
+		}
 		loose := *e
 		loose.limit = make([]float64, len(e.limit))
 		for i, l := range e.limit {
@@ -147,6 +150,21 @@ func (s *onnxSet) expectations(o *Oracle) ([]*expectation, error) {
 		list = append(list, &loose)
 	}
 	return list, nil
+}
+
+// torn says that ONNX and the reference are a step apart in an 8-bit output.
+func torn(list []*expectation, ref *expectation) bool {
+	for _, e := range list {
+		if e.output.key != ref.output.key || !graph.EightBits.Has(e.output.typ.DType) {
+			continue
+		}
+		for i, w := range e.want {
+			if math.Abs(w-ref.want[i]) == 1 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // atTies allows 8-bit integers a step, in data that lie at a kink: ONNX rounded
