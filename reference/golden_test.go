@@ -161,6 +161,9 @@ func TestAgreesWithPyTorch(t *testing.T) {
 			}
 			out := call(t, reference.Mode{}, c.Op, attrs(t, row(c.Op), c.Attrs), dtypes, in...)
 			for j, want := range c.Outputs {
+				if want == nil {
+					continue // not compared
+				}
 				agree(t, want, out[j], 1e-13, c.Op, string(must(json.Marshal(c.Attrs))), "output", j)
 			}
 		})
