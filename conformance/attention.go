@@ -210,10 +210,10 @@ func (s scene) make(op string, d tensor.DType, class string, e Effort, subject *
 
 func (s scene) forward(d tensor.DType, e Effort) *Case {
 	in, outputs, class := s.inputs(d), 1, s.class
-	switch {
-	case class == "scores":
+	switch class {
+	case "scores":
 		outputs = 4
-	case class == "":
+	case "":
 		class = "real"
 	}
 	return s.make("Attention", d, class, e, &opSubject{inputs: in, apply: s.apply(in, outputs)})

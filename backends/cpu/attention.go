@@ -71,7 +71,7 @@ func (a *attention) block(i int) (lo, hi int) {
 }
 
 // plans are the products of blocks of queries: of both heights.
-func (a *attention) plans(i kernel.ISA, plan func(rows int) *kernel.Gemm) [2]*kernel.Gemm {
+func (a *attention) plans(plan func(rows int) *kernel.Gemm) [2]*kernel.Gemm {
 	return [2]*kernel.Gemm{plan(a.height()), plan(a.height() + 1)}
 }
 
@@ -171,12 +171,12 @@ func buildAttention(b *builder, p *part) error {
 	}
 	y, lse := b.out(c, 0), b.out(c, 4)
 	p.kernel = fmt.Sprintf("attention %v", b.isa)
-	scores := a.plans(b.isa, func(rows int) *kernel.Gemm {
+	scores := a.plans(func(rows int) *kernel.Gemm {
 		g := kernel.NewGemm(b.isa, rows, a.Keys, a.Size)
 		g.Alpha = float32(a.Scale)
 		return g
 	})
-	values := a.plans(b.isa, func(rows int) *kernel.Gemm { return kernel.NewGemm(b.isa, rows, a.ValueSize, a.Keys) })
+	values := a.plans(func(rows int) *kernel.Gemm { return kernel.NewGemm(b.isa, rows, a.ValueSize, a.Keys) })
 	s, keys, vals := b.scratches(4*(a.height()+1)*a.Keys), b.scratches(4*scores[0].PackedLen()), b.scratches(4*values[0].PackedLen())
 	products := make([]kernel.Product, b.workers)
 	items := a.Batch * a.Heads * a.blocks

@@ -53,7 +53,7 @@ func buildAttentionGrad(b *builder, p *part) error {
 
 func (k *attentionBack) plan(b *builder) {
 	of := func(m, n, depth func(rows int) int) [2]*kernel.Gemm {
-		return k.plans(b.isa, func(rows int) *kernel.Gemm { return kernel.NewGemm(b.isa, m(rows), n(rows), depth(rows)) })
+		return k.plans(func(rows int) *kernel.Gemm { return kernel.NewGemm(b.isa, m(rows), n(rows), depth(rows)) })
 	}
 	rows := func(rows int) int { return rows }
 	keys := func(int) int { return k.Keys }
