@@ -47,6 +47,7 @@ func TestReportSchemaIsTheStruct(t *testing.T) {
 func TestPublishedReports(t *testing.T) {
 	files, err := filepath.Glob("reports/*.json")
 	require.NoError(t, err)
+	require.NotEmpty(t, files)
 	for _, f := range files {
 		data, err := os.ReadFile(f)
 		require.NoError(t, err)
