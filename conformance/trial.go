@@ -144,14 +144,14 @@ func (t *Trial) boundOf(out output) *Bound {
 	if under == nil {
 		return t.Case.bound(0)
 	}
-	switch c, i := t.producer(out); {
-	case c == nil:
+	c, i := t.producer(out)
+	switch c {
+	case nil:
 		return exact
-	case c == under:
+	case under:
 		return t.Case.bound(i)
-	default:
-		return own(c.Op.Name)(i)
 	}
+	return own(c.Op.Name)(i)
 }
 
 // underTest is the call of the case's op; nil for a program of several.

@@ -50,8 +50,8 @@ var quantizationFaults = []Fault{
 	kernel("qmatmul-half-away", "QLinearMatMul", "sums requantized half away from zero", requantized(halfAway)).once(),
 	kernel("qmatmul-depth-tail", "MatMulInteger", "u8·s8 products beyond a multiple of four left out on one path (onnxruntime#16105)", depthTail),
 	kernel("qmatmul-f32-accumulator", "MatMulInteger", "sums of integers kept in f32", after(func(y float64, _ int, _ *Launch) float64 { return float64(float32(y)) })).once(),
-	kernel("qconv-pad-zero", "QLinearConv", "quantized images padded with 0 in place of the zero point (tvm#4807)", padWithZero(0, 3, 2, 5)),
-	kernel("conv-integer-pad-zero", "ConvInteger", "quantized images padded with 0 in place of the zero point (tvm#4807)", padWithZero(0, 1, 2, 3)),
+	kernel("qconv-pad-zero", "QLinearConv", "quantized images padded with 0 in place of the zero point (tvm#4807)", padWithZero(0, 2)),
+	kernel("conv-integer-pad-zero", "ConvInteger", "quantized images padded with 0 in place of the zero point (tvm#4807)", padWithZero(0, 2)),
 	kernel("qconv-edges", "QLinearConv", "outputs whose windows meet padding requantized with the first channel's scale (tvm#13364)", edgesByFirstScale),
 	kernel("qconv-weights-zero-ignored", "QLinearConv", "the weights' zero point taken for 0", on(5, zeros)),
 	kernel("conv-integer-weights-zero-ignored", "ConvInteger", "the weights' zero point taken for 0", on(3, zeros)),
@@ -208,7 +208,7 @@ func depthTail(k *Launch) ([]*reference.Array, error) {
 
 // padWithZero pads the image with zeros first, so that padding differs from
 // the zero point; the inputs are numbered.
-func padWithZero(x, w, xZero, wZero int) Kernel {
+func padWithZero(x, xZero int) Kernel {
 	return func(k *Launch) ([]*reference.Array, error) {
 		win, err := k.Call.ConvWindow()
 		if err != nil || k.In[xZero] == nil {
