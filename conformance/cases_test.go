@@ -118,10 +118,14 @@ func TestDrawsAreReproducible(t *testing.T) {
 	}
 }
 
+// testSeed keeps a change's tests on the data of the one before it; make verify
+// draws fresh seeds.
+const testSeed uint64 = 1
+
 // Zeros, an echo of any input, a constant, the answer to other data: no case
-// takes one for right, on any seed. Quick cases are held to it in every run.
+// takes one for right. Quick cases are held to it in every run.
 func TestEveryCaseRejectsLiars(t *testing.T) {
-	seed, o := NewSeed(), &Oracle{Threads: 1}
+	seed, o := testSeed, &Oracle{Threads: 1}
 	work := make(chan *Case)
 	var group sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
