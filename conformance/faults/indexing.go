@@ -157,7 +157,7 @@ var indexingFaults = []Fault{
 		if c.Str("coordinate_transformation_mode") == "half_pixel" {
 			a["coordinate_transformation_mode"] = graph.S("asymmetric")
 		}
-	})),
+	})).once(),
 	kernel("resize-floor-for-round", "Resize", "nearest rounds down", attr(func(a graph.Attrs, _ *graph.Call) { a["nearest_mode"] = graph.S("floor") })).once(),
 	kernel("depth-to-space-crd", "DepthToSpace", "column-row-depth order in place of depth-column-row", attr(func(a graph.Attrs, _ *graph.Call) { a["mode"] = graph.S("CRD") })),
 	kernel("cumsum-inclusive", "CumSum", "the element itself counted where it must not be", attr(func(a graph.Attrs, _ *graph.Call) { a["exclusive"] = graph.I(0) })),

@@ -40,7 +40,7 @@ def cases():
     case("ReduceSumSquare", {"axes": [0, 1]}, [w], [(w * w).sum((0, 1), True)])
     case("ReduceLogSum", {"axes": [1]}, [w.abs() + 1], [(w.abs() + 1).sum(1, True).log()])
     far = w * 300
-    far[0, 0] = float("-inf")
+    far[0, 0] = -1e300
     case("ReduceLogSumExp", {"axes": [1]}, [far], [torch.logsumexp(far, 1, True)])
     case("CumSum", {"axis": 1}, [w], [w.cumsum(1)])
     image = rand(1, 8, 2, 3)
