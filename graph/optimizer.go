@@ -27,42 +27,12 @@ var optimizerOps = []*Op{
 		Work:      func(c *Call) int64 { return 6 * elements(c.Out[0]) },
 		Decompose: decomposeSGD,
 	},
-	{
-		// Adam (Kingma and Ba 2015, algorithm 1), step counted from 0 before
-		// this update, so t = step + 1; weight_decay is added to the gradient.
-		Name: "Adam", Domain: Own, Version: 1,
-		Inputs: []Param{{Name: "param", Types: Floats, Var: "T"}, {Name: "grad", Types: Floats, Var: "T"},
-			{Name: "m", Types: Floats, Var: "T"}, {Name: "v", Types: Floats, Var: "T"},
-			{Name: "step", Types: Int64s}, {Name: "lr", Types: Floats, Var: "T"},
-			{Name: "skip", Types: Bools, Optional: true}},
-		Outputs: []Param{{Name: "next_param", Types: Floats, Var: "T"}, {Name: "next_m", Types: Floats, Var: "T"},
-			{Name: "next_v", Types: Floats, Var: "T"}},
-		Attrs: []AttrSpec{{Name: "beta1", Kind: Float, Default: F(0.9)}, {Name: "beta2", Kind: Float, Default: F(0.999)},
-			{Name: "epsilon", Kind: Float, Default: F(1e-8)}, {Name: "weight_decay", Kind: Float, Default: F(0)}},
-		Infer: func(c *Call) ([]tensor.Type, error) {
-			return []tensor.Type{c.In[0], c.In[0], c.In[0]}, c.checkOptimizer(4, 4, 6)
-		},
-		Work:      func(c *Call) int64 { return 14 * elements(c.Out[0]) },
-		Decompose: decomposeAdam,
-	},
-	{
-		// Adam with decoupled weight decay (Loshchilov and Hutter 2019,
-		// algorithm 2): p′ = p - lr·weight_decay·p - lr·m̂/(√v̂ + epsilon).
-		Name: "AdamW", Domain: Own, Version: 1,
-		Inputs: []Param{{Name: "param", Types: Floats, Var: "T"}, {Name: "grad", Types: Floats, Var: "T"},
-			{Name: "m", Types: Floats, Var: "T"}, {Name: "v", Types: Floats, Var: "T"},
-			{Name: "step", Types: Int64s}, {Name: "lr", Types: Floats, Var: "T"},
-			{Name: "skip", Types: Bools, Optional: true}},
-		Outputs: []Param{{Name: "next_param", Types: Floats, Var: "T"}, {Name: "next_m", Types: Floats, Var: "T"},
-			{Name: "next_v", Types: Floats, Var: "T"}},
-		Attrs: []AttrSpec{{Name: "beta1", Kind: Float, Default: F(0.9)}, {Name: "beta2", Kind: Float, Default: F(0.999)},
-			{Name: "epsilon", Kind: Float, Default: F(1e-8)}, {Name: "weight_decay", Kind: Float, Default: F(0.01)}},
-		Infer: func(c *Call) ([]tensor.Type, error) {
-			return []tensor.Type{c.In[0], c.In[0], c.In[0]}, c.checkOptimizer(4, 4, 6)
-		},
-		Work:      func(c *Call) int64 { return 14 * elements(c.Out[0]) },
-		Decompose: decomposeAdamW,
-	},
+	// Adam (Kingma and Ba 2015, algorithm 1), step counted from 0 before this
+	// update, so t = step + 1; weight_decay is added to the gradient.
+	adam("Adam", 0, decomposeAdam),
+	// Adam with decoupled weight decay (Loshchilov and Hutter 2019,
+	// algorithm 2): p′ = p - lr·weight_decay·p - lr·m̂/(√v̂ + epsilon).
+	adam("AdamW", 0.01, decomposeAdamW),
 	{
 		// RMSprop as PyTorch has it: g′ = g + weight_decay·p,
 		// s′ = alpha·s + (1-alpha)·g′², a′ = alpha·a + (1-alpha)·g′,
@@ -105,6 +75,26 @@ var optimizerOps = []*Op{
 			return b.unlessSkipped(c, 2, []Value{c.Input(0)}, []Value{next})
 		},
 	},
+}
+
+// adam is the row of Adam or a kind of it.
+func adam(name string, decay float64, decompose func(*Builder, *Call) []Value) *Op {
+	return &Op{
+		Name: name, Domain: Own, Version: 1,
+		Inputs: []Param{{Name: "param", Types: Floats, Var: "T"}, {Name: "grad", Types: Floats, Var: "T"},
+			{Name: "m", Types: Floats, Var: "T"}, {Name: "v", Types: Floats, Var: "T"},
+			{Name: "step", Types: Int64s}, {Name: "lr", Types: Floats, Var: "T"},
+			{Name: "skip", Types: Bools, Optional: true}},
+		Outputs: []Param{{Name: "next_param", Types: Floats, Var: "T"}, {Name: "next_m", Types: Floats, Var: "T"},
+			{Name: "next_v", Types: Floats, Var: "T"}},
+		Attrs: []AttrSpec{{Name: "beta1", Kind: Float, Default: F(0.9)}, {Name: "beta2", Kind: Float, Default: F(0.999)},
+			{Name: "epsilon", Kind: Float, Default: F(1e-8)}, {Name: "weight_decay", Kind: Float, Default: F(decay)}},
+		Infer: func(c *Call) ([]tensor.Type, error) {
+			return []tensor.Type{c.In[0], c.In[0], c.In[0]}, c.checkOptimizer(4, 4, 6)
+		},
+		Work:      func(c *Call) int64 { return 14 * elements(c.Out[0]) },
+		Decompose: decompose,
+	}
 }
 
 // checkOptimizer wants inputs below same to have param's shape, those from

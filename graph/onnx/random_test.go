@@ -240,4 +240,7 @@ func TestFoldedAttributesAreNumbers(t *testing.T) {
 			require.LessOrEqual(t, equalSince(op), op.Version, op.Name)
 		}
 	}
+	for name := range equalOpsets {
+		require.NotNil(t, graph.Lookup(graph.Std, name), "equalOpsets names %s, which no row has", name)
+	}
 }
