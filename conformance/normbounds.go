@@ -18,7 +18,7 @@ var (
 		expect: expectNorm,
 	}
 	normalizationGradBound = &Bound{
-		Name: "normalisation gradient", Formula: "8v√N·B + 4u|y*| + least normal, B = r(|g| + ⟨|g|⟩ + x̂⟨|g|x̂⟩) and Σ|dY|x̂ with x̂ = r|X − μ|, or r(|X| + |μ|) where μ is computed anew; N = 1: dX = 0 exactly",
+		Name: "normalisation gradient", Formula: "8v√N·B + 4u|y*| + least normal, B = r(|g| + ⟨|g|⟩ + x̂⟨|g|x̂⟩) and Σ|dY|x̂ with x̂ = r|X − μ|, or r(|X| + |μ|) where μ is computed anew; N = 1: 2vr|g|, that of a fused multiply-add (dX = 0)",
 		Source: "N terms in any order with random signs (Higham 2002, §4.2)", Proposal: true,
 		expect: expectNormGrad,
 	}
@@ -221,10 +221,13 @@ func expectNormGrad(s *site) (*expectation, error) {
 	limit := make([]float64, len(s.want.Data))
 	if s.index == 0 {
 		for i := range limit {
+			k := groupAt(n, i)
 			if n.Count() == 1 && s.call.Op.Name != "RMSNormalizationGrad" {
+				// dX = 0, but for g = dY·scale rounded in its mean and, fused
+				// into the subtraction, not.
+				limit[i] = 2 * v * list[k].inv * math.Abs(dy[i]*scale[parameterAt(n, i)])
 				continue
 			}
-			k := groupAt(n, i)
 			limit[i] = 8 * v * math.Sqrt(count) * list[k].inv * (math.Abs(dy[i]*scale[parameterAt(n, i)]) + sums[k] + hat[i]*products[k])
 			limit[i] += 4*s.u()*math.Abs(s.want.Data[i]) + minNormal(s.dtype())
 		}
