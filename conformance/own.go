@@ -28,6 +28,7 @@ var ownBounds = map[string][]*Bound{
 	"MatMul": {dotBound}, "Gemm": {dotBound},
 	"Conv": {dotBound}, "ConvInputGrad": {dotBound}, "ConvWeightGrad": {dotBound},
 	"AveragePool": {dotBound}, "AveragePoolGrad": {dotBound}, "MaxPool": {exact, argmaxBound}, "MaxPoolGrad": {dotBound},
+	"GlobalAveragePool": {dotBound}, "GlobalMaxPool": {exact}, "AdaptiveAveragePool": {dotBound},
 	"RandomBits": {exact}, "RandomUniform": {uniformBound}, "RandomNormal": {normalBound}, "Bernoulli": {exact}, "TrainingDropout": {dropoutBound, exact},
 	"Attention": {programRule, programRule, programRule, programRule, programRule}, "AttentionGrad": {programRule, programRule, programRule, programRule},
 	"Softmax":             {softmaxBound},
@@ -80,8 +81,10 @@ var terms = map[string]func(c *graph.Call) int{
 	"ConvWeightGrad": func(c *graph.Call) int {
 		return c.In[1].Shape[0] * c.In[1].Shape[2:].Elements()
 	},
-	"AveragePool":     func(c *graph.Call) int { return taps(c) + 1 },
-	"AveragePoolGrad": func(c *graph.Call) int { return taps(c) + 1 },
+	"AveragePool":         func(c *graph.Call) int { return taps(c) + 1 },
+	"AveragePoolGrad":     func(c *graph.Call) int { return taps(c) + 1 },
+	"GlobalAveragePool":   func(c *graph.Call) int { return folded(c) + 1 },
+	"AdaptiveAveragePool": func(c *graph.Call) int { return longestAdaptive(c) + 1 },
 	// Every output may have chosen the same input.
 	"MaxPoolGrad": func(c *graph.Call) int { return max(1, c.In[0].Shape[2:].Elements()) },
 }
@@ -96,6 +99,23 @@ func taps(c *graph.Call) int {
 		return 1
 	}
 	return tensor.Shape(w.Kernel).Elements()
+}
+
+// longestAdaptive is the most elements that an output of an adaptive pool sees.
+func longestAdaptive(c *graph.Call) int {
+	windows, err := c.AdaptiveWindows()
+	if err != nil {
+		return 1
+	}
+	n := 1
+	for _, axis := range windows {
+		longest := 0
+		for _, s := range axis {
+			longest = max(longest, s.To-s.From)
+		}
+		n *= longest
+	}
+	return n
 }
 
 // biased counts the optional third input of a product.

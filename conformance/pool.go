@@ -95,7 +95,26 @@ func poolCases() []*Case {
 			all = append(all, r.maxima(d, e)...)
 		}
 	}
+	for _, d := range []tensor.DType{tensor.U8, tensor.S8} {
+		for i, r := range poolings {
+			if i == 2 || i == 4 || i == 7 || len(r.in) != 4 && r.countPad == 0 {
+				all = append(all, r.integerMaxima(d)...)
+			}
+		}
+	}
 	return all
+}
+
+// integerMaxima are those of quantized networks. Padding is below every
+// number: what takes it for 0 is seen where all are negative, or, of unsigned
+// ones, not at all.
+func (r pooling) integerMaxima(d tensor.DType) []*Case {
+	lo, hi := tensor.IntRange(d)
+	image := func(class string, outputs int, f fill) *Case {
+		return r.make("MaxPool", d, class, Quantized, Standard, own("MaxPool"), &opSubject{
+			inputs: []input{{name: "X", typ: tensor.Type{DType: d, Shape: r.in}, fill: f}}, apply: single("MaxPool", r.attrs(false), outputs)})
+	}
+	return []*Case{image("integers", 1, integers(int(lo), int(hi))), image("low", 2, integers(int(lo), int(lo)+40))}
 }
 
 func (r pooling) make(op string, d tensor.DType, class string, suite Suite, e Effort, bound func(int) *Bound, s *opSubject) *Case {

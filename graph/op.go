@@ -165,7 +165,7 @@ type AttrSpec struct {
 // table gathers the rows, a file a family. A function and not a variable: rows
 // refer to the builder, and Go forbids the cycle.
 func table() []*Op {
-	return slices.Concat(elementwiseOps, pointwiseOps, logicOps, activationOps, reduceOps, movementOps, sliceOps, padOps, gatherOps, scatterOps, selectOps, rearrangeOps, resizeOps, matmulOps, convOps, poolOps, softmaxOps,
+	return slices.Concat(elementwiseOps, pointwiseOps, logicOps, activationOps, reduceOps, movementOps, sliceOps, padOps, gatherOps, scatterOps, selectOps, rearrangeOps, resizeOps, matmulOps, convOps, poolOps, globalPoolOps, softmaxOps,
 		randomOps, attentionOps,
 		lossOps, normOps, lrnOps, optimizerOps, scalingOps, quantizationOps, qproductOps)
 }

@@ -54,8 +54,8 @@ var poolOps = []*Op{
 		// Indices are flat positions in X, row-major, the first maximum of a
 		// window; NaN is larger than any number and propagates.
 		Name: "MaxPool", Version: 22, Core: true,
-		Inputs:  []Param{{Name: "X", Types: Floats, Var: "T"}},
-		Outputs: []Param{{Name: "Y", Types: Floats, Var: "T"}, {Name: "Indices", Types: Int64s, Optional: true}},
+		Inputs:  []Param{{Name: "X", Types: Floats | EightBits, Var: "T"}},
+		Outputs: []Param{{Name: "Y", Types: Floats | EightBits, Var: "T"}, {Name: "Indices", Types: Int64s, Optional: true}},
 		Attrs:   windowAttrs(ceilAttr, AttrSpec{Name: "storage_order", Kind: Int, Default: I(0)}),
 		Infer: func(c *Call) ([]tensor.Type, error) {
 			if c.Int("storage_order") != 0 {

@@ -143,3 +143,67 @@ func MaxPoolGrad(dy, indices *Array, shape tensor.Shape) (Formula, error) {
 		return s.Value()
 	}}, nil
 }
+
+// GlobalAveragePool is the mean of each plane (Lin, Chen and Yan, "Network In
+// Network", 2013, §3.2):
+//
+//	Y[n,c] = (1/D)·Σ_i X[n,c,i], D the elements of a plane
+//
+// X N×C×D…, Y N×C×1….
+func GlobalAveragePool(x *Array) Formula {
+	axes, shape := planesOf(x)
+	return ReduceMean(x, axes, shape)
+}
+
+// GlobalMaxPool is Y[n,c] = max_i X[n,c,i], NaN if one of them is; see
+// GlobalAveragePool.
+func GlobalMaxPool(x *Array) Formula {
+	axes, shape := planesOf(x)
+	return ReduceMax(x, axes, shape)
+}
+
+// planesOf are the spatial axes, and the shape with them folded to 1.
+func planesOf(x *Array) (axes []int, shape tensor.Shape) {
+	shape = x.Shape[:2].Clone()
+	for axis := 2; axis < len(x.Shape); axis++ {
+		axes, shape = append(axes, axis), append(shape, 1)
+	}
+	return axes, shape
+}
+
+// AdaptiveAveragePool is the mean of windows that are spread over the plane
+// (He, Zhang, Ren and Sun, "Spatial Pyramid Pooling", 2014, §2.3; the spread is
+// PyTorch's adaptive_avg_pool):
+//
+//	Y[n,c,o] = (1/count(o))·Σ_i X[n,c,i], ⌊o·D/O⌋ ≤ i < ⌈(o+1)·D/O⌉ on every axis
+//
+// windows has these spans, by axis and position. X N×C×D…, Y N×C×O….
+func AdaptiveAveragePool(x *Array, windows [][]graph.Span) Formula {
+	// The inputs that each output sees, flat in their plane.
+	seen := [][]int{{0}}
+	shape := x.Shape[:2].Clone()
+	for axis, spans := range windows {
+		var longer [][]int
+		for _, before := range seen {
+			for _, s := range spans {
+				var list []int
+				for _, at := range before {
+					for i := s.From; i < s.To; i++ {
+						list = append(list, at*x.Shape[axis+2]+i)
+					}
+				}
+				longer = append(longer, list)
+			}
+		}
+		seen, shape = longer, append(shape, len(spans))
+	}
+	in, out := x.Shape[2:].Elements(), shape[2:].Elements()
+	return Formula{shape, func(acc *Acc, y int) float64 {
+		plane, o := y/out, y%out
+		s := acc.New()
+		for _, i := range seen[o] {
+			s = s.Plus(x.Data[plane*in+i])
+		}
+		return s.Value() / float64(len(seen[o]))
+	}}
+}

@@ -229,6 +229,13 @@ var table = map[string]Func{
 		return MaxPoolGrad(in[0], in[1], c.Out[0].Shape)
 	}),
 
+	"GlobalAveragePool": formula(func(_ *graph.Call, in []*Array) (Formula, error) { return GlobalAveragePool(in[0]), nil }),
+	"GlobalMaxPool":     formula(func(_ *graph.Call, in []*Array) (Formula, error) { return GlobalMaxPool(in[0]), nil }),
+	"AdaptiveAveragePool": formula(func(c *graph.Call, in []*Array) (Formula, error) {
+		windows, err := c.AdaptiveWindows()
+		return AdaptiveAveragePool(in[0], windows), err
+	}),
+
 	"Softmax":    alongAxis(Softmax),
 	"LogSoftmax": alongAxis(LogSoftmax),
 	"SoftmaxCrossEntropy": outputs(func(acc *Acc, c *graph.Call, in []*Array) ([]*Array, error) {

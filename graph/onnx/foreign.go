@@ -28,7 +28,7 @@ var equalOpsets = map[string]int{
 	"Reshape": 5, "Flatten": 1, "Transpose": 1, "Concat": 4, "Expand": 8, "Squeeze": 1, "Unsqueeze": 1,
 	"Slice": 1, "Split": 2, "Pad": 2, "Gather": 1, "GatherElements": 11, "ScatterElements": 11, "ScatterND": 11, "Tile": 6, "TopK": 1,
 	"DepthToSpace": 1, "SpaceToDepth": 1, "OneHot": 9, "Resize": 11,
-	"MatMul": 1, "Gemm": 6, "Conv": 1, "AveragePool": 1, "MaxPool": 1,
+	"MatMul": 1, "Gemm": 6, "Conv": 1, "AveragePool": 1, "MaxPool": 1, "GlobalAveragePool": 1, "GlobalMaxPool": 1,
 	"BatchNormalization": 6, "InstanceNormalization": 6, "LRN": 1, "Softmax": 13, "LogSoftmax": 13,
 	"QuantizeLinear": 10, "DequantizeLinear": 10, "QLinearMatMul": 10, "NegativeLogLikelihoodLoss": 12, "SoftmaxCrossEntropyLoss": 12,
 }

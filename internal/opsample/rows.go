@@ -154,6 +154,19 @@ func pools() (list []Sample) {
 				Sample{"AveragePoolGrad", with(a, "input_shape", g.x), []Input{in(Signed, y...)}})
 		}
 	}
+	for _, x := range [][]int{{2, 3, 5, 4}, {2, 2, 9}, {1, 2, 2, 3, 4}} {
+		list = append(list,
+			Sample{"GlobalAveragePool", nil, []Input{in(Signed, x...)}},
+			Sample{"GlobalMaxPool", nil, []Input{in(Distinct, x...)}})
+	}
+	for _, g := range []struct{ x, size []int }{
+		{[]int{2, 3, 6, 4}, []int{3, 2}}, // an AveragePool
+		{[]int{1, 2, 7, 5}, []int{3, 5}},
+		{[]int{2, 2, 4, 3}, []int{6, 2}}, // more outputs than elements
+		{[]int{1, 3, 10}, []int{7}},
+	} {
+		list = append(list, Sample{"AdaptiveAveragePool", graph.Attrs{"output_size": graph.L(g.size...)}, []Input{in(Signed, g.x...)}})
+	}
 	return list
 }
 

@@ -36,3 +36,12 @@ def cases():
             attrs = window(kernel, stride, pad, [dilation] * len(kernel), ceil_mode=int(ceil))
             case("MaxPool", attrs, [tx], [y, flat])
             case("MaxPoolGrad", {"input_shape": list(x)}, [dy, flat], [dx])
+    for x, sizes in [((2, 2, 7, 5), [(3, 2), (7, 5), (1, 1), (9, 4)]), ((1, 3, 10), [(4,), (1,)])]:
+        adaptive = {1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d}[len(x) - 2]
+        for size in sizes:
+            tx = rand(*x)
+            case("AdaptiveAveragePool", {"output_size": list(size)}, [tx], [adaptive(tx, size)])
+        largest = {1: F.adaptive_max_pool1d, 2: F.adaptive_max_pool2d}[len(x) - 2]
+        tx, one = rand(*x), [1] * (len(x) - 2)
+        case("GlobalAveragePool", {}, [tx], [adaptive(tx, one)])
+        case("GlobalMaxPool", {}, [tx], [largest(tx, one)])
