@@ -38,7 +38,7 @@ func buildBinary(b *builder, c *graph.Call, in []*value, out *value) ranger {
 }
 
 // vectorOps are the ops that have vector kernels.
-var vectorOps = map[string]kernel.Arith{"Add": kernel.Add, "Sub": kernel.Sub, "Mul": kernel.Mul, "Div": kernel.Div}
+var vectorOps = map[string]kernel.Arith{"Add": kernel.Add, "Sub": kernel.Sub, "Mul": kernel.Mul, "Div": kernel.Div, "Max": kernel.Max, "Min": kernel.Min}
 
 func buildBinaryF32(set kernel.ISA, op kernel.Arith, c *graph.Call, in []*value, out *value) ranger {
 	bc := newBroadcast(c.Out[0].Shape, c.In[0].Shape, c.In[1].Shape)
@@ -118,7 +118,7 @@ func buildUnary(b *builder, c *graph.Call, in []*value, out *value) ranger {
 	case tensor.F32:
 		return buildUnaryF32(b.isa, c, in[0], out)
 	case tensor.F64:
-		return unaryLoop(floatFunction(c), in[0], out)
+		return unaryLoop(floatFunction(c).Of, in[0], out)
 	case tensor.S8:
 		return unaryLoop(signFunction[int8](c.Op.Name), in[0], out)
 	case tensor.U8:
@@ -150,12 +150,7 @@ func buildUnaryF32(set kernel.ISA, c *graph.Call, in, out *value) ranger {
 		return func(lo, hi int) { kernel.Mul.Scalar(set, out.f32()[lo:hi], in.f32()[lo:hi], -1) }
 	}
 	f := floatFunction(c)
-	return func(lo, hi int) {
-		x, y := in.f32()[lo:hi], out.f32()[lo:hi]
-		for i, v := range x {
-			y[i] = float32(f(float64(v)))
-		}
-	}
+	return func(lo, hi int) { f.Map(set, out.f32()[lo:hi], in.f32()[lo:hi]) }
 }
 
 func buildReluGrad(b *builder, c *graph.Call, in []*value, out *value) ranger {

@@ -3,77 +3,61 @@ package cpu
 import (
 	"math"
 
+	"github.com/clsbench/clsbench/backends/cpu/kernel"
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/tensor"
 )
 
-// function makes a call's function of one element, its attributes bound.
-type function func(c *graph.Call) func(x float64) float64
-
-func plain(f func(float64) float64) function {
-	return func(*graph.Call) func(float64) float64 { return f }
+// fixed is a function without attributes.
+func fixed(f *kernel.Function) func(*graph.Call) *kernel.Function {
+	return func(*graph.Call) *kernel.Function { return f }
 }
 
-// floatFunctions are those of floats alone, computed in float64 from either
-// type, so that f32 is rounded once.
-var floatFunctions = map[string]function{
-	"Exp": plain(math.Exp), "Log": plain(math.Log), "Sqrt": plain(math.Sqrt), "Tanh": plain(math.Tanh),
-	"Sin": plain(math.Sin), "Cos": plain(math.Cos), "Erf": plain(math.Erf),
-	"Floor": plain(math.Floor), "Ceil": plain(math.Ceil), "Round": plain(math.RoundToEven),
-	"Reciprocal": plain(func(x float64) float64 { return 1 / x }),
-	"Sigmoid":    plain(sigmoid),
+// floatFunctions are those of floats alone, with the call's attributes bound.
+var floatFunctions = map[string]func(c *graph.Call) *kernel.Function{
+	"Exp": fixed(kernel.Exp), "Log": fixed(kernel.Log), "Sqrt": fixed(kernel.Sqrt), "Tanh": fixed(kernel.Tanh),
+	"Sin": fixed(kernel.Sin), "Cos": fixed(kernel.Cos), "Erf": fixed(kernel.Erf), "Sigmoid": fixed(kernel.Sigmoid),
+	"Floor": fixed(kernel.Floor), "Ceil": fixed(kernel.Ceil), "Round": fixed(kernel.Round), "Reciprocal": fixed(kernel.Reciprocal),
+	"HardSwish": fixed(kernel.HardSwish), "Softplus": fixed(kernel.Softplus), "Softsign": fixed(kernel.Softsign), "Mish": fixed(kernel.Mish),
 
-	"LeakyRelu": func(c *graph.Call) func(float64) float64 {
+	"LeakyRelu": func(c *graph.Call) *kernel.Function { return kernel.LeakyReLU(c.Float("alpha")) },
+	"ThresholdedRelu": func(c *graph.Call) *kernel.Function {
 		alpha := c.Float("alpha")
-		return func(x float64) float64 { return leaky(x, alpha) }
-	},
-	"ThresholdedRelu": func(c *graph.Call) func(float64) float64 {
-		alpha := c.Float("alpha")
-		return func(x float64) float64 {
+		return &kernel.Function{Of: func(x float64) float64 {
 			if x <= alpha {
 				return 0
 			}
 			return x
-		}
+		}}
 	},
-	"Elu": func(c *graph.Call) func(float64) float64 { return exponential(1, c.Float("alpha"), 1) },
-	"Selu": func(c *graph.Call) func(float64) float64 {
-		return exponential(c.Float("gamma"), c.Float("gamma")*c.Float("alpha"), 1)
+	"Elu": func(c *graph.Call) *kernel.Function { return kernel.Exponential(1, c.Float("alpha"), 1) },
+	"Selu": func(c *graph.Call) *kernel.Function {
+		return kernel.Exponential(c.Float("gamma"), c.Float("gamma")*c.Float("alpha"), 1)
 	},
-	"Celu": func(c *graph.Call) func(float64) float64 { return exponential(1, c.Float("alpha"), c.Float("alpha")) },
-	"Gelu": func(c *graph.Call) func(float64) float64 {
+	"Celu": func(c *graph.Call) *kernel.Function { return kernel.Exponential(1, c.Float("alpha"), c.Float("alpha")) },
+	"Gelu": func(c *graph.Call) *kernel.Function {
 		if c.Str("approximate") == "tanh" {
-			return geluTanh
+			return kernel.GELUTanh
 		}
-		return func(x float64) float64 { return 0.5 * x * (1 + math.Erf(x/math.Sqrt2)) }
+		return kernel.GELU
 	},
-	"HardSigmoid": func(c *graph.Call) func(float64) float64 {
-		alpha, beta := c.Float("alpha"), c.Float("beta")
-		return func(x float64) float64 { return max(0, min(1, alpha*x+beta)) }
-	},
-	"HardSwish": plain(func(x float64) float64 { return x * max(0, min(1, x/6+0.5)) }),
-	"Swish": func(c *graph.Call) func(float64) float64 {
-		alpha := c.Float("alpha")
-		return func(x float64) float64 { return x * sigmoid(alpha*x) }
-	},
-	"Softplus": plain(softplus),
-	"Softsign": plain(func(x float64) float64 { return x / (1 + math.Abs(x)) }),
-	"Mish":     plain(func(x float64) float64 { return x * math.Tanh(softplus(x)) }),
+	"HardSigmoid": func(c *graph.Call) *kernel.Function { return kernel.HardSigmoid(c.Float("alpha"), c.Float("beta")) },
+	"Swish":       func(c *graph.Call) *kernel.Function { return kernel.Swish(c.Float("alpha")) },
 }
 
 // signFunctions are those of integers too.
-var signFunctions = map[string]function{
-	"Neg":  plain(signFunction[float64]("Neg")),
-	"Relu": plain(signFunction[float64]("Relu")),
-	"Abs":  plain(math.Abs),
-	"Sign": plain(signFunction[float64]("Sign")),
+var signFunctions = map[string]*kernel.Function{
+	"Neg":  {Of: signFunction[float64]("Neg")},
+	"Relu": {Of: signFunction[float64]("Relu")},
+	"Abs":  kernel.Abs,
+	"Sign": {Of: signFunction[float64]("Sign")},
 }
 
-func floatFunction(c *graph.Call) func(float64) float64 {
+func floatFunction(c *graph.Call) *kernel.Function {
 	if f, ok := floatFunctions[c.Op.Name]; ok {
 		return f(c)
 	}
-	return signFunctions[c.Op.Name](c)
+	return signFunctions[c.Op.Name]
 }
 
 // signFunction: NaN stays NaN.
@@ -97,32 +81,6 @@ func signFunction[T number](op string) func(T) T {
 	}
 	return func(x T) T { return -x }
 }
-
-func leaky(x, slope float64) float64 {
-	if x <= 0 {
-		return slope * x
-	}
-	return x
-}
-
-// exponential is right·x above zero and left·(e^(x/width) - 1) below.
-func exponential(right, left, width float64) func(float64) float64 {
-	return func(x float64) float64 {
-		if x <= 0 {
-			return left * math.Expm1(x/width)
-		}
-		return right * x
-	}
-}
-
-func geluTanh(x float64) float64 {
-	const scale, cubic = math.Sqrt2 / math.SqrtPi, 0.044715
-	return 0.5 * x * (1 + math.Tanh(scale*(x+cubic*x*x*x)))
-}
-
-func softplus(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }
-
-func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 
 // buildPow computes in float64, whole numbers too; what its result drops of a
 // fraction lies towards zero.

@@ -21,17 +21,44 @@ func emitElementwise(a *asm) {
 
 // arith is an arithmetic op of two operands.
 type arith struct {
-	name, sign string
+	name, sign string // no sign: a function of that name
 	commutes   bool
 	// ins is Go's operand order: dst = y op x.
-	ins func(a *asm, x, y, dst operand.Op)
+	ins func(a *asm, x, y, dst reg.VecVirtual)
 }
 
 var arithmetic = []arith{
-	{"add", "+", true, func(a *asm, x, y, dst operand.Op) { a.VADDPS(x, y, dst) }},
-	{"sub", "-", false, func(a *asm, x, y, dst operand.Op) { a.VSUBPS(x, y, dst) }},
-	{"mul", "*", true, func(a *asm, x, y, dst operand.Op) { a.VMULPS(x, y, dst) }},
-	{"div", "/", false, func(a *asm, x, y, dst operand.Op) { a.VDIVPS(x, y, dst) }},
+	{"add", "+", true, func(a *asm, x, y, dst reg.VecVirtual) { a.VADDPS(x, y, dst) }},
+	{"sub", "-", false, func(a *asm, x, y, dst reg.VecVirtual) { a.VSUBPS(x, y, dst) }},
+	{"mul", "*", true, func(a *asm, x, y, dst reg.VecVirtual) { a.VMULPS(x, y, dst) }},
+	{"div", "/", false, func(a *asm, x, y, dst reg.VecVirtual) { a.VDIVPS(x, y, dst) }},
+	{"max", "", true, func(a *asm, x, y, dst reg.VecVirtual) { a.extreme(a.VMAXPS, x, y, dst) }},
+	{"min", "", true, func(a *asm, x, y, dst reg.VecVirtual) { a.extreme(a.VMINPS, x, y, dst) }},
+}
+
+// extreme is VMAXPS or VMINPS, which give x where either number is NaN, with
+// y where that is NaN.
+func (a *asm) extreme(ins instruction, x, y, dst reg.VecVirtual) {
+	if dst.Size() == 64 {
+		k := a.K()
+		a.VCMPPS(operand.U8(unordered), y, y, k)
+		m := a.ZMM()
+		ins(x, y, m)
+		a.VBLENDMPS(y, m, k, dst)
+		return
+	}
+	nan, m := a.YMM(), a.YMM()
+	a.VCMPPS(operand.U8(unordered), y, y, nan)
+	ins(x, y, m)
+	a.VBLENDVPS(nan, y, m, dst)
+}
+
+// of is the op as Go.
+func (op arith) of(a, b string) string {
+	if op.sign == "" {
+		return op.name + "(" + a + ", " + b + ")"
+	}
+	return a + " " + op.sign + " " + b
 }
 
 // emit writes the op on two vectors, a vector and a scalar and, where that
@@ -39,7 +66,7 @@ var arithmetic = []arith{
 func (op arith) emit(a *asm, i isa) {
 	name := op.name + i.name
 	a.function(name, "func(dst, a, b *float32, n int)",
-		name+" is for i := range n { dst[i] = a[i] "+op.sign+" b[i] }")
+		name+" is for i := range n { dst[i] = "+op.of("a[i]", "b[i]")+" }")
 	a.stream(i, "dst", "a", "b").each(4, func(_ int, x access) {
 		v, w := x.load(1), x.load(2)
 		op.ins(a, w, v, v)
@@ -58,9 +85,9 @@ func (op arith) emit(a *asm, i isa) {
 		})
 		a.end()
 	}
-	scalar("Scalar", "a", "b", "a[i] "+op.sign+" b", func(s, v reg.VecVirtual) { op.ins(a, s, v, v) })
+	scalar("Scalar", "a", "b", op.of("a[i]", "b"), func(s, v reg.VecVirtual) { op.ins(a, s, v, v) })
 	if !op.commutes {
-		scalar("Into", "b", "a", "a "+op.sign+" b[i]", func(s, v reg.VecVirtual) { op.ins(a, v, s, v) })
+		scalar("Into", "b", "a", op.of("a", "b[i]"), func(s, v reg.VecVirtual) { op.ins(a, v, s, v) })
 	}
 }
 
@@ -77,9 +104,6 @@ func emitReLU(a *asm, i isa) {
 	})
 	a.end()
 }
-
-// notLessOrEqual is the quiet predicate !(x <= y) of VCMPPS.
-const notLessOrEqual = 0x16
 
 func emitReLUGrad(a *asm, i isa) {
 	name := "reluGrad" + i.name
@@ -123,25 +147,25 @@ func emitSum(a *asm, i isa) {
 	a.VADDPS(acc[1], acc[0], acc[0])
 	a.VADDPS(acc[3], acc[2], acc[2])
 	a.VADDPS(acc[2], acc[0], acc[0])
-	a.Store(a.fold(i, acc[0]), a.ReturnIndex(0))
+	a.Store(a.fold(i, acc[0], a.VADDPS), a.ReturnIndex(0))
 	a.end()
 }
 
-// fold adds the lanes of v; the sum is lane 0 of the answer.
-func (a *asm) fold(i isa, v reg.VecVirtual) reg.Register {
+// fold brings the lanes of v together by an instruction; the answer is lane 0.
+func (a *asm) fold(i isa, v reg.VecVirtual, ins instruction) reg.Register {
 	x, y := v.AsX(), v.AsY()
 	if i == avx512 {
 		h := a.YMM()
 		a.VEXTRACTF64X4(operand.U8(1), v, h)
-		a.VADDPS(h, y, y)
+		ins(h, y, y)
 	}
 	h := a.XMM()
 	a.VEXTRACTF128(operand.U8(1), y, h)
-	a.VADDPS(h, x, x)
+	ins(h, x, x)
 	a.VMOVHLPS(x, x, h)
-	a.VADDPS(h, x, x)
+	ins(h, x, x)
 	a.VMOVSHDUP(x, h)
-	a.VADDSS(h, x, x)
+	ins(h, x, x)
 	return x
 }
 

@@ -27,6 +27,9 @@ func (i isa) bytes() int { return 4 * i.lanes }
 type asm struct {
 	*build.Context
 	table *operand.Mem // of laneMask
+
+	words map[uint32]int // constants and their places
+	order []uint32
 }
 
 // function starts a function. doc is the Go code that it equals.

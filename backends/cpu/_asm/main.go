@@ -37,6 +37,7 @@ const (
 var sources = []source{
 	{kernelDir, "kernel", "gemm", emitGemm},
 	{kernelDir, "kernel", "elementwise", emitElementwise},
+	{kernelDir, "kernel", "functions", emitFunctions},
 	{kernelDir, "kernel", "layout", emitLayout},
 	{kernelDir, "kernel", "optimizer", emitOptimizer},
 	{kernelDir, "kernel", "pool", emitPool},
@@ -82,7 +83,9 @@ func fail(err error) {
 func (s source) generate() (map[string][]byte, error) {
 	c := build.NewContext()
 	c.Constraint(buildtags.Not("purego"))
-	s.emit(&asm{Context: c})
+	a := &asm{Context: c}
+	s.emit(a)
+	a.writeConstants()
 	f, err := c.Result()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.name, err)

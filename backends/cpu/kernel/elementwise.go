@@ -7,12 +7,15 @@ const chunk = 1 << 14
 // Arith is an arithmetic function of two numbers.
 type Arith uint8
 
-// The functions; Sub is a-b, Div is a/b.
+// The functions; Sub is a-b, Div is a/b. Max and Min are NaN where either
+// number is; which zero they give of two is open.
 const (
 	Add Arith = iota
 	Sub
 	Mul
 	Div
+	Max
+	Min
 )
 
 func (op Arith) of(a, b float32) float32 {
@@ -23,6 +26,10 @@ func (op Arith) of(a, b float32) float32 {
 		return a - b
 	case Mul:
 		return a * b
+	case Max:
+		return max(a, b)
+	case Min:
+		return min(a, b)
 	}
 	return a / b
 }

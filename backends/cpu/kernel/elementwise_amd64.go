@@ -7,6 +7,8 @@ var arith512 = [...]arithLoops{
 	Sub: {subAVX512, subScalarAVX512, subIntoAVX512},
 	Mul: {mulAVX512, mulScalarAVX512, mulScalarAVX512},
 	Div: {divAVX512, divScalarAVX512, divIntoAVX512},
+	Max: {maxAVX512, maxScalarAVX512, maxScalarAVX512},
+	Min: {minAVX512, minScalarAVX512, minScalarAVX512},
 }
 
 var arith2 = [...]arithLoops{
@@ -14,6 +16,8 @@ var arith2 = [...]arithLoops{
 	Sub: {subAVX2, subScalarAVX2, subIntoAVX2},
 	Mul: {mulAVX2, mulScalarAVX2, mulScalarAVX2},
 	Div: {divAVX2, divScalarAVX2, divIntoAVX2},
+	Max: {maxAVX2, maxScalarAVX2, maxScalarAVX2},
+	Min: {minAVX2, minScalarAVX2, minScalarAVX2},
 }
 
 // arithFor gives the loops of op; nil: there are none.

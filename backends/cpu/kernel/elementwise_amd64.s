@@ -576,6 +576,286 @@ done:
 	VZEROUPPER
 	RET
 
+// func maxAVX512(dst *float32, a *float32, b *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·maxAVX512(SB), NOSPLIT, $0-32
+	MOVQ n+24(FP), AX
+	MOVQ dst+0(FP), CX
+	MOVQ a+8(FP), DX
+	MOVQ b+16(FP), BX
+	CMPQ AX, $+64
+	JLT  single
+
+unrolled:
+	VMOVUPS   (DX), Z0
+	VMOVUPS   (BX), Z1
+	VCMPPS    $0x03, Z0, Z0, K1
+	VMAXPS    Z1, Z0, Z1
+	VBLENDMPS Z0, Z1, K1, Z0
+	VMOVUPS   Z0, (CX)
+	VMOVUPS   64(DX), Z0
+	VMOVUPS   64(BX), Z1
+	VCMPPS    $0x03, Z0, Z0, K1
+	VMAXPS    Z1, Z0, Z1
+	VBLENDMPS Z0, Z1, K1, Z0
+	VMOVUPS   Z0, 64(CX)
+	VMOVUPS   128(DX), Z0
+	VMOVUPS   128(BX), Z1
+	VCMPPS    $0x03, Z0, Z0, K1
+	VMAXPS    Z1, Z0, Z1
+	VBLENDMPS Z0, Z1, K1, Z0
+	VMOVUPS   Z0, 128(CX)
+	VMOVUPS   192(DX), Z0
+	VMOVUPS   192(BX), Z1
+	VCMPPS    $0x03, Z0, Z0, K1
+	VMAXPS    Z1, Z0, Z1
+	VBLENDMPS Z0, Z1, K1, Z0
+	VMOVUPS   Z0, 192(CX)
+	ADDQ      $+256, CX
+	ADDQ      $+256, DX
+	ADDQ      $+256, BX
+	SUBQ      $+64, AX
+	CMPQ      AX, $+64
+	JGE       unrolled
+
+single:
+	CMPQ      AX, $+16
+	JLT       tail
+	VMOVUPS   (DX), Z0
+	VMOVUPS   (BX), Z1
+	VCMPPS    $0x03, Z0, Z0, K1
+	VMAXPS    Z1, Z0, Z1
+	VBLENDMPS Z0, Z1, K1, Z0
+	VMOVUPS   Z0, (CX)
+	ADDQ      $+64, CX
+	ADDQ      $+64, DX
+	ADDQ      $+64, BX
+	SUBQ      $+16, AX
+	JMP       single
+
+tail:
+	TESTQ     AX, AX
+	JLE       done
+	MOVQ      $-1, SI
+	BZHIQ     AX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (DX), K1, Z0
+	VMOVUPS.Z (BX), K1, Z1
+	VCMPPS    $0x03, Z0, Z0, K2
+	VMAXPS    Z1, Z0, Z1
+	VBLENDMPS Z0, Z1, K2, Z0
+	VMOVUPS   Z0, K1, (CX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func maxScalarAVX512(dst *float32, a *float32, b float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·maxScalarAVX512(SB), NOSPLIT, $0-32
+	VBROADCASTSS b+16(FP), Z0
+	MOVQ         n+24(FP), AX
+	MOVQ         dst+0(FP), CX
+	MOVQ         a+8(FP), DX
+	CMPQ         AX, $+64
+	JLT          single
+
+unrolled:
+	VMOVUPS   (DX), Z1
+	VCMPPS    $0x03, Z1, Z1, K1
+	VMAXPS    Z0, Z1, Z2
+	VBLENDMPS Z1, Z2, K1, Z1
+	VMOVUPS   Z1, (CX)
+	VMOVUPS   64(DX), Z1
+	VCMPPS    $0x03, Z1, Z1, K1
+	VMAXPS    Z0, Z1, Z2
+	VBLENDMPS Z1, Z2, K1, Z1
+	VMOVUPS   Z1, 64(CX)
+	VMOVUPS   128(DX), Z1
+	VCMPPS    $0x03, Z1, Z1, K1
+	VMAXPS    Z0, Z1, Z2
+	VBLENDMPS Z1, Z2, K1, Z1
+	VMOVUPS   Z1, 128(CX)
+	VMOVUPS   192(DX), Z1
+	VCMPPS    $0x03, Z1, Z1, K1
+	VMAXPS    Z0, Z1, Z2
+	VBLENDMPS Z1, Z2, K1, Z1
+	VMOVUPS   Z1, 192(CX)
+	ADDQ      $+256, CX
+	ADDQ      $+256, DX
+	SUBQ      $+64, AX
+	CMPQ      AX, $+64
+	JGE       unrolled
+
+single:
+	CMPQ      AX, $+16
+	JLT       tail
+	VMOVUPS   (DX), Z1
+	VCMPPS    $0x03, Z1, Z1, K1
+	VMAXPS    Z0, Z1, Z2
+	VBLENDMPS Z1, Z2, K1, Z1
+	VMOVUPS   Z1, (CX)
+	ADDQ      $+64, CX
+	ADDQ      $+64, DX
+	SUBQ      $+16, AX
+	JMP       single
+
+tail:
+	TESTQ     AX, AX
+	JLE       done
+	MOVQ      $-1, BX
+	BZHIQ     AX, BX, BX
+	KMOVW     BX, K1
+	VMOVUPS.Z (DX), K1, Z1
+	VCMPPS    $0x03, Z1, Z1, K2
+	VMAXPS    Z0, Z1, Z0
+	VBLENDMPS Z1, Z0, K2, Z1
+	VMOVUPS   Z1, K1, (CX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func minAVX512(dst *float32, a *float32, b *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·minAVX512(SB), NOSPLIT, $0-32
+	MOVQ n+24(FP), AX
+	MOVQ dst+0(FP), CX
+	MOVQ a+8(FP), DX
+	MOVQ b+16(FP), BX
+	CMPQ AX, $+64
+	JLT  single
+
+unrolled:
+	VMOVUPS   (DX), Z0
+	VMOVUPS   (BX), Z1
+	VCMPPS    $0x03, Z0, Z0, K1
+	VMINPS    Z1, Z0, Z1
+	VBLENDMPS Z0, Z1, K1, Z0
+	VMOVUPS   Z0, (CX)
+	VMOVUPS   64(DX), Z0
+	VMOVUPS   64(BX), Z1
+	VCMPPS    $0x03, Z0, Z0, K1
+	VMINPS    Z1, Z0, Z1
+	VBLENDMPS Z0, Z1, K1, Z0
+	VMOVUPS   Z0, 64(CX)
+	VMOVUPS   128(DX), Z0
+	VMOVUPS   128(BX), Z1
+	VCMPPS    $0x03, Z0, Z0, K1
+	VMINPS    Z1, Z0, Z1
+	VBLENDMPS Z0, Z1, K1, Z0
+	VMOVUPS   Z0, 128(CX)
+	VMOVUPS   192(DX), Z0
+	VMOVUPS   192(BX), Z1
+	VCMPPS    $0x03, Z0, Z0, K1
+	VMINPS    Z1, Z0, Z1
+	VBLENDMPS Z0, Z1, K1, Z0
+	VMOVUPS   Z0, 192(CX)
+	ADDQ      $+256, CX
+	ADDQ      $+256, DX
+	ADDQ      $+256, BX
+	SUBQ      $+64, AX
+	CMPQ      AX, $+64
+	JGE       unrolled
+
+single:
+	CMPQ      AX, $+16
+	JLT       tail
+	VMOVUPS   (DX), Z0
+	VMOVUPS   (BX), Z1
+	VCMPPS    $0x03, Z0, Z0, K1
+	VMINPS    Z1, Z0, Z1
+	VBLENDMPS Z0, Z1, K1, Z0
+	VMOVUPS   Z0, (CX)
+	ADDQ      $+64, CX
+	ADDQ      $+64, DX
+	ADDQ      $+64, BX
+	SUBQ      $+16, AX
+	JMP       single
+
+tail:
+	TESTQ     AX, AX
+	JLE       done
+	MOVQ      $-1, SI
+	BZHIQ     AX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (DX), K1, Z0
+	VMOVUPS.Z (BX), K1, Z1
+	VCMPPS    $0x03, Z0, Z0, K2
+	VMINPS    Z1, Z0, Z1
+	VBLENDMPS Z0, Z1, K2, Z0
+	VMOVUPS   Z0, K1, (CX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func minScalarAVX512(dst *float32, a *float32, b float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·minScalarAVX512(SB), NOSPLIT, $0-32
+	VBROADCASTSS b+16(FP), Z0
+	MOVQ         n+24(FP), AX
+	MOVQ         dst+0(FP), CX
+	MOVQ         a+8(FP), DX
+	CMPQ         AX, $+64
+	JLT          single
+
+unrolled:
+	VMOVUPS   (DX), Z1
+	VCMPPS    $0x03, Z1, Z1, K1
+	VMINPS    Z0, Z1, Z2
+	VBLENDMPS Z1, Z2, K1, Z1
+	VMOVUPS   Z1, (CX)
+	VMOVUPS   64(DX), Z1
+	VCMPPS    $0x03, Z1, Z1, K1
+	VMINPS    Z0, Z1, Z2
+	VBLENDMPS Z1, Z2, K1, Z1
+	VMOVUPS   Z1, 64(CX)
+	VMOVUPS   128(DX), Z1
+	VCMPPS    $0x03, Z1, Z1, K1
+	VMINPS    Z0, Z1, Z2
+	VBLENDMPS Z1, Z2, K1, Z1
+	VMOVUPS   Z1, 128(CX)
+	VMOVUPS   192(DX), Z1
+	VCMPPS    $0x03, Z1, Z1, K1
+	VMINPS    Z0, Z1, Z2
+	VBLENDMPS Z1, Z2, K1, Z1
+	VMOVUPS   Z1, 192(CX)
+	ADDQ      $+256, CX
+	ADDQ      $+256, DX
+	SUBQ      $+64, AX
+	CMPQ      AX, $+64
+	JGE       unrolled
+
+single:
+	CMPQ      AX, $+16
+	JLT       tail
+	VMOVUPS   (DX), Z1
+	VCMPPS    $0x03, Z1, Z1, K1
+	VMINPS    Z0, Z1, Z2
+	VBLENDMPS Z1, Z2, K1, Z1
+	VMOVUPS   Z1, (CX)
+	ADDQ      $+64, CX
+	ADDQ      $+64, DX
+	SUBQ      $+16, AX
+	JMP       single
+
+tail:
+	TESTQ     AX, AX
+	JLE       done
+	MOVQ      $-1, BX
+	BZHIQ     AX, BX, BX
+	KMOVW     BX, K1
+	VMOVUPS.Z (DX), K1, Z1
+	VCMPPS    $0x03, Z1, Z1, K2
+	VMINPS    Z0, Z1, Z0
+	VBLENDMPS Z1, Z0, K2, Z1
+	VMOVUPS   Z1, K1, (CX)
+
+done:
+	VZEROUPPER
+	RET
+
 // func reluAVX512(dst *float32, x *float32, n int)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·reluAVX512(SB), NOSPLIT, $0-24
@@ -754,7 +1034,7 @@ done:
 	VMOVHLPS      X0, X0, X1
 	VADDPS        X1, X0, X0
 	VMOVSHDUP     X0, X1
-	VADDSS        X1, X0, X0
+	VADDPS        X1, X0, X0
 	MOVSS         X0, ret+16(FP)
 	VZEROUPPER
 	RET
@@ -1370,6 +1650,286 @@ done:
 	VZEROUPPER
 	RET
 
+// func maxAVX2(dst *float32, a *float32, b *float32, n int)
+// Requires: AVX
+TEXT ·maxAVX2(SB), NOSPLIT, $0-32
+	MOVQ n+24(FP), AX
+	MOVQ dst+0(FP), CX
+	MOVQ a+8(FP), DX
+	MOVQ b+16(FP), BX
+	CMPQ AX, $+32
+	JLT  single
+
+unrolled:
+	VMOVUPS   (DX), Y0
+	VMOVUPS   (BX), Y1
+	VCMPPS    $0x03, Y0, Y0, Y2
+	VMAXPS    Y1, Y0, Y1
+	VBLENDVPS Y2, Y0, Y1, Y0
+	VMOVUPS   Y0, (CX)
+	VMOVUPS   32(DX), Y0
+	VMOVUPS   32(BX), Y1
+	VCMPPS    $0x03, Y0, Y0, Y2
+	VMAXPS    Y1, Y0, Y1
+	VBLENDVPS Y2, Y0, Y1, Y0
+	VMOVUPS   Y0, 32(CX)
+	VMOVUPS   64(DX), Y0
+	VMOVUPS   64(BX), Y1
+	VCMPPS    $0x03, Y0, Y0, Y2
+	VMAXPS    Y1, Y0, Y1
+	VBLENDVPS Y2, Y0, Y1, Y0
+	VMOVUPS   Y0, 64(CX)
+	VMOVUPS   96(DX), Y0
+	VMOVUPS   96(BX), Y1
+	VCMPPS    $0x03, Y0, Y0, Y2
+	VMAXPS    Y1, Y0, Y1
+	VBLENDVPS Y2, Y0, Y1, Y0
+	VMOVUPS   Y0, 96(CX)
+	ADDQ      $+128, CX
+	ADDQ      $+128, DX
+	ADDQ      $+128, BX
+	SUBQ      $+32, AX
+	CMPQ      AX, $+32
+	JGE       unrolled
+
+single:
+	CMPQ      AX, $+8
+	JLT       tail
+	VMOVUPS   (DX), Y0
+	VMOVUPS   (BX), Y1
+	VCMPPS    $0x03, Y0, Y0, Y2
+	VMAXPS    Y1, Y0, Y1
+	VBLENDVPS Y2, Y0, Y1, Y0
+	VMOVUPS   Y0, (CX)
+	ADDQ      $+32, CX
+	ADDQ      $+32, DX
+	ADDQ      $+32, BX
+	SUBQ      $+8, AX
+	JMP       single
+
+tail:
+	TESTQ      AX, AX
+	JLE        done
+	LEAQ       laneMask<>+0(SB), SI
+	NEGQ       AX
+	VMOVUPS    32(SI)(AX*4), Y0
+	VMASKMOVPS (DX), Y0, Y1
+	VMASKMOVPS (BX), Y0, Y2
+	VCMPPS     $0x03, Y1, Y1, Y3
+	VMAXPS     Y2, Y1, Y2
+	VBLENDVPS  Y3, Y1, Y2, Y1
+	VMASKMOVPS Y1, Y0, (CX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func maxScalarAVX2(dst *float32, a *float32, b float32, n int)
+// Requires: AVX
+TEXT ·maxScalarAVX2(SB), NOSPLIT, $0-32
+	VBROADCASTSS b+16(FP), Y0
+	MOVQ         n+24(FP), AX
+	MOVQ         dst+0(FP), CX
+	MOVQ         a+8(FP), DX
+	CMPQ         AX, $+32
+	JLT          single
+
+unrolled:
+	VMOVUPS   (DX), Y1
+	VCMPPS    $0x03, Y1, Y1, Y2
+	VMAXPS    Y0, Y1, Y3
+	VBLENDVPS Y2, Y1, Y3, Y1
+	VMOVUPS   Y1, (CX)
+	VMOVUPS   32(DX), Y1
+	VCMPPS    $0x03, Y1, Y1, Y2
+	VMAXPS    Y0, Y1, Y3
+	VBLENDVPS Y2, Y1, Y3, Y1
+	VMOVUPS   Y1, 32(CX)
+	VMOVUPS   64(DX), Y1
+	VCMPPS    $0x03, Y1, Y1, Y2
+	VMAXPS    Y0, Y1, Y3
+	VBLENDVPS Y2, Y1, Y3, Y1
+	VMOVUPS   Y1, 64(CX)
+	VMOVUPS   96(DX), Y1
+	VCMPPS    $0x03, Y1, Y1, Y2
+	VMAXPS    Y0, Y1, Y3
+	VBLENDVPS Y2, Y1, Y3, Y1
+	VMOVUPS   Y1, 96(CX)
+	ADDQ      $+128, CX
+	ADDQ      $+128, DX
+	SUBQ      $+32, AX
+	CMPQ      AX, $+32
+	JGE       unrolled
+
+single:
+	CMPQ      AX, $+8
+	JLT       tail
+	VMOVUPS   (DX), Y1
+	VCMPPS    $0x03, Y1, Y1, Y2
+	VMAXPS    Y0, Y1, Y3
+	VBLENDVPS Y2, Y1, Y3, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      $+32, CX
+	ADDQ      $+32, DX
+	SUBQ      $+8, AX
+	JMP       single
+
+tail:
+	TESTQ      AX, AX
+	JLE        done
+	LEAQ       laneMask<>+0(SB), BX
+	NEGQ       AX
+	VMOVUPS    32(BX)(AX*4), Y1
+	VMASKMOVPS (DX), Y1, Y2
+	VCMPPS     $0x03, Y2, Y2, Y3
+	VMAXPS     Y0, Y2, Y0
+	VBLENDVPS  Y3, Y2, Y0, Y2
+	VMASKMOVPS Y2, Y1, (CX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func minAVX2(dst *float32, a *float32, b *float32, n int)
+// Requires: AVX
+TEXT ·minAVX2(SB), NOSPLIT, $0-32
+	MOVQ n+24(FP), AX
+	MOVQ dst+0(FP), CX
+	MOVQ a+8(FP), DX
+	MOVQ b+16(FP), BX
+	CMPQ AX, $+32
+	JLT  single
+
+unrolled:
+	VMOVUPS   (DX), Y0
+	VMOVUPS   (BX), Y1
+	VCMPPS    $0x03, Y0, Y0, Y2
+	VMINPS    Y1, Y0, Y1
+	VBLENDVPS Y2, Y0, Y1, Y0
+	VMOVUPS   Y0, (CX)
+	VMOVUPS   32(DX), Y0
+	VMOVUPS   32(BX), Y1
+	VCMPPS    $0x03, Y0, Y0, Y2
+	VMINPS    Y1, Y0, Y1
+	VBLENDVPS Y2, Y0, Y1, Y0
+	VMOVUPS   Y0, 32(CX)
+	VMOVUPS   64(DX), Y0
+	VMOVUPS   64(BX), Y1
+	VCMPPS    $0x03, Y0, Y0, Y2
+	VMINPS    Y1, Y0, Y1
+	VBLENDVPS Y2, Y0, Y1, Y0
+	VMOVUPS   Y0, 64(CX)
+	VMOVUPS   96(DX), Y0
+	VMOVUPS   96(BX), Y1
+	VCMPPS    $0x03, Y0, Y0, Y2
+	VMINPS    Y1, Y0, Y1
+	VBLENDVPS Y2, Y0, Y1, Y0
+	VMOVUPS   Y0, 96(CX)
+	ADDQ      $+128, CX
+	ADDQ      $+128, DX
+	ADDQ      $+128, BX
+	SUBQ      $+32, AX
+	CMPQ      AX, $+32
+	JGE       unrolled
+
+single:
+	CMPQ      AX, $+8
+	JLT       tail
+	VMOVUPS   (DX), Y0
+	VMOVUPS   (BX), Y1
+	VCMPPS    $0x03, Y0, Y0, Y2
+	VMINPS    Y1, Y0, Y1
+	VBLENDVPS Y2, Y0, Y1, Y0
+	VMOVUPS   Y0, (CX)
+	ADDQ      $+32, CX
+	ADDQ      $+32, DX
+	ADDQ      $+32, BX
+	SUBQ      $+8, AX
+	JMP       single
+
+tail:
+	TESTQ      AX, AX
+	JLE        done
+	LEAQ       laneMask<>+0(SB), SI
+	NEGQ       AX
+	VMOVUPS    32(SI)(AX*4), Y0
+	VMASKMOVPS (DX), Y0, Y1
+	VMASKMOVPS (BX), Y0, Y2
+	VCMPPS     $0x03, Y1, Y1, Y3
+	VMINPS     Y2, Y1, Y2
+	VBLENDVPS  Y3, Y1, Y2, Y1
+	VMASKMOVPS Y1, Y0, (CX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func minScalarAVX2(dst *float32, a *float32, b float32, n int)
+// Requires: AVX
+TEXT ·minScalarAVX2(SB), NOSPLIT, $0-32
+	VBROADCASTSS b+16(FP), Y0
+	MOVQ         n+24(FP), AX
+	MOVQ         dst+0(FP), CX
+	MOVQ         a+8(FP), DX
+	CMPQ         AX, $+32
+	JLT          single
+
+unrolled:
+	VMOVUPS   (DX), Y1
+	VCMPPS    $0x03, Y1, Y1, Y2
+	VMINPS    Y0, Y1, Y3
+	VBLENDVPS Y2, Y1, Y3, Y1
+	VMOVUPS   Y1, (CX)
+	VMOVUPS   32(DX), Y1
+	VCMPPS    $0x03, Y1, Y1, Y2
+	VMINPS    Y0, Y1, Y3
+	VBLENDVPS Y2, Y1, Y3, Y1
+	VMOVUPS   Y1, 32(CX)
+	VMOVUPS   64(DX), Y1
+	VCMPPS    $0x03, Y1, Y1, Y2
+	VMINPS    Y0, Y1, Y3
+	VBLENDVPS Y2, Y1, Y3, Y1
+	VMOVUPS   Y1, 64(CX)
+	VMOVUPS   96(DX), Y1
+	VCMPPS    $0x03, Y1, Y1, Y2
+	VMINPS    Y0, Y1, Y3
+	VBLENDVPS Y2, Y1, Y3, Y1
+	VMOVUPS   Y1, 96(CX)
+	ADDQ      $+128, CX
+	ADDQ      $+128, DX
+	SUBQ      $+32, AX
+	CMPQ      AX, $+32
+	JGE       unrolled
+
+single:
+	CMPQ      AX, $+8
+	JLT       tail
+	VMOVUPS   (DX), Y1
+	VCMPPS    $0x03, Y1, Y1, Y2
+	VMINPS    Y0, Y1, Y3
+	VBLENDVPS Y2, Y1, Y3, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      $+32, CX
+	ADDQ      $+32, DX
+	SUBQ      $+8, AX
+	JMP       single
+
+tail:
+	TESTQ      AX, AX
+	JLE        done
+	LEAQ       laneMask<>+0(SB), BX
+	NEGQ       AX
+	VMOVUPS    32(BX)(AX*4), Y1
+	VMASKMOVPS (DX), Y1, Y2
+	VCMPPS     $0x03, Y2, Y2, Y3
+	VMINPS     Y0, Y2, Y0
+	VBLENDVPS  Y3, Y2, Y0, Y2
+	VMASKMOVPS Y2, Y1, (CX)
+
+done:
+	VZEROUPPER
+	RET
+
 // func reluAVX2(dst *float32, x *float32, n int)
 // Requires: AVX
 TEXT ·reluAVX2(SB), NOSPLIT, $0-24
@@ -1546,7 +2106,7 @@ done:
 	VMOVHLPS     X0, X0, X1
 	VADDPS       X1, X0, X0
 	VMOVSHDUP    X0, X1
-	VADDSS       X1, X0, X0
+	VADDPS       X1, X0, X0
 	MOVSS        X0, ret+16(FP)
 	VZEROUPPER
 	RET

@@ -54,6 +54,26 @@ func divScalarAVX512(dst *float32, a *float32, b float32, n int)
 //go:noescape
 func divIntoAVX512(dst *float32, b *float32, a float32, n int)
 
+// maxAVX512 is for i := range n { dst[i] = max(a[i], b[i]) }
+//
+//go:noescape
+func maxAVX512(dst *float32, a *float32, b *float32, n int)
+
+// maxScalarAVX512 is for i := range n { dst[i] = max(a[i], b) }
+//
+//go:noescape
+func maxScalarAVX512(dst *float32, a *float32, b float32, n int)
+
+// minAVX512 is for i := range n { dst[i] = min(a[i], b[i]) }
+//
+//go:noescape
+func minAVX512(dst *float32, a *float32, b *float32, n int)
+
+// minScalarAVX512 is for i := range n { dst[i] = min(a[i], b) }
+//
+//go:noescape
+func minScalarAVX512(dst *float32, a *float32, b float32, n int)
+
 // reluAVX512 is for i := range n { dst[i] = x[i]; if x[i] < 0 { dst[i] = 0 } }
 //
 //go:noescape
@@ -123,6 +143,26 @@ func divScalarAVX2(dst *float32, a *float32, b float32, n int)
 //
 //go:noescape
 func divIntoAVX2(dst *float32, b *float32, a float32, n int)
+
+// maxAVX2 is for i := range n { dst[i] = max(a[i], b[i]) }
+//
+//go:noescape
+func maxAVX2(dst *float32, a *float32, b *float32, n int)
+
+// maxScalarAVX2 is for i := range n { dst[i] = max(a[i], b) }
+//
+//go:noescape
+func maxScalarAVX2(dst *float32, a *float32, b float32, n int)
+
+// minAVX2 is for i := range n { dst[i] = min(a[i], b[i]) }
+//
+//go:noescape
+func minAVX2(dst *float32, a *float32, b *float32, n int)
+
+// minScalarAVX2 is for i := range n { dst[i] = min(a[i], b) }
+//
+//go:noescape
+func minScalarAVX2(dst *float32, a *float32, b float32, n int)
 
 // reluAVX2 is for i := range n { dst[i] = x[i]; if x[i] < 0 { dst[i] = 0 } }
 //
