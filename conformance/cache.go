@@ -6,6 +6,7 @@ import (
 	"encoding/gob"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -52,13 +53,31 @@ func UserCache() *Cache {
 	return NewCache(filepath.Join(dir, "clsbench", "reference"))
 }
 
+// thisProgram is a hash of this very program: what another build of the reference
+// and of its rules made is not taken for its own.
+var thisProgram = sync.OnceValue(func() string {
+	h := sha256.New()
+	path, err := os.Executable()
+	if err == nil {
+		var f *os.File
+		if f, err = os.Open(path); err == nil {
+			_, err = io.Copy(h, f)
+			f.Close()
+		}
+	}
+	if err != nil { // no other run's results
+		return fmt.Sprint(os.Getpid(), time.Now())
+	}
+	return hex.EncodeToString(h.Sum(nil))
+})
+
 // key is a hash of all that the result depends on.
 func (c *Cache) key(g *graph.Graph, values map[string]*reference.Array) string {
 	if c == nil {
 		return ""
 	}
 	h := sha256.New()
-	fmt.Fprintln(h, Version, roundedRuns, fewRuns, minGroup, groupFactor, dependence, spreadAllowed, stepwise, onnx.Digest(g.Program))
+	fmt.Fprintln(h, thisProgram(), onnx.Digest(g.Program))
 	for _, list := range [][]graph.Value{g.Feeds, g.State} {
 		for _, v := range list {
 			fmt.Fprintln(h, v.Name, v.Type)

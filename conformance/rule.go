@@ -20,6 +20,7 @@ import (
 
 const (
 	roundedRuns   = 8
+	steppedRuns   = 24         // of programs with ops taken apart: a row of scores errs as one
 	manyRounds    = int64(1e9) // FLOPs above which three runs must do
 	fewRuns       = 3
 	minGroup      = 64
@@ -48,11 +49,14 @@ type ensemble struct {
 
 // newEnsemble starts all runs from one state.
 func newEnsemble(g *graph.Graph, state map[string]*reference.Array, threads int) *ensemble {
-	runs := roundedRuns
-	if g.FLOPs() > manyRounds {
+	steps, runs := bySteps(g), roundedRuns
+	switch {
+	case g.FLOPs() > manyRounds:
 		runs = fewRuns
+	case steps != g:
+		runs = steppedRuns
 	}
-	e := &ensemble{graph: g, steps: bySteps(g), outputs: outputsOf(g), watched: kinks(g), threads: threads,
+	e := &ensemble{graph: g, steps: steps, outputs: outputsOf(g), watched: kinks(g), threads: threads,
 		consts: map[string]*reference.Array{}, states: make([]map[string]*reference.Array, 1+runs)}
 	for _, c := range e.steps.Consts {
 		e.consts[c.Name] = reference.FromTensor(c.Tensor)
@@ -222,8 +226,10 @@ type groupErrors struct {
 	size     float64 // max|y*|
 	elements int
 	runs     int
-	worst    [roundedRuns]float64 // max|y_r − y*|
-	squares  [roundedRuns]float64 // Σ(y_r − y*)²
+	worst    [steppedRuns]float64 // max|y_r − y*|
+	squares  [steppedRuns]float64 // Σ(y_r − y*)²
+	shares   float64              // Σ s, s the mean over the runs of an element's (y_r − y*)²
+	shares2  float64              // Σ s²
 }
 
 func (g *groupErrors) add(want float64, others [][]float64, i int) {
@@ -233,11 +239,15 @@ func (g *groupErrors) add(want float64, others [][]float64, i int) {
 	}
 	g.elements++
 	g.size = max(g.size, math.Abs(want))
+	share := 0.0
 	for r, y := range others {
 		e := math.Abs(y[i] - want)
 		g.worst[r] = max(g.worst[r], e) // keeps NaN: no demand
 		g.squares[r] += e * e
+		share += e * e / float64(len(others))
 	}
+	g.shares += share
+	g.shares2 += share * share
 }
 
 // limit is twice the worst error. But where the errors of a group hang together
@@ -245,7 +255,8 @@ func (g *groupErrors) add(want float64, others [][]float64, i int) {
 // output is a single number), eight runs are as many samples, and by chance
 // all may be small. How many errors are independent shows in how much Σe²
 // varies from run to run: of n normal errors its variance is 2/n of its
-// squared mean. With one, the limit is 12 root mean squares of the runs' worst
+// squared mean; and where few elements have all the error, there are no more
+// than those: (Σs)²/Σs² of their shares s. With one, the limit is 12 root mean squares of the runs' worst
 // errors, which Student's t with 8 degrees of freedom exceeds 2e-6 of the
 // time; with 64, twice the root mean square, which twice the worst exceeds.
 func (g *groupErrors) limit() float64 {
@@ -265,7 +276,7 @@ func (g *groupErrors) limit() float64 {
 	for _, q := range g.squares[:g.runs] {
 		variance += (q - mean) * (q - mean) / (n - 1)
 	}
-	independent := min(max(1, mean*mean/variance/2), float64(g.elements))
+	independent := max(1, min(mean*mean/variance/2, g.shares*g.shares/g.shares2))
 	return groupFactor * max(worst, (1+dependence/independent)*math.Sqrt(squared))
 }
 
