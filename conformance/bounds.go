@@ -73,7 +73,7 @@ var (
 		expect: expectArgmax,
 	}
 	programRule = &Bound{
-		Name: "program", Formula: "per group of ≥ 64: max|e| ≤ 2·max_r|y_r − y*| + 2u·max|y*|, y_r eight runs rounded after every node in random orders of reduction; 12 root mean squares of it where the group's errors hang together",
+		Name: "program", Formula: "per group of ≥ 64: max|e| ≤ 2·max_r|y_r − y*| + 2u·max|y*|, y_r eight runs (24 with attention) rounded after every node in random orders of reduction; 12 root mean squares of it where the group's errors hang together",
 		Source: "flash-attention's tests; the root mean square by Student's t, for groups whose errors hang together",
 	}
 )

@@ -256,9 +256,10 @@ func (g *groupErrors) add(want float64, others [][]float64, i int) {
 // all may be small. How many errors are independent shows in how much Σe²
 // varies from run to run: of n normal errors its variance is 2/n of its
 // squared mean; and where few elements have all the error, there are no more
-// than those: (Σs)²/Σs² of their shares s. With one, the limit is 12 root mean squares of the runs' worst
-// errors, which Student's t with 8 degrees of freedom exceeds 2e-6 of the
-// time; with 64, twice the root mean square, which twice the worst exceeds.
+// than those: (Σs)²/Σs² of their shares s. With one, the limit is 12 root mean
+// squares of the runs' worst errors, which Student's t with 8 degrees of
+// freedom exceeds 2e-6 of the time; with 64, twice the root mean square, which
+// twice the worst exceeds.
 func (g *groupErrors) limit() float64 {
 	if g.elements == 0 {
 		return 0
