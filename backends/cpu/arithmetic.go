@@ -6,35 +6,12 @@ import (
 	"github.com/clsbench/clsbench/tensor"
 )
 
-// number is the types that portable loops compute in.
-type number interface {
-	~float32 | ~float64 | ~int8 | ~uint8 | ~int32 | ~uint32 | ~int64
-}
-
-func view[T tensor.Element](v *value) []T { return tensor.View[T](v.mem.data) }
-
 // buildBinary: f32 goes by the vector kernels, row by row of the broadcast.
 func buildBinary(b *builder, c *graph.Call, in []*value, out *value) ranger {
-	switch c.In[0].DType {
-	case tensor.F32:
-		if op, ok := vectorOps[c.Op.Name]; ok {
-			return buildBinaryF32(b.isa, op, c, in, out)
-		}
-		return binaryLoop[float32](c, in, out)
-	case tensor.F64:
-		return binaryLoop[float64](c, in, out)
-	case tensor.S8:
-		return binaryLoop[int8](c, in, out)
-	case tensor.U8:
-		return binaryLoop[uint8](c, in, out)
-	case tensor.S32:
-		return binaryLoop[int32](c, in, out)
-	case tensor.U32:
-		return binaryLoop[uint32](c, in, out)
-	case tensor.S64:
-		return binaryLoop[int64](c, in, out)
+	if op, ok := vectorOps[c.Op.Name]; ok && c.In[0].DType == tensor.F32 {
+		return buildBinaryF32(b.isa, op, c, in, out)
 	}
-	return nil
+	return loopsOf[c.In[0].DType].binary(c, in, out)
 }
 
 // vectorOps are the ops that have vector kernels.
@@ -63,7 +40,7 @@ func buildBinaryF32(set kernel.ISA, op kernel.Arith, c *graph.Call, in []*value,
 	}
 }
 
-func binaryLoop[T number](c *graph.Call, in []*value, out *value) ranger {
+func (of[T]) binary(c *graph.Call, in []*value, out *value) ranger {
 	f := arithmeticOf[T](c)
 	bc := newBroadcast(c.Out[0].Shape, c.In[0].Shape, c.In[1].Shape)
 	stepA, stepB := bc.inners[0], bc.inners[1]
@@ -119,19 +96,11 @@ func buildUnary(b *builder, c *graph.Call, in []*value, out *value) ranger {
 		return buildUnaryF32(b.isa, c, in[0], out)
 	case tensor.F64:
 		return unaryLoop(floatFunction(c).Of, in[0], out)
-	case tensor.S8:
-		return unaryLoop(signFunction[int8](c.Op.Name), in[0], out)
-	case tensor.U8:
-		return unaryLoop(signFunction[uint8](c.Op.Name), in[0], out)
-	case tensor.S32:
-		return unaryLoop(signFunction[int32](c.Op.Name), in[0], out)
-	case tensor.U32:
-		return unaryLoop(signFunction[uint32](c.Op.Name), in[0], out)
-	case tensor.S64:
-		return unaryLoop(signFunction[int64](c.Op.Name), in[0], out)
 	}
-	return nil
+	return loopsOf[c.In[0].DType].sign(c.Op.Name, in[0], out)
 }
+
+func (of[T]) sign(op string, in, out *value) ranger { return unaryLoop(signFunction[T](op), in, out) }
 
 func unaryLoop[T number](f func(T) T, in, out *value) ranger {
 	return func(lo, hi int) {

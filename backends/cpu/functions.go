@@ -109,27 +109,29 @@ func buildPow(b *builder, c *graph.Call, in []*value, out *value) ranger {
 }
 
 // buildClip has a single number, or none, for each bound.
-func buildClip(_ *builder, c *graph.Call, in []*value, out *value) ranger {
-	switch c.In[0].DType {
-	case tensor.F32:
-		return clipLoop[float32](c, in, out)
-	case tensor.F64:
-		return clipLoop[float64](c, in, out)
-	case tensor.S8:
-		return clipLoop[int8](c, in, out)
-	case tensor.U8:
-		return clipLoop[uint8](c, in, out)
-	case tensor.S32:
-		return clipLoop[int32](c, in, out)
-	case tensor.U32:
-		return clipLoop[uint32](c, in, out)
-	case tensor.S64:
-		return clipLoop[int64](c, in, out)
+func buildClip(b *builder, c *graph.Call, in []*value, out *value) ranger {
+	if c.In[0].DType == tensor.F32 {
+		return clipF32(b.isa, c, in, out)
 	}
-	return nil
+	return loopsOf[c.In[0].DType].clip(c, in, out)
 }
 
-func clipLoop[T number](c *graph.Call, in []*value, out *value) ranger {
+func clipF32(set kernel.ISA, c *graph.Call, in []*value, out *value) ranger {
+	return func(lo, hi int) {
+		x, y := in[0].f32()[lo:hi], out.f32()[lo:hi]
+		if c.Has(1) {
+			kernel.Max.Scalar(set, y, x, in[1].f32()[0])
+			x = y
+		}
+		if c.Has(2) {
+			kernel.Min.Scalar(set, y, x, in[2].f32()[0])
+		} else if !c.Has(1) {
+			copy(y, x)
+		}
+	}
+}
+
+func (of[T]) clip(c *graph.Call, in []*value, out *value) ranger {
 	return func(lo, hi int) {
 		x, y := view[T](in[0])[lo:hi], view[T](out)[lo:hi]
 		switch {

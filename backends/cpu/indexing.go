@@ -228,10 +228,7 @@ func buildScatterAdd(b *builder, p *part) error {
 		return err
 	}
 	in, updates, out := b.in(c, 0), b.in(c, 2), b.out(c, 0)
-	add := map[tensor.DType]func(b *builder, c *graph.Call, x *indexed, in, updates, out *value, lo, hi int){
-		tensor.F32: addAt[float32], tensor.F64: addAt[float64], tensor.S8: addAt[int8], tensor.U8: addAt[uint8],
-		tensor.S32: addAt[int32], tensor.U32: addAt[uint32], tensor.S64: addAt[int64],
-	}[c.In[0].DType]
+	add := loopsOf[c.In[0].DType].scatterAdd
 	columns := x.outer * x.inner
 	p.phases = []phase{{serial: in.elements()+updates.elements() < serialElements, task: func(worker, workers int) {
 		add(b, c, x, in, updates, out, columns*worker/workers, columns*(worker+1)/workers)
@@ -240,9 +237,9 @@ func buildScatterAdd(b *builder, p *part) error {
 	return nil
 }
 
-// addAt does the columns from lo to hi, runs of those of one outer index at a
+// scatterAdd does the columns from lo to hi, runs of those of one outer index at a
 // time.
-func addAt[T number](b *builder, c *graph.Call, x *indexed, in, updates, out *value, lo, hi int) {
+func (of[T]) scatterAdd(b *builder, c *graph.Call, x *indexed, in, updates, out *value, lo, hi int) {
 	src, add, dst := view[T](in), view[T](updates), view[T](out)
 	for lo < hi {
 		o, r := lo/x.inner, lo%x.inner

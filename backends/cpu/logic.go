@@ -8,23 +8,7 @@ import (
 )
 
 func buildComparison(_ *builder, c *graph.Call, in []*value, out *value) ranger {
-	switch c.In[0].DType {
-	case tensor.F32:
-		return comparisonLoop[float32](c, in, out)
-	case tensor.F64:
-		return comparisonLoop[float64](c, in, out)
-	case tensor.S8:
-		return comparisonLoop[int8](c, in, out)
-	case tensor.U8, tensor.Bool:
-		return comparisonLoop[uint8](c, in, out)
-	case tensor.S32:
-		return comparisonLoop[int32](c, in, out)
-	case tensor.U32:
-		return comparisonLoop[uint32](c, in, out)
-	case tensor.S64:
-		return comparisonLoop[int64](c, in, out)
-	}
-	return nil
+	return loopsOf[c.In[0].DType].comparison(c, in, out)
 }
 
 // comparisonOf has truth values as the numbers 0 and 1.
@@ -48,7 +32,7 @@ func comparisonOf[T number](op string) func(a, b T) bool {
 	return func(a, b T) bool { return a == b }
 }
 
-func comparisonLoop[T number](c *graph.Call, in []*value, out *value) ranger {
+func (of[T]) comparison(c *graph.Call, in []*value, out *value) ranger {
 	f := comparisonOf[T](c.Op.Name)
 	bc := newBroadcast(c.Out[0].Shape, c.In[0].Shape, c.In[1].Shape)
 	stepA, stepB := bc.inners[0], bc.inners[1]

@@ -325,29 +325,13 @@ func buildDirectMatMul(b *builder, p *part) error {
 	c := p.head()
 	s := newStack(c)
 	x, w, out := b.in(c, 0), b.in(c, 1), b.out(c, 0)
-	var r ranger
-	switch c.In[0].DType {
-	case tensor.F32:
-		r = matmulLoop[float32](s, x, w, out)
-	case tensor.F64:
-		r = matmulLoop[float64](s, x, w, out)
-	case tensor.S8:
-		r = matmulLoop[int8](s, x, w, out)
-	case tensor.U8:
-		r = matmulLoop[uint8](s, x, w, out)
-	case tensor.S32:
-		r = matmulLoop[int32](s, x, w, out)
-	case tensor.U32:
-		r = matmulLoop[uint32](s, x, w, out)
-	case tensor.S64:
-		r = matmulLoop[int64](s, x, w, out)
-	}
+	r := loopsOf[c.In[0].DType].product(s, x, w, out)
 	n := out.elements()
 	p.phases = []phase{{serial: n*s.k < serialElements, task: shareChain([]ranger{r}, n)}}
 	return nil
 }
 
-func matmulLoop[T number](s stack, xv, wv, out *value) ranger {
+func (of[T]) product(s stack, xv, wv, out *value) ranger {
 	return func(lo, hi int) {
 		x, w, y := view[T](xv), view[T](wv), view[T](out)
 		for i := lo; i < hi; i++ {

@@ -45,16 +45,14 @@ func buildArgument(b *builder, p *part) error {
 	}
 	in, out := b.in(c, 0), b.out(c, 0)
 	smallest, last := c.Op.Name == "ArgMin", c.Int("select_last_index") != 0
-	p.phases = []phase{{serial: in.elements() < serialElements/4, task: map[tensor.DType]pool.Task{
-		tensor.F32: argumentTask[float32](l, in, out, smallest, last), tensor.F64: argumentTask[float64](l, in, out, smallest, last),
-		tensor.S8: argumentTask[int8](l, in, out, smallest, last), tensor.U8: argumentTask[uint8](l, in, out, smallest, last),
-		tensor.S32: argumentTask[int32](l, in, out, smallest, last), tensor.U32: argumentTask[uint32](l, in, out, smallest, last),
-		tensor.S64: argumentTask[int64](l, in, out, smallest, last),
-	}[c.In[0].DType]}}
+	p.phases = []phase{{
+		serial: in.elements() < serialElements/4,
+		task:   loopsOf[c.In[0].DType].argument(l, in, out, smallest, last),
+	}}
 	return nil
 }
 
-func argumentTask[T number](l line, in, out *value, smallest, last bool) pool.Task {
+func (of[T]) argument(l line, in, out *value, smallest, last bool) pool.Task {
 	return func(worker, workers int) {
 		x, y := view[T](in), view[int64](out)
 		for r := l.rows * worker / workers; r < l.rows*(worker+1)/workers; r++ {
@@ -89,29 +87,13 @@ func buildTopK(b *builder, p *part) error {
 		return err
 	}
 	order := b.scratches(8 * l.n)
-	var task pool.Task
-	switch c.In[0].DType {
-	case tensor.F32:
-		task = topTask[float32](b, c, l, order)
-	case tensor.F64:
-		task = topTask[float64](b, c, l, order)
-	case tensor.S8:
-		task = topTask[int8](b, c, l, order)
-	case tensor.U8:
-		task = topTask[uint8](b, c, l, order)
-	case tensor.S32:
-		task = topTask[int32](b, c, l, order)
-	case tensor.U32:
-		task = topTask[uint32](b, c, l, order)
-	case tensor.S64:
-		task = topTask[int64](b, c, l, order)
-	}
+	task := loopsOf[c.In[0].DType].top(b, c, l, order)
 	p.phases = []phase{{serial: c.In[0].Shape.Elements() < serialElements/16, task: task}}
 	return nil
 }
 
-// topTask sorts the indices of each row whole.
-func topTask[T number](b *builder, c *graph.Call, l line, order []*memory) pool.Task {
+// top sorts the indices of each row whole.
+func (of[T]) top(b *builder, c *graph.Call, l line, order []*memory) pool.Task {
 	in, values, indices := b.in(c, 0), b.out(c, 0), b.out(c, 1)
 	k, sign := c.Int("k"), 1
 	if c.Int("largest") != 0 {
