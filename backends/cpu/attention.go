@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/clsbench/clsbench/backends/cpu/kernel"
 	"github.com/clsbench/clsbench/graph"
@@ -39,6 +40,7 @@ const blockQueries = 64
 // attention is what forward and backward share.
 type attention struct {
 	*graph.Attention
+	isa         kernel.ISA
 	q, k, v     *value
 	mask, valid *value // nil: none
 	maskSteps   []int  // of a row of the mask, by batch, head and query
@@ -51,7 +53,7 @@ func newAttention(b *builder, c *graph.Call, q, mask, valid int) (*attention, er
 	if err != nil {
 		return nil, err
 	}
-	a := &attention{Attention: g, q: b.in(c, q), k: b.in(c, q+1), v: b.in(c, q+2), mask: b.in(c, mask), valid: b.in(c, valid)}
+	a := &attention{Attention: g, isa: b.isa, q: b.in(c, q), k: b.in(c, q+1), v: b.in(c, q+2), mask: b.in(c, mask), valid: b.in(c, valid)}
 	a.blocks = (a.Queries + blockQueries - 1) / blockQueries
 	if a.mask != nil {
 		s := c.MaskShape(mask)
@@ -107,13 +109,10 @@ func (a *attention) keys(batch, l int) int {
 // gets the hyperbolic tangents of the cap.
 func (a *attention) bias(s, t []float32, batch, head, l int) {
 	if a.Softcap > 0 {
-		for j, v := range s {
-			h := math.Tanh(float64(v) / a.Softcap)
-			if t != nil {
-				t[j] = float32(h)
-			}
-			s[j] = float32(a.Softcap * h)
-		}
+		kernel.Div.Scalar(a.isa, s, s, float32(a.Softcap))
+		kernel.Tanh.Map(a.isa, s, s)
+		copy(t, s)
+		kernel.Mul.Scalar(a.isa, s, s, float32(a.Softcap))
 	}
 	none := float32(math.Inf(-1))
 	n := a.keys(batch, l)
@@ -141,25 +140,12 @@ func (a *attention) bias(s, t []float32, batch, head, l int) {
 
 // softmax makes probabilities of scores and gives the logarithm of their sum;
 // 0 and +∞ where no key is left.
-func attentionSoftmax(s []float32) float32 {
-	m := float32(math.Inf(-1))
-	for _, v := range s {
-		m = max(m, v)
-	}
-	if math.IsInf(float64(m), -1) {
+func (a *attention) softmax(s []float32) float32 {
+	if !slices.ContainsFunc(s, func(v float32) bool { return !math.IsInf(float64(v), -1) }) {
 		clear(s)
 		return float32(math.Inf(1))
 	}
-	sum := 0.0
-	for j, v := range s {
-		e := math.Exp(float64(v) - float64(m))
-		s[j] = float32(e)
-		sum += e
-	}
-	scale := float32(1 / sum)
-	for j := range s {
-		s[j] *= scale
-	}
+	m, sum := kernel.Softmax(a.isa, s, s)
 	return m + float32(math.Log(sum))
 }
 
@@ -197,7 +183,7 @@ func buildAttention(b *builder, p *part) error {
 			for l := lo; l < hi; l++ {
 				row := s[(l-lo)*a.Keys:][:a.Keys]
 				a.bias(row, nil, batch, head, l)
-				sum := attentionSoftmax(row)
+				sum := a.softmax(row)
 				if lse != nil {
 					lse.f32()[(batch*a.Heads+head)*a.Queries+l] = sum
 				}

@@ -2,7 +2,6 @@ package cpu
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/clsbench/clsbench/backends/cpu/kernel"
 )
@@ -118,16 +117,10 @@ func (k *attentionBack) block(w *attentionScratch, batch, head, i int, more bool
 // row makes probabilities of the scores s, and of dp the gradients of the raw
 // scores, times the scale.
 func (k *attentionBack) row(s, dp, tanh []float32, lse, inner float32) {
-	scale := float32(k.Scale)
-	for j, v := range s {
-		if math.IsInf(float64(v), -1) { // takes no part, whatever its value is
-			s[j], dp[j] = 0, 0
-			continue
-		}
-		s[j] = float32(math.Exp(float64(v) - float64(lse)))
-		dp[j] = scale * s[j] * (dp[j] - inner)
-		if tanh != nil {
-			dp[j] *= 1 - tanh[j]*tanh[j]
+	kernel.SoftmaxGrad(k.isa, s, dp, lse, inner, float32(k.Scale))
+	for j, t := range tanh {
+		if dp[j] != 0 { // the tangent of what takes no part may be NaN
+			dp[j] *= 1 - t*t
 		}
 	}
 }

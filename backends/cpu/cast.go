@@ -8,20 +8,35 @@ import (
 	"github.com/clsbench/clsbench/tensor"
 )
 
-// buildCast converts by way of float64 or int64, both of which hold what they
-// are given exactly; images, u8 to f32, have a kernel.
+// buildCast converts by a kernel where there is one, for images, truth values
+// and 16-bit floats; else by way of float64 or int64, both of which hold what
+// they are given exactly.
 func buildCast(b *builder, c *graph.Call, in []*value, out *value) ranger {
 	from, to := c.In[0].DType, c.Out[0].DType
-	switch {
-	case from == to:
+	if from == to {
 		size := from.Size()
 		return func(lo, hi int) { copy(out.bytes()[lo*size:hi*size], in[0].bytes()[lo*size:]) }
-	case from == tensor.U8 && to == tensor.F32:
-		return func(lo, hi int) { kernel.FromU8(b.isa, out.f32()[lo:hi], in[0].bytes()[lo:hi]) }
-	case from.IsFloat():
+	}
+	switch [2]tensor.DType{from, to} {
+	case [2]tensor.DType{tensor.U8, tensor.F32}, [2]tensor.DType{tensor.Bool, tensor.F32}:
+		return castKernel(b.isa, kernel.FromU8, in[0], out)
+	case [2]tensor.DType{tensor.F16, tensor.F32}:
+		return castKernel(b.isa, kernel.FromF16, in[0], out)
+	case [2]tensor.DType{tensor.BF16, tensor.F32}:
+		return castKernel(b.isa, kernel.FromBF16, in[0], out)
+	case [2]tensor.DType{tensor.F32, tensor.F16}:
+		return castKernel(b.isa, kernel.ToF16, in[0], out)
+	case [2]tensor.DType{tensor.F32, tensor.BF16}:
+		return castKernel(b.isa, kernel.ToBF16, in[0], out)
+	}
+	if from.IsFloat() {
 		return castBlocks(in[0], out, readFloats, writeFloats)
 	}
 	return castBlocks(in[0], out, readIntegers, writeIntegers)
+}
+
+func castKernel[D, S tensor.Element](set kernel.ISA, convert func(set kernel.ISA, dst []D, src []S), in, out *value) ranger {
+	return func(lo, hi int) { convert(set, view[D](out)[lo:hi], view[S](in)[lo:hi]) }
 }
 
 // castBlocks converts through a buffer of numbers N.

@@ -15,7 +15,6 @@ func emitElementwise(a *asm) {
 		emitReLU(a, i)
 		emitReLUGrad(a, i)
 		emitSum(a, i)
-		emitFromU8(a, i)
 	}
 }
 
@@ -167,26 +166,6 @@ func (a *asm) fold(i isa, v reg.VecVirtual, ins instruction) reg.Register {
 	a.VMOVSHDUP(x, h)
 	ins(h, x, x)
 	return x
-}
-
-// emitFromU8 writes the conversion of bytes, whole vectors only.
-func emitFromU8(a *asm, i isa) {
-	name := "fromU8" + i.name
-	a.function(name, "func(dst *float32, src *uint8, n int)",
-		label("%s is for i := range n { dst[i] = float32(src[i]) } for n a multiple of %d.", name, i.lanes))
-	dst, src, n := a.arg("dst"), a.arg("src"), a.arg("n")
-	a.Label("loop")
-	a.SUBQ(operand.I32(i.lanes), n)
-	a.JLT(operand.LabelRef("done"))
-	v := a.vec(i)
-	a.VPMOVZXBD(at(src, 0), v)
-	a.VCVTDQ2PS(v, v)
-	a.VMOVUPS(v, at(dst, 0))
-	a.ADDQ(operand.I32(i.lanes), src)
-	a.ADDQ(operand.I32(i.bytes()), dst)
-	a.JMP(operand.LabelRef("loop"))
-	a.Label("done")
-	a.end()
 }
 
 // float32s makes a list of float32 parameters.

@@ -134,6 +134,7 @@ func emitFunctions(a *asm) {
 		for _, store := range []bool{true, false} {
 			emitExpSum(a, i, store)
 		}
+		emitSoftmaxGrad(a, i)
 	}
 }
 

@@ -38,6 +38,7 @@ var sources = []source{
 	{kernelDir, "kernel", "gemm", emitGemm},
 	{kernelDir, "kernel", "elementwise", emitElementwise},
 	{kernelDir, "kernel", "functions", emitFunctions},
+	{kernelDir, "kernel", "convert", emitConversions},
 	{kernelDir, "kernel", "layout", emitLayout},
 	{kernelDir, "kernel", "optimizer", emitOptimizer},
 	{kernelDir, "kernel", "pool", emitPool},

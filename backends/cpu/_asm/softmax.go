@@ -52,6 +52,28 @@ func emitExpSum(a *asm, i isa, store bool) {
 	a.end()
 }
 
+// emitSoftmaxGrad writes the step back from probabilities to scores.
+func emitSoftmaxGrad(a *asm, i isa) {
+	name := "softmaxGrad" + i.name
+	a.function(name, "func(s, dp *float32, n int, "+float32s("lse", "inner", "scale")+")",
+		name+" is for i := range n {",
+		"	p := math.Exp(s[i] - lse)",
+		"	dp[i] = scale * p * (dp[i] - inner); if s[i] == -∞ { dp[i] = 0 }",
+		"\ts[i] = p",
+		"}")
+	v := vector{a, i}
+	e, zero, none := v.newExp(), v.hold(0), v.hold(math.Inf(-1))
+	lse, inner, scale := a.broadcast(i, "lse"), a.broadcast(i, "inner"), a.broadcast(i, "scale")
+	a.stream(i, "s", "dp").each(1, func(_ int, x access) {
+		s := x.load(0)
+		p := e.of(v.sub(s, lse))
+		d := v.mul(v.mul(v.sub(x.load(1), inner), p), scale)
+		x.store(v.choose(equal, s, none, zero, d), 1)
+		x.store(p, 0)
+	})
+	a.end()
+}
+
 // loadOr is load with other lanes in place of those that the mask leaves out.
 func (x access) loadOr(ptr int, other reg.VecVirtual) reg.VecVirtual {
 	v := x.load(ptr)

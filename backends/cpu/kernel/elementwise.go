@@ -164,16 +164,3 @@ func sumGo(x []float32) float32 {
 	}
 	return ((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7]))
 }
-
-// FromU8 is dst[i] = src[i].
-func FromU8(i ISA, dst []float32, src []uint8) {
-	src = src[:len(dst)]
-	for len(dst) > 0 {
-		n := min(len(dst), chunk)
-		m := fromU8Loop(i, dst[:n], src[:n])
-		for ; m < n; m++ {
-			dst[m] = float32(src[m])
-		}
-		dst, src = dst[n:], src[n:]
-	}
-}

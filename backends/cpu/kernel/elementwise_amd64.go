@@ -62,16 +62,3 @@ func sumLoop(i ISA, x []float32) float32 {
 	}
 	return sumGo(x)
 }
-
-// fromU8Loop converts whole vectors and says how many elements that were.
-func fromU8Loop(i ISA, dst []float32, src []uint8) int {
-	switch n := len(dst); i {
-	case AVX512:
-		fromU8AVX512(&dst[0], &src[0], n&^15)
-		return n &^ 15
-	case AVX2:
-		fromU8AVX2(&dst[0], &src[0], n&^7)
-		return n &^ 7
-	}
-	return 0
-}

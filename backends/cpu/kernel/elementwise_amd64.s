@@ -1039,27 +1039,6 @@ done:
 	VZEROUPPER
 	RET
 
-// func fromU8AVX512(dst *float32, src *uint8, n int)
-// Requires: AVX, AVX512F
-TEXT ·fromU8AVX512(SB), NOSPLIT, $0-24
-	MOVQ dst+0(FP), AX
-	MOVQ src+8(FP), CX
-	MOVQ n+16(FP), DX
-
-loop:
-	SUBQ      $+16, DX
-	JLT       done
-	VPMOVZXBD (CX), Z0
-	VCVTDQ2PS Z0, Z0
-	VMOVUPS   Z0, (AX)
-	ADDQ      $+16, CX
-	ADDQ      $+64, AX
-	JMP       loop
-
-done:
-	VZEROUPPER
-	RET
-
 // func addAVX2(dst *float32, a *float32, b *float32, n int)
 // Requires: AVX
 TEXT ·addAVX2(SB), NOSPLIT, $0-32
@@ -2108,26 +2087,5 @@ done:
 	VMOVSHDUP    X0, X1
 	VADDPS       X1, X0, X0
 	MOVSS        X0, ret+16(FP)
-	VZEROUPPER
-	RET
-
-// func fromU8AVX2(dst *float32, src *uint8, n int)
-// Requires: AVX, AVX2
-TEXT ·fromU8AVX2(SB), NOSPLIT, $0-24
-	MOVQ dst+0(FP), AX
-	MOVQ src+8(FP), CX
-	MOVQ n+16(FP), DX
-
-loop:
-	SUBQ      $+8, DX
-	JLT       done
-	VPMOVZXBD (CX), Y0
-	VCVTDQ2PS Y0, Y0
-	VMOVUPS   Y0, (AX)
-	ADDQ      $+8, CX
-	ADDQ      $+32, AX
-	JMP       loop
-
-done:
 	VZEROUPPER
 	RET

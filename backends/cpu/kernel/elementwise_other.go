@@ -9,5 +9,3 @@ func reluLoop(_ ISA, dst, x []float32) { reluGo(dst, x) }
 func reluGradLoop(_ ISA, dx, dy, y []float32) { reluGradGo(dx, dy, y) }
 
 func sumLoop(_ ISA, x []float32) float32 { return sumGo(x) }
-
-func fromU8Loop(ISA, []float32, []uint8) int { return 0 }

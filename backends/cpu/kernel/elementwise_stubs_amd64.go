@@ -89,11 +89,6 @@ func reluGradAVX512(dx *float32, dy *float32, y *float32, n int)
 //go:noescape
 func sumAVX512(x *float32, n int) float32
 
-// fromU8AVX512 is for i := range n { dst[i] = float32(src[i]) } for n a multiple of 16.
-//
-//go:noescape
-func fromU8AVX512(dst *float32, src *uint8, n int)
-
 // addAVX2 is for i := range n { dst[i] = a[i] + b[i] }
 //
 //go:noescape
@@ -178,8 +173,3 @@ func reluGradAVX2(dx *float32, dy *float32, y *float32, n int)
 //
 //go:noescape
 func sumAVX2(x *float32, n int) float32
-
-// fromU8AVX2 is for i := range n { dst[i] = float32(src[i]) } for n a multiple of 8.
-//
-//go:noescape
-func fromU8AVX2(dst *float32, src *uint8, n int)

@@ -86,23 +86,6 @@ func TestSum(t *testing.T) {
 	})
 }
 
-func TestFromU8(t *testing.T) {
-	onEveryISA(t, func(t *testing.T, i ISA) {
-		for _, n := range lengths {
-			src := make([]uint8, n)
-			want := make([]float32, n)
-			for j := range src {
-				src[j] = uint8(j * 37)
-				want[j] = float32(src[j])
-			}
-			dst := newGuarded(n)
-			FromU8(i, dst.data, src)
-			dst.intact(t)
-			require.Equal(t, want, dst.data)
-		}
-	})
-}
-
 func TestSGD(t *testing.T) {
 	onEveryISA(t, func(t *testing.T, i ISA) {
 		for _, s := range []SGD{

@@ -90,3 +90,14 @@ func expSumLoop(i ISA, x []float32, m float32) float64 {
 	}
 	return expSumGo(x, m)
 }
+
+func softmaxGradLoop(i ISA, s, dp []float32, lse, inner, scale float32) {
+	switch i {
+	case AVX512:
+		softmaxGradAVX512(&s[0], &dp[0], len(s), lse, inner, scale)
+	case AVX2:
+		softmaxGradAVX2(&s[0], &dp[0], len(s), lse, inner, scale)
+	default:
+		softmaxGradGo(s, dp, lse, inner, scale)
+	}
+}

@@ -1536,6 +1536,91 @@ done:
 	VZEROUPPER
 	RET
 
+// func softmaxGradAVX512(s *float32, dp *float32, n int, lse float32, inner float32, scale float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·softmaxGradAVX512(SB), NOSPLIT, $0-36
+	VBROADCASTSS constants<>+0(SB), Z0
+	VBROADCASTSS constants<>+32(SB), Z1
+	VBROADCASTSS constants<>+448(SB), Z2
+	VBROADCASTSS constants<>+832(SB), Z3
+	VBROADCASTSS lse+24(FP), Z4
+	VBROADCASTSS inner+28(FP), Z5
+	VBROADCASTSS scale+32(FP), Z6
+	MOVQ         n+16(FP), AX
+	MOVQ         s+0(FP), CX
+	MOVQ         dp+8(FP), DX
+
+single:
+	CMPQ              AX, $+16
+	JLT               tail
+	VMOVUPS           (CX), Z7
+	VSUBPS            Z4, Z7, Z8
+	VMAXPS            Z8, Z0, Z8
+	VMINPS            Z8, Z1, Z8
+	VMULPS.BCST       constants<>+64(SB), Z8, Z11
+	VRNDSCALEPS       $0x08, Z11, Z11
+	VMOVAPS           Z8, Z8
+	VFNMADD231PS.BCST constants<>+96(SB), Z11, Z8
+	VFNMADD231PS.BCST constants<>+128(SB), Z11, Z8
+	VBROADCASTSS      constants<>+160(SB), Z12
+	VFMADD213PS.BCST  constants<>+192(SB), Z8, Z12
+	VFMADD213PS.BCST  constants<>+224(SB), Z8, Z12
+	VFMADD213PS.BCST  constants<>+256(SB), Z8, Z12
+	VFMADD213PS.BCST  constants<>+288(SB), Z8, Z12
+	VMULPS            Z8, Z8, Z13
+	VFMADD213PS       Z8, Z13, Z12
+	VADDPS.BCST       constants<>+320(SB), Z12, Z8
+	VSCALEFPS         Z11, Z8, Z8
+	VMOVUPS           (DX), Z11
+	VSUBPS            Z5, Z11, Z11
+	VMULPS            Z8, Z11, Z11
+	VMULPS            Z6, Z11, Z11
+	VCMPPS            $0x00, Z3, Z7, K1
+	VBLENDMPS         Z2, Z11, K1, Z9
+	VMOVUPS           Z9, (DX)
+	VMOVUPS           Z8, (CX)
+	ADDQ              $+64, CX
+	ADDQ              $+64, DX
+	SUBQ              $+16, AX
+	JMP               single
+
+tail:
+	TESTQ             AX, AX
+	JLE               done
+	MOVQ              $-1, BX
+	BZHIQ             AX, BX, BX
+	KMOVW             BX, K1
+	VMOVUPS.Z         (CX), K1, Z7
+	VSUBPS            Z4, Z7, Z4
+	VMAXPS            Z4, Z0, Z0
+	VMINPS            Z0, Z1, Z0
+	VMULPS.BCST       constants<>+64(SB), Z0, Z1
+	VRNDSCALEPS       $0x08, Z1, Z1
+	VMOVAPS           Z0, Z0
+	VFNMADD231PS.BCST constants<>+96(SB), Z1, Z0
+	VFNMADD231PS.BCST constants<>+128(SB), Z1, Z0
+	VBROADCASTSS      constants<>+160(SB), Z4
+	VFMADD213PS.BCST  constants<>+192(SB), Z0, Z4
+	VFMADD213PS.BCST  constants<>+224(SB), Z0, Z4
+	VFMADD213PS.BCST  constants<>+256(SB), Z0, Z4
+	VFMADD213PS.BCST  constants<>+288(SB), Z0, Z4
+	VMULPS            Z0, Z0, Z8
+	VFMADD213PS       Z0, Z8, Z4
+	VADDPS.BCST       constants<>+320(SB), Z4, Z0
+	VSCALEFPS         Z1, Z0, Z0
+	VMOVUPS.Z         (DX), K1, Z1
+	VSUBPS            Z5, Z1, Z1
+	VMULPS            Z0, Z1, Z1
+	VMULPS            Z6, Z1, Z1
+	VCMPPS            $0x00, Z3, Z7, K2
+	VBLENDMPS         Z2, Z1, K2, Z10
+	VMOVUPS           Z10, K1, (DX)
+	VMOVUPS           Z0, K1, (CX)
+
+done:
+	VZEROUPPER
+	RET
+
 // func expAVX2(dst *float32, x *float32, n int, p *float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·expAVX2(SB), NOSPLIT, $0-32
@@ -3205,6 +3290,107 @@ done:
 	VMOVSHDUP    X3, X0
 	VADDPS       X0, X3, X3
 	MOVSS        X3, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func softmaxGradAVX2(s *float32, dp *float32, n int, lse float32, inner float32, scale float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·softmaxGradAVX2(SB), NOSPLIT, $0-36
+	VBROADCASTSS constants<>+0(SB), Y0
+	VBROADCASTSS constants<>+32(SB), Y1
+	VBROADCASTSS constants<>+448(SB), Y2
+	VBROADCASTSS constants<>+832(SB), Y3
+	VBROADCASTSS lse+24(FP), Y4
+	VBROADCASTSS inner+28(FP), Y5
+	VBROADCASTSS scale+32(FP), Y6
+	MOVQ         n+16(FP), AX
+	MOVQ         s+0(FP), CX
+	MOVQ         dp+8(FP), DX
+
+single:
+	CMPQ         AX, $+8
+	JLT          tail
+	VMOVUPS      (CX), Y7
+	VSUBPS       Y4, Y7, Y8
+	VMAXPS       Y8, Y0, Y8
+	VMINPS       Y8, Y1, Y8
+	VMULPS       constants<>+64(SB), Y8, Y9
+	VROUNDPS     $0x08, Y9, Y9
+	VMOVAPS      Y8, Y8
+	VFNMADD231PS constants<>+96(SB), Y9, Y8
+	VFNMADD231PS constants<>+128(SB), Y9, Y8
+	VBROADCASTSS constants<>+160(SB), Y10
+	VFMADD213PS  constants<>+192(SB), Y8, Y10
+	VFMADD213PS  constants<>+224(SB), Y8, Y10
+	VFMADD213PS  constants<>+256(SB), Y8, Y10
+	VFMADD213PS  constants<>+288(SB), Y8, Y10
+	VMULPS       Y8, Y8, Y11
+	VFMADD213PS  Y8, Y11, Y10
+	VADDPS       constants<>+320(SB), Y10, Y8
+	VCVTPS2DQ    Y9, Y9
+	VPSRAD       $0x01, Y9, Y10
+	VPSUBD       Y10, Y9, Y9
+	VPADDD       constants<>+960(SB), Y9, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       constants<>+960(SB), Y10, Y10
+	VPSLLD       $0x17, Y10, Y10
+	VMULPS       Y10, Y8, Y8
+	VMULPS       Y9, Y8, Y8
+	VMOVUPS      (DX), Y9
+	VSUBPS       Y5, Y9, Y9
+	VMULPS       Y8, Y9, Y9
+	VMULPS       Y6, Y9, Y9
+	VCMPPS       $0x00, Y3, Y7, Y7
+	VBLENDVPS    Y7, Y2, Y9, Y7
+	VMOVUPS      Y7, (DX)
+	VMOVUPS      Y8, (CX)
+	ADDQ         $+32, CX
+	ADDQ         $+32, DX
+	SUBQ         $+8, AX
+	JMP          single
+
+tail:
+	TESTQ        AX, AX
+	JLE          done
+	LEAQ         laneMask<>+0(SB), BX
+	NEGQ         AX
+	VMOVUPS      32(BX)(AX*4), Y7
+	VMASKMOVPS   (CX), Y7, Y8
+	VSUBPS       Y4, Y8, Y4
+	VMAXPS       Y4, Y0, Y0
+	VMINPS       Y0, Y1, Y0
+	VMULPS       constants<>+64(SB), Y0, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VMOVAPS      Y0, Y0
+	VFNMADD231PS constants<>+96(SB), Y1, Y0
+	VFNMADD231PS constants<>+128(SB), Y1, Y0
+	VBROADCASTSS constants<>+160(SB), Y4
+	VFMADD213PS  constants<>+192(SB), Y0, Y4
+	VFMADD213PS  constants<>+224(SB), Y0, Y4
+	VFMADD213PS  constants<>+256(SB), Y0, Y4
+	VFMADD213PS  constants<>+288(SB), Y0, Y4
+	VMULPS       Y0, Y0, Y9
+	VFMADD213PS  Y0, Y9, Y4
+	VADDPS       constants<>+320(SB), Y4, Y0
+	VCVTPS2DQ    Y1, Y1
+	VPSRAD       $0x01, Y1, Y4
+	VPSUBD       Y4, Y1, Y1
+	VPADDD       constants<>+960(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       constants<>+960(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VMASKMOVPS   (DX), Y7, Y1
+	VSUBPS       Y5, Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMULPS       Y6, Y1, Y1
+	VCMPPS       $0x00, Y3, Y8, Y3
+	VBLENDVPS    Y3, Y2, Y1, Y1
+	VMASKMOVPS   Y1, Y7, (DX)
+	VMASKMOVPS   Y0, Y7, (CX)
+
+done:
 	VZEROUPPER
 	RET
 

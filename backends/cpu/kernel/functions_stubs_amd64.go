@@ -124,6 +124,15 @@ func expDiffAVX512(dst *float32, x *float32, n int, m float32) float32
 //go:noescape
 func expSumAVX512(x *float32, n int, m float32) float32
 
+//	softmaxGradAVX512 is for i := range n {
+//		p := math.Exp(s[i] - lse)
+//		dp[i] = scale * p * (dp[i] - inner); if s[i] == -∞ { dp[i] = 0 }
+//		s[i] = p
+//	}
+//
+//go:noescape
+func softmaxGradAVX512(s *float32, dp *float32, n int, lse float32, inner float32, scale float32)
+
 // expAVX2 is for i := range n { dst[i] = f(x[i]) } with f(x) = math.Exp(x).
 //
 //go:noescape
@@ -243,3 +252,12 @@ func expDiffAVX2(dst *float32, x *float32, n int, m float32) float32
 //
 //go:noescape
 func expSumAVX2(x *float32, n int, m float32) float32
+
+//	softmaxGradAVX2 is for i := range n {
+//		p := math.Exp(s[i] - lse)
+//		dp[i] = scale * p * (dp[i] - inner); if s[i] == -∞ { dp[i] = 0 }
+//		s[i] = p
+//	}
+//
+//go:noescape
+func softmaxGradAVX2(s *float32, dp *float32, n int, lse float32, inner float32, scale float32)

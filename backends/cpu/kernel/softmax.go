@@ -87,6 +87,29 @@ func LogSoftmax(i ISA, y, x []float32) {
 	Sub.Scalar(i, y, y, float32(log))
 }
 
+// SoftmaxGrad makes probabilities p of scores s, whose log Σ e^s is lse, and of
+// dp, the gradients of the probabilities, those of the scores times scale:
+// scale·p·(dp - inner) with inner = Σ p·dp. A score of -∞ takes no part,
+// whatever its dp is.
+func SoftmaxGrad(i ISA, s, dp []float32, lse, inner, scale float32) {
+	dp = dp[:len(s)]
+	for len(s) > 0 {
+		n := min(len(s), chunk)
+		softmaxGradLoop(i, s[:n], dp[:n], lse, inner, scale)
+		s, dp = s[n:], dp[n:]
+	}
+}
+
+func softmaxGradGo(s, dp []float32, lse, inner, scale float32) {
+	for j, v := range s {
+		s[j] = float32(math.Exp(float64(v) - float64(lse)))
+		dp[j] = scale * s[j] * (dp[j] - inner)
+		if math.IsInf(float64(v), -1) {
+			dp[j] = 0
+		}
+	}
+}
+
 // ColumnSoftmax is n rows of numbers, a step apart, down whose columns a softmax
 // goes: of the first Width. Scratch is 3·Width long.
 type ColumnSoftmax struct {

@@ -122,3 +122,28 @@ func TestColumnSoftmax(t *testing.T) {
 		}
 	})
 }
+
+func TestSoftmaxGrad(t *testing.T) {
+	none, nan := float32(math.Inf(-1)), float32(math.NaN())
+	onEveryISA(t, func(t *testing.T, i ISA) {
+		for _, n := range lengths[1:] {
+			s, dp := newGuarded(n), newGuarded(n)
+			uniform(newRand(1), s.data)
+			uniform(newRand(2), dp.data)
+			s.data[n/2], dp.data[n/2] = none, nan
+			x, d := append([]float32{}, s.data...), append([]float32{}, dp.data...)
+			SoftmaxGrad(i, s.data, dp.data, 0.5, 0.25, 3)
+			s.intact(t)
+			dp.intact(t)
+			for j := range x {
+				p := math.Exp(float64(x[j]) - 0.5)
+				require.InDelta(t, p, s.data[j], 4e-7)
+				want := 3 * p * (float64(d[j]) - 0.25)
+				if x[j] == none {
+					want = 0
+				}
+				require.InDelta(t, want, dp.data[j], 4e-6)
+			}
+		}
+	})
+}

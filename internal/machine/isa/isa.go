@@ -13,7 +13,7 @@ type ISA uint8
 // The instruction sets, each a superset of the one before.
 const (
 	Generic ISA = iota // portable Go
-	AVX2               // x86 with 256-bit vectors, FMA and BMI2
+	AVX2               // x86 with 256-bit vectors, FMA, F16C and BMI2
 	AVX512             // x86 with 512-bit vectors: F, BW, DQ, VL
 )
 
