@@ -73,7 +73,7 @@ var (
 		expect: expectArgmax,
 	}
 	programRule = &Bound{
-		Name: "program", Formula: "per group of ≥ 64: max|e| ≤ 2·max_r|y_r − y*| + 2u·max|y*|, y_r eight runs (24 with attention) rounded after every node in random orders of reduction; 12 root mean squares of it where the group's errors hang together",
+		Name: "program", Formula: "per group of ≥ 64: max|e| ≤ 2·max_r|y_r − y*| + 2u·max|y*|, y_r eight runs (24 with attention) rounded after every node in random orders of reduction; 12 root mean squares of it where the group's errors hang together; state that every run leaves as it was: bit-equal",
 		Source: "flash-attention's tests; the root mean square by Student's t, for groups whose errors hang together",
 	}
 )
@@ -81,7 +81,7 @@ var (
 // Bounds lists the table.
 func Bounds() []*Bound {
 	return slices.Concat([]*Bound{exact, quotientBound, sqrtBound, expBound, sigmoidBound, logBound, tanhBound, dotBound,
-		softmaxBound, softmaxGradBound, slotBound, stepBound, argmaxBound, productBound, logSumBound, logSumExpBound, resizeBound, programRule},
+		softmaxBound, softmaxGradBound, slotBound, stepBound, argmaxBound, productBound, logSumBound, logSumExpBound, resizeBound, castChainBound, programRule},
 		randomBounds, functionBounds, lossBounds, scalingBounds, normalizationBounds, quantizationBounds)
 }
 

@@ -205,7 +205,7 @@ var families = []family{
 	softmaxCases,
 	randomNumberCases, attentionCases,
 	lossCases, normalizationCases, optimizerCases, scalingCases, quantizationCases, qmatmulCases, qconvCases,
-	fusedCases, qdqCases, networkCases, randomCases,
+	fusedCases, qdqCases, networkCases, randomCases, castChainCases, mixedCases,
 }
 
 // Cases lists every case of the suites that are made of programs, gradient
@@ -214,6 +214,9 @@ func Cases() []*Case {
 	var all []*Case
 	for _, f := range families {
 		for _, c := range f() {
+			if c.narrow() {
+				c.Suite, c.Required = MixedPrecision, c.Effort <= Quick
+			}
 			all = append(all, c)
 			if g := c.Gradient(); g != nil {
 				all = append(all, g)
@@ -222,6 +225,12 @@ func Cases() []*Case {
 	}
 	return all
 }
+
+// narrow says that a case computes in 16-bit floats. Autocast programs need all
+// that a quick run has of those, and no other program needs any.
+func (c *Case) narrow() bool { return isNarrow(c.DType) }
+
+func isNarrow(d tensor.DType) bool { return d == tensor.F16 || d == tensor.BF16 }
 
 // every is the bound function of cases with one bound for all outputs.
 func every(b *Bound) func(int) *Bound { return func(int) *Bound { return b } }

@@ -2,6 +2,8 @@ package conformance
 
 import (
 	"fmt"
+	"math"
+	"strings"
 
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/tensor"
@@ -11,6 +13,7 @@ import (
 // masks.
 var castRequired = map[[2]tensor.DType]bool{
 	{tensor.U8, tensor.F32}: true, {tensor.S64, tensor.F32}: true, {tensor.Bool, tensor.F32}: true,
+	{tensor.F32, tensor.F16}: true, {tensor.F32, tensor.BF16}: true, // autocast's
 }
 
 // castCases are all pairs of types. Numbers stay inside the range of the type
@@ -52,8 +55,12 @@ func castCase(from, to tensor.DType, s tensor.Shape, e Effort) *Case {
 			return []graph.Value{b.Op("Cast", attrs, x)}
 		}
 	}
+	suite := InferenceCore
+	if isNarrow(to) {
+		suite = MixedPrecision
+	}
 	return &Case{
-		Op: "Cast", DType: from, Params: fmt.Sprintf("x=%v,to=%v", s, to), Class: "exact", Suite: InferenceCore,
+		Op: "Cast", DType: from, Params: fmt.Sprintf("x=%v,to=%v", s, to), Class: "exact", Suite: suite,
 		Effort: e, Required: castRequired[[2]tensor.DType{from, to}], bound: every(exact), subject: subject,
 	}
 }
@@ -87,4 +94,64 @@ func shared(a, b tensor.DType) (lo, hi float64) {
 		lo, hi = max(lo, l), min(hi, h)
 	}
 	return lo + (hi-lo)/64, hi - (hi-lo)/64
+}
+
+// castChains are types that numbers pass through on their way, one cast after
+// the other.
+var castChains = [][]tensor.DType{
+	{tensor.F32, tensor.BF16, tensor.F32}, {tensor.F32, tensor.F16, tensor.F32}, {tensor.F16, tensor.F32, tensor.BF16},
+	{tensor.BF16, tensor.F32, tensor.F16}, {tensor.F32, tensor.F16, tensor.BF16, tensor.F32}, {tensor.F64, tensor.F32, tensor.F16, tensor.F64},
+}
+
+// castChainCases negate between casts: a chain that ends in the type it began
+// with would be an echo.
+func castChainCases() []*Case {
+	var all []*Case
+	for i, chain := range castChains {
+		e := Quick
+		if i > 3 {
+			e = Standard
+		}
+		for _, class := range []string{"real", "representable"} {
+			f, b := normal(100), castChainBound
+			if class == "representable" {
+				f, b = integers(-255, 255), exact
+			}
+			names := make([]string, len(chain))
+			for k, d := range chain {
+				names[k] = d.String()
+			}
+			all = append(all, &Case{
+				Op: "CastChain", DType: tensor.F32, Params: "through=" + strings.Join(names, ":"), Class: class, Suite: MixedPrecision, Effort: e,
+				Required: e == Quick, bound: every(b), subject: &opSubject{
+					inputs: []input{{name: "input", typ: tensor.T(chain[0], 7, 143), fill: f}},
+					apply: func(b *graph.Builder, in []graph.Value) []graph.Value {
+						x := b.Op("Neg", nil, in[0])
+						for _, to := range chain[1:] {
+							x = b.Op("Cast", graph.Attrs{"to": graph.S(to.String())}, x)
+						}
+						return []graph.Value{x}
+					}}})
+		}
+	}
+	return all
+}
+
+// castChainBound leaves room for each cast's own rounding and for none: more
+// precision than asked is legal. Truncation errs twice as much.
+var castChainBound = &Bound{
+	Name: "cast chain", Formula: "Σ u of the casts' types · |y*|", Source: "IEEE 754-2019 §5.4.2: formatOf-convertFormat, rounded once each",
+	expect: func(s *site) (*expectation, error) {
+		sum := 0.0
+		for i := range s.graph.Calls {
+			if c := &s.graph.Calls[i]; c.Op.Name == "Cast" {
+				sum += c.Out[0].DType.UnitRoundoff()
+			}
+		}
+		limit := make([]float64, len(s.want.Data))
+		for i, y := range s.want.Data {
+			limit[i] = sum * math.Abs(y)
+		}
+		return &expectation{want: s.want.Data, limit: limit}, nil
+	},
 }

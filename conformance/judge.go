@@ -23,6 +23,7 @@ type Bound struct {
 // site is where a bound is applied: one output of the call under test, with
 // the float64 values of the whole program.
 type site struct {
+	graph *graph.Graph
 	call  *graph.Call
 	index int
 	env   map[string]*reference.Array

@@ -116,6 +116,7 @@ func (e *ensemble) step(feeds map[string]*reference.Array) ([]*expectation, erro
 	if err := e.evaluate(runs, first, len(runs), feeds); err != nil {
 		return nil, err
 	}
+	list := e.expectations(runs)
 	for r := range runs {
 		for i, out := range e.outputs {
 			if out.state {
@@ -123,7 +124,7 @@ func (e *ensemble) step(feeds map[string]*reference.Array) ([]*expectation, erro
 			}
 		}
 	}
-	return e.expectations(runs), nil
+	return list, nil
 }
 
 // evaluate fills runs[from:to], as many at a time as there are threads.
@@ -190,8 +191,23 @@ func (e *ensemble) expectations(runs []*run) []*expectation {
 		}
 		want := runs[0].outputs[i].Data
 		list[i] = &expectation{output: out, bound: programRule, want: want, limit: e.ruleLimits(out, want, others)}
+		if out.state && e.unmoved(i, runs) {
+			list[i].limit = nil // bit-equal
+		}
 	}
 	return list
+}
+
+// unmoved says that every run leaves a state variable as it found it, to the
+// last bit, and all found it alike: a step that is skipped. So must everyone.
+func (e *ensemble) unmoved(i int, runs []*run) bool {
+	name := e.outputs[i].key[len(nextPrefix):]
+	for r := range runs {
+		if !slices.Equal(e.states[0][name].Data, e.states[r][name].Data) || !slices.Equal(e.states[r][name].Data, runs[r].outputs[i].Data) {
+			return false
+		}
+	}
+	return true
 }
 
 // ruleLimits are the limits by element, equal within a group. Integers and

@@ -95,10 +95,12 @@ func TestZeroCasesIsNoPass(t *testing.T) {
 
 func TestRequiredAndOptionalRefusals(t *testing.T) {
 	rig := rounded()
-	rig.Refuse = func(c *graph.Call) bool { return c.In[0].DType == tensor.F16 || c.In[0].DType == tensor.BF16 }
+	rig.Refuse = func(c *graph.Call) bool { return c.In[0].DType == tensor.F64 }
 	rep := run(t, rig, only("^Neg/"))
-	require.NoError(t, rep.Error(), "16-bit floats are nobody's duty")
-	require.Len(t, rep.Unsupported, 2)
+	require.NoError(t, rep.Error(), "64-bit floats are nobody's duty")
+	require.Len(t, rep.Unsupported, 1)
+	rig.Refuse = func(c *graph.Call) bool { return c.In[0].DType == tensor.BF16 }
+	require.ErrorContains(t, run(t, rig, only("^Neg/")).Error(), "suite mixed-precision needs")
 	rig.Refuse = func(c *graph.Call) bool { return c.In[0].DType == tensor.F32 }
 	require.ErrorContains(t, run(t, rig, only("^Neg/")).Error(), "needs")
 	// An op that decomposes is computed by others.

@@ -36,7 +36,7 @@ func (t *Trial) evaluateSamples() error {
 		}
 	}
 	b := t.boundOf(out)
-	e, err := b.expect(&site{call: call, env: env, out: out, want: want, at: at})
+	e, err := b.expect(&site{graph: t.Graph, call: call, env: env, out: out, want: want, at: at})
 	if err != nil {
 		return fmt.Errorf("%s: output %s: %w", t.Case.Name(), out.key, err)
 	}

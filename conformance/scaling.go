@@ -55,7 +55,7 @@ func scalingCases() []*Case {
 		}
 		all = append(all, clipNormCases(d)...)
 	}
-	return append(append(all, lossScaleCases()...), scaledStep())
+	return append(append(all, lossScaleCases()...), scaledStep(tensor.F32), scaledStep(tensor.F16), scaledStep(tensor.BF16))
 }
 
 func scalingCase(op string, d tensor.DType, tag, class string, e Effort, s *opSubject) *Case {
@@ -195,8 +195,9 @@ func lossScaleCases() []*Case {
 // scaledStep is a whole step of mixed precision, over and over: gradients of a
 // scaled loss, some not finite, are searched, unscaled, and taken by AdamW, SGD,
 // a moving average, a step counter and the scale itself, unless the step is
-// skipped: then nothing but the scale may change, to the last bit.
-func scaledStep() *Case {
+// skipped: then nothing but the scale may change, to the last bit. The gradients
+// are of type d, all else is f32.
+func scaledStep(d tensor.DType) *Case {
 	weights, bias := tensor.T(tensor.F32, 12, 7), tensor.T(tensor.F32, 7)
 	injected := func(r *rng, t tensor.Type) []float64 {
 		v := normal(100)(r, t)
@@ -206,7 +207,7 @@ func scaledStep() *Case {
 	}
 	square := each(func(r *rng) float64 { x := r.normal(); return 0.01 * x * x })
 	in := []input{
-		{name: "grad_w", typ: weights, fill: injected}, {name: "grad_b", typ: bias, fill: injected}, {name: "lr", typ: tensor.T(tensor.F32), fill: uniform(0.01, 0.1)},
+		{name: "grad_w", typ: tensor.Type{DType: d, Shape: weights.Shape}, fill: injected}, {name: "grad_b", typ: tensor.Type{DType: d, Shape: bias.Shape}, fill: injected}, {name: "lr", typ: tensor.T(tensor.F32), fill: uniform(0.01, 0.1)},
 		{name: "w", typ: weights, fill: normal(1), role: held}, {name: "m", typ: weights, fill: normal(0.1), role: held}, {name: "v", typ: weights, fill: square, role: held},
 		{name: "b", typ: bias, fill: normal(1), role: held}, {name: "velocity", typ: bias, fill: normal(0.1), role: held},
 		{name: "average", typ: weights, fill: normal(1), role: held}, {name: "step", typ: tensor.T(tensor.S64), fill: integers(0, 20), role: held},
@@ -214,12 +215,17 @@ func scaledStep() *Case {
 		{name: "scale", typ: tensor.T(tensor.F32), fill: each(func(r *rng) float64 { return math.Exp2(float64(6 + r.intn(6))) }), role: held},
 		{name: "growth_counter", typ: tensor.T(tensor.S64), fill: integers(0, 2), role: held},
 	}
-	c := scalingCase("DynamicLossScale", tensor.F32, "adamw+sgd+average,interval=3", "trajectory", Quick, &opSubject{
+	c := scalingCase("DynamicLossScale", d, "adamw+sgd+average,interval=3", "trajectory", Quick, &opSubject{
 		inputs: in,
 		update: map[int]int{0: 3, 1: 4, 2: 5, 3: 6, 4: 7, 5: 8, 6: 9, 7: 10, 8: 11},
 		apply: func(b *graph.Builder, x []graph.Value) []graph.Value {
 			finite := b.Op("AllFinite", nil, x[0], x[1])
 			skip := b.Op("Not", nil, finite)
+			if d != tensor.F32 {
+				for i := range 2 {
+					x[i] = b.Op("Cast", graph.Attrs{"to": graph.S(tensor.F32.String())}, x[i])
+				}
+			}
 			adam := b.OpN("AdamW", nil, 3, x[3], b.Op("Div", nil, x[0], x[10]), x[4], x[5], x[9], x[2], skip)
 			sgd := b.OpN("SGD", graph.Attrs{"momentum": graph.F(0.9)}, 2, x[6], b.Op("Div", nil, x[1], x[10]), x[7], x[2], skip)
 			average := b.Op("ExponentialMovingAverage", graph.Attrs{"decay": graph.F(0.75)}, x[8], adam[0], skip)

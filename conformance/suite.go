@@ -16,10 +16,15 @@ const (
 	TrainingCore  Suite = "training-core"  // gradients, losses, optimizers, networks in training
 	Attention     Suite = "attention"      // attention and its gradient
 	Quantized     Suite = "quantized"      // 8-bit integers: ops, products, networks between quantizers
+	// MixedPrecision is all that computes in 16-bit floats: ops, casts, and
+	// networks with parameters in f32 that train under a scaled loss.
+	MixedPrecision Suite = "mixed-precision"
 )
 
 // Suites lists them.
-func Suites() []Suite { return []Suite{Protocol, InferenceCore, TrainingCore, Attention, Quantized} }
+func Suites() []Suite {
+	return []Suite{Protocol, InferenceCore, TrainingCore, Attention, Quantized, MixedPrecision}
+}
 
 // ParseSuite reads a suite's name.
 func ParseSuite(s string) (Suite, error) {

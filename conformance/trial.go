@@ -182,7 +182,7 @@ func (t *Trial) producer(out output) (*graph.Call, int) {
 func (t *Trial) expectation(out output, env map[string]*reference.Array) (*expectation, error) {
 	call, i := t.producer(out)
 	b := t.boundOf(out)
-	s := &site{call: call, index: i, env: env, out: out, want: env[out.value]}
+	s := &site{graph: t.Graph, call: call, index: i, env: env, out: out, want: env[out.value]}
 	e, err := b.expect(s)
 	if err != nil {
 		return nil, err

@@ -32,7 +32,7 @@ func (backend) Describe(context.Context) (backends.Description, error) {
 			Name: fmt.Sprintf("%s, %d threads", isa.Best(), runtime.GOMAXPROCS(0)), Kind: "cpu", Memory: max(0, availableMemory()),
 		}},
 		Features: []string{backends.FeatureProfile, backends.FeatureFirstMax, backends.FeatureDeterministic, backends.FeatureGuards},
-		Suites:   []string{"protocol", "inference-core", "training-core"},
+		Suites:   []string{"protocol", "inference-core", "training-core", "attention", "quantized", "mixed-precision"},
 		Options: []backends.Option{{
 			Name: optionISA, Help: "instruction set of the kernels; the best that runs here if not given", Values: isa.Names(),
 		}},

@@ -32,7 +32,7 @@ func (backend) Describe(context.Context) (backends.Description, error) {
 		Version:  "1",
 		Devices:  []backends.Device{{Name: "float64 in Go, " + runtime.GOARCH, Kind: "cpu"}},
 		Features: []string{backends.FeatureProfile, backends.FeatureFirstMax, backends.FeatureDeterministic},
-		Suites:   []string{"protocol", "inference-core", "training-core"},
+		Suites:   []string{"protocol", "inference-core", "training-core", "attention", "quantized", "mixed-precision"},
 		Options: []backends.Option{
 			{Name: roundOption, Help: "on: round to the element type after every node, and partial sums to f32; off: float64 inside a step", Values: []string{"on", "off"}},
 			{Name: orderOption, Help: "add up in the random order of this seed, a whole number; 0: as the formulas are written"},
