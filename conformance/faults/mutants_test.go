@@ -57,15 +57,18 @@ func files(pattern string, ops ...string) fileOps {
 
 var (
 	convOps      = []string{"Conv", "ConvInputGrad", "ConvWeightGrad"}
-	poolOps      = []string{"AveragePool", "AveragePoolGrad", "MaxPool", "MaxPoolGrad"}
+	poolOps      = []string{"AveragePool", "AveragePoolGrad", "MaxPool", "MaxPoolGrad", "GlobalAveragePool", "GlobalMaxPool", "AdaptiveAveragePool"}
 	lossOps      = []string{"SoftmaxCrossEntropy", "SoftmaxCrossEntropyGrad", "SoftmaxCrossEntropyLoss", "NegativeLogLikelihoodLoss", "MSELoss"}
 	quantizedOps = []string{"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "FakeQuantize", "FakeQuantizeGrad", "MatMulInteger", "QLinearMatMul", "ConvInteger", "QLinearConv"}
 	sumOps       = []string{"ReduceSum", "ReduceMean", "ReduceMax"}
+	reduceOps    = append([]string{"ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceSumSquare"}, sumOps...)
 	flatOps      = []string{"Add", "Sub", "Mul", "Div", "Neg", "Exp", "Log", "Sqrt", "Tanh", "Sigmoid", "Relu", "ReluGrad", "Where", "Cast"}
 
 	optimizerOps  = []string{"SGD", "Adam", "AdamW", "RMSprop", "ExponentialMovingAverage"}
 	functionOps   = []string{"Max", "Min", "Abs", "Sign", "Floor", "Ceil", "Round", "Reciprocal", "Sin", "Cos", "Erf", "Pow", "Clip", "Identity"}
 	logicOps      = []string{"Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "And", "Or", "Xor", "Not", "IsNaN", "IsInf"}
+	normOps       = []string{"BatchNormalization", "BatchNormalizationTraining", "BatchNormalizationGrad", "LayerNormalization", "LayerNormalizationGrad", "GroupNormalization", "GroupNormalizationGrad", "InstanceNormalization", "RMSNormalization", "RMSNormalizationGrad"}
+	lrnOps        = []string{"LRN", "LRNGrad"}
 	activationOps = []string{"LeakyRelu", "PRelu", "ThresholdedRelu", "Elu", "Selu", "Celu", "Gelu", "HardSigmoid", "HardSwish", "Swish", "Softplus", "Softsign", "Mish"}
 )
 
@@ -80,7 +83,17 @@ var targets = []target{
 		files("scaling", "GlobalNorm", "ClipByNorm", "AllFinite", "DynamicLossScale"),
 		files("optimizer", optimizerOps...),
 		files("quantization", quantizedOps...),
-		files("reduce", sumOps...),
+		files("reduce", reduceOps...),
+		files("norm|normtable", append(lrnOps, normOps...)...),
+		files("lrn", lrnOps...),
+		files("attention|attention_call", "Attention", "AttentionGrad"),
+		files("random", "RandomBits", "RandomUniform", "RandomNormal", "Bernoulli", "TrainingDropout"),
+		files("gather", "Gather", "ScatterAdd", "GatherElements", "ScatterElements"),
+		files("scatter", "ScatterElements", "ScatterND", "GatherND"),
+		files("slice", "Slice", "Concat", "Split", "Pad"),
+		files("rearrange", "CumSum", "Tile", "DepthToSpace", "SpaceToDepth"),
+		files("resize", "Resize"),
+		files("select", "ArgMax", "ArgMin", "TopK", "OneHot"),
 		files("elementwise", flatOps...),
 		files("pointwise", functionOps...),
 		files("logic", logicOps...),
