@@ -7,42 +7,55 @@ import (
 
 	"github.com/clsbench/clsbench/backends/cpu/kernel"
 	"github.com/clsbench/clsbench/graph"
+	"github.com/clsbench/clsbench/tensor"
 )
 
 // poolRows are the pools and their gradients. Windows of 2×2 side by side,
 // which halve an image, have kernels of their own.
 func poolRows() []row {
+	direct := func(kernel string, d tensor.DType, build func(*builder, *part) error) implementation {
+		return implementation{kernel: kernel, algorithm: "direct", takes: takesPool(d), build: build}
+	}
 	return []row{
 		{"AveragePool", []implementation{
 			{kernel: "average pool", algorithm: "2x2", takes: takesHalving, build: buildAveragePool2},
-			{kernel: "average pool", algorithm: "direct", takes: takesPool, build: buildAveragePool},
+			direct("average pool", tensor.F32, averagePool[float32]),
+			direct("average pool", tensor.F64, averagePool[float64]),
 		}},
 		{"AveragePoolGrad", []implementation{
 			{kernel: "average pool gradient", algorithm: "2x2", takes: takesHalving, absorbs: continuesPoolGrad, build: buildAveragePoolGrad2},
-			{kernel: "average pool gradient", algorithm: "direct", takes: takesPool, build: buildAveragePoolGrad},
+			direct("average pool gradient", tensor.F32, averagePoolGrad[float32]),
+			direct("average pool gradient", tensor.F64, averagePoolGrad[float64]),
 		}},
 		{"MaxPool", []implementation{
-			{kernel: "max pool", algorithm: "direct", takes: takesPool, build: buildMaxPool},
+			direct("max pool", tensor.F32, maxPool(float32(math.Inf(-1)))),
+			direct("max pool", tensor.F64, maxPool(math.Inf(-1))),
+			direct("max pool", tensor.S8, maxPool[int8](math.MinInt8)),
+			direct("max pool", tensor.U8, maxPool[uint8](0)),
 		}},
 		{"MaxPoolGrad", []implementation{
-			{kernel: "max pool gradient", algorithm: "direct", takes: ofTypes(f32Only, 0), build: buildMaxPoolGrad},
+			{kernel: "max pool gradient", algorithm: "direct", takes: ofTypes(f32Only, 0), build: maxPoolGrad[float32]},
+			{kernel: "max pool gradient", algorithm: "direct", takes: ofTypes(wideFloat, 0), build: maxPoolGrad[float64]},
+		}},
+		{"AdaptiveAveragePool", []implementation{
+			{kernel: "adaptive average pool", algorithm: "direct", takes: ofTypes(f32Only, 0), build: adaptivePool[float32]},
+			{kernel: "adaptive average pool", algorithm: "direct", takes: ofTypes(wideFloat, 0), build: adaptivePool[float64]},
 		}},
 	}
 }
 
-// takesPool bounds the list of taps that the kernels go by.
-func takesPool(c *graph.Call) error {
-	if err := ofTypes(f32Only, 0)(c); err != nil {
-		return err
+// takesPool wants one type, and windows that are listed line by line.
+func takesPool(d tensor.DType) func(c *graph.Call) error {
+	return func(c *graph.Call) error {
+		if err := ofTypes(1<<d, 0)(c); err != nil {
+			return err
+		}
+		w, err := c.PoolWindow()
+		if err != nil {
+			return err
+		}
+		return takesLines(w)
 	}
-	w, err := c.PoolWindow()
-	if err != nil {
-		return err
-	}
-	if n := float64(elements(w.Out)) * float64(w.Taps()); n > math.MaxInt32 || elements(w.In) > math.MaxInt32 {
-		return fmt.Errorf("%v windows of %d taps: the kernel takes less than 2^31 taps a plane", w.Out, w.Taps())
-	}
-	return nil
 }
 
 // takesHalving wants windows of 2×2 that cover an even image once.
@@ -109,101 +122,100 @@ func buildAveragePoolGrad2(b *builder, p *part) error {
 	return nil
 }
 
-// windowTaps are the elements of a plane that each window of an output meets.
-type windowTaps struct {
-	in, out int       // elements of a plane
-	first   []int32   // [out+1]: where its taps begin
-	taps    []int32   // elements of the input's plane
-	divisor []float32 // of the mean of each window
+// averages are means over windows, and the divisor of each output.
+type averages struct {
+	*lines
+	divisors []float64
 }
 
-func newWindowTaps(c *graph.Call) (*windowTaps, error) {
+func newAverages(c *graph.Call) (*averages, error) {
 	w, err := c.PoolWindow()
 	if err != nil {
 		return nil, err
 	}
-	padded := c.Op.Name != "MaxPool" && c.Int("count_include_pad") != 0
-	t := &windowTaps{in: elements(w.In), out: elements(w.Out)}
-	at, tap := make([]int, len(w.In)), make([]int, len(w.In))
-	for range t.out {
-		t.first = append(t.first, int32(len(t.taps)))
-		clear(tap)
-		counted := 0
-		for range w.Taps() {
-			place, met, counts := 0, true, true
-			for i, extent := range w.In {
-				p := w.Start(i, at[i]) + tap[i]*w.Dilations[i]
-				met = met && p >= 0 && p < extent
-				counts = counts && p < extent+w.PadEnd[i] // beyond lies only what ceil_mode adds
-				place = place*extent + p
+	a := &averages{newLines(w), []float64{1}}
+	padded := c.Int("count_include_pad") != 0
+	for i, extent := range w.In {
+		// The divisor is a product of counts, one an axis.
+		var longer []float64
+		for _, d := range a.divisors {
+			for o := range w.Out[i] {
+				n := 0
+				for k := range w.Kernel[i] {
+					p := w.Start(i, o) + k*w.Dilations[i]
+					if p >= 0 && p < extent || padded && p < extent+w.PadEnd[i] { // beyond lies only what ceil_mode adds
+						n++
+					}
+				}
+				longer = append(longer, d*float64(n))
 			}
-			if met {
-				t.taps = append(t.taps, int32(place))
-			}
-			if met || (padded && counts) {
-				counted++
-			}
-			increment(tap, w.Kernel)
 		}
-		t.divisor = append(t.divisor, float32(counted))
-		increment(at, w.Out)
+		a.divisors = longer
 	}
-	t.first = append(t.first, int32(len(t.taps)))
-	return t, nil
+	return a, nil
 }
 
-// increment counts through an index space, the last axis fastest.
-func increment(at, extents []int) {
-	for i := len(at) - 1; i >= 0; i-- {
-		if at[i]++; at[i] < extents[i] {
-			return
-		}
-		at[i] = 0
+// planes shares n planes, of some taps along lines each, among the workers.
+func (l *lines) planes(n int, plane func(i int)) []phase {
+	work := 0
+	for _, taps := range l.taps {
+		work += len(taps) * l.outLine
 	}
+	return []phase{{serial: n*work < serialElements/2, task: func(worker, workers int) {
+		for i := n * worker / workers; i < n*(worker+1)/workers; i++ {
+			plane(i)
+		}
+	}}}
 }
 
-// of are the taps of window o.
-func (t *windowTaps) of(o int) []int32 { return t.taps[t.first[o]:t.first[o+1]] }
-
-func buildAveragePool(b *builder, p *part) error {
+func averagePool[T float32 | float64](b *builder, p *part) error {
 	c := p.head()
-	t, err := newWindowTaps(c)
+	a, err := newAverages(c)
 	if err != nil {
 		return err
 	}
 	x, y := b.in(c, 0), b.out(c, 0)
-	planes := c.Out[0].Shape[:2].Elements()
-	p.phases = []phase{{serial: planes*len(t.taps) < serialElements/4, task: func(worker, workers int) {
-		for n := planes * worker / workers; n < planes*(worker+1)/workers; n++ {
-			src, dst := x.f32()[n*t.in:][:t.in], y.f32()[n*t.out:][:t.out]
-			for o := range dst {
-				s := float32(0)
-				for _, i := range t.of(o) {
-					s += src[i]
+	p.phases = a.planes(c.Out[0].Shape[:2].Elements(), func(i int) {
+		src, dst := lineOf(view[T](x), i, a.in), lineOf(view[T](y), i, a.out)
+		clear(dst)
+		for j, taps := range a.taps {
+			line := lineOf(dst, j, a.outLine)
+			if a.outLine < narrow {
+				sumEach(a.lines, line, taps, src)
+			} else {
+				for _, t := range taps {
+					addTo(b.isa, line[t.from:t.to], met(a.lines, t, src), a.stride)
 				}
-				dst[o] = s / t.divisor[o]
+			}
+			for o, d := range lineOf(a.divisors, j, a.outLine) {
+				line[o] /= T(d)
 			}
 		}
-	}}}
+	})
 	return nil
 }
 
-func buildAveragePoolGrad(b *builder, p *part) error {
+func averagePoolGrad[T float32 | float64](b *builder, p *part) error {
 	c := p.head()
-	t, err := newWindowTaps(c)
+	a, err := newAverages(c)
 	if err != nil {
 		return err
 	}
 	dy, dx := b.in(c, 0), b.out(c, 0)
+	parts := b.scratches(a.outLine * c.In[0].DType.Size())
 	planes := c.Out[0].Shape[:2].Elements()
-	p.phases = []phase{{serial: planes*len(t.taps) < serialElements/4, task: func(worker, workers int) {
-		for n := planes * worker / workers; n < planes*(worker+1)/workers; n++ {
-			src, dst := dy.f32()[n*t.out:][:t.out], dx.f32()[n*t.in:][:t.in]
+	p.phases = []phase{{serial: planes*a.out < serialElements/8, task: func(worker, workers int) {
+		part := tensor.View[T](parts[worker].data)
+		for i := planes * worker / workers; i < planes*(worker+1)/workers; i++ {
+			src, dst := lineOf(view[T](dy), i, a.out), lineOf(view[T](dx), i, a.in)
 			clear(dst)
-			for o, d := range src {
-				d /= t.divisor[o]
-				for _, i := range t.of(o) {
-					dst[i] += d
+			for j, taps := range a.taps {
+				line := lineOf(src, j, a.outLine)
+				for o, d := range lineOf(a.divisors, j, a.outLine) {
+					part[o] = line[o] / T(d)
+				}
+				for _, t := range taps {
+					addApart(met(a.lines, t, dst), part[t.from:t.to], a.stride)
 				}
 			}
 		}
@@ -211,48 +223,106 @@ func buildAveragePoolGrad(b *builder, p *part) error {
 	return nil
 }
 
-func buildMaxPool(b *builder, p *part) error {
-	c := p.head()
-	t, err := newWindowTaps(c)
-	if err != nil {
-		return err
+// narrow lines are too few outputs to run along.
+const narrow = 4
+
+// sumEach sums up what each output meets, one after the other.
+func sumEach[T number](l *lines, line []T, taps []lineTap, plane []T) {
+	for o := range line {
+		s := T(0)
+		for _, t := range taps {
+			if int(t.from) <= o && o < int(t.to) {
+				s += plane[int(t.line)*l.inLine+int(t.at)+o*l.stride]
+			}
+		}
+		line[o] = s
 	}
-	x, y, where := b.in(c, 0), b.out(c, 0), b.out(c, 1)
-	planes := c.Out[0].Shape[:2].Elements()
-	p.phases = []phase{{serial: planes*len(t.taps) < serialElements/4, task: func(worker, workers int) {
-		for n := planes * worker / workers; n < planes*(worker+1)/workers; n++ {
-			src := x.f32()[n*t.in:][:t.in]
-			for o := range t.out {
-				best := firstMaximum(src, t.of(o))
+}
+
+// addApart adds x to every stride-th element of dst.
+func addApart[T number](dst, x []T, stride int) {
+	for i, v := range x {
+		dst[i*stride] += v
+	}
+}
+
+// maxPool: least is the least value of the type.
+func maxPool[T number](least T) func(b *builder, p *part) error {
+	return func(b *builder, p *part) error {
+		c := p.head()
+		w, err := c.PoolWindow()
+		if err != nil {
+			return err
+		}
+		l := newLines(w)
+		x, y, where := b.in(c, 0), b.out(c, 0), b.out(c, 1)
+		if where != nil {
+			p.phases = indexedMaxima[T](b, l, x, y, where)
+			return nil
+		}
+		p.phases = l.planes(c.Out[0].Shape[:2].Elements(), func(i int) {
+			src, dst := lineOf(view[T](x), i, l.in), lineOf(view[T](y), i, l.out)
+			for o := range dst {
+				dst[o] = least
+			}
+			for j, taps := range l.taps {
+				for _, t := range taps {
+					maxima(lineOf(dst, j, l.outLine)[t.from:t.to], met(l, t, src), l.stride)
+				}
+			}
+		})
+		return nil
+	}
+}
+
+// maxima keeps the larger of dst and every stride-th of x; NaN is larger than
+// any number, as the builtin has it.
+func maxima[T number](dst, x []T, stride int) {
+	for i, best := range dst {
+		dst[i] = max(best, x[i*stride])
+	}
+}
+
+// indexedMaxima notes where the maxima are, the first of equal ones, as
+// positions in all of x. y may be nil.
+func indexedMaxima[T number](b *builder, l *lines, x, y, where *value) []phase {
+	best := b.scratches(l.outLine * x.typ.DType.Size())
+	planes := where.elements() / max(1, l.out)
+	return []phase{{serial: planes*l.out < serialElements/8, task: func(worker, workers int) {
+		line := tensor.View[T](best[worker].data)
+		for i := planes * worker / workers; i < planes*(worker+1)/workers; i++ {
+			src, at := lineOf(view[T](x), i, l.in), lineOf(view[int64](where), i, l.out)
+			for j, taps := range l.taps {
+				indices := lineOf(at, j, l.outLine)
+				for o := range indices {
+					indices[o] = -1
+				}
+				for _, t := range taps {
+					place := int64(i*l.in) + int64(t.line)*int64(l.inLine) + int64(t.at) + int64(t.from)*int64(l.stride)
+					firstMaxima(line[t.from:t.to], indices[t.from:t.to], met(l, t, src), place, l.stride)
+				}
 				if y != nil {
-					y.f32()[n*t.out+o] = src[best]
-				}
-				if where != nil {
-					view[int64](where)[n*t.out+o] = int64(n*t.in) + int64(best)
+					copy(lineOf(lineOf(view[T](y), i, l.out), j, l.outLine), line)
 				}
 			}
 		}
 	}}}
-	return nil
 }
 
-// firstMaximum is the tap of the largest element, the first of equal ones; NaN
-// is larger than any number.
-func firstMaximum(x []float32, taps []int32) int32 {
-	at := taps[0]
-	best := x[at]
-	for _, i := range taps[1:] {
-		if v := x[i]; v > best || (v != v && best == best) {
-			best, at = v, i
+// firstMaxima keeps, with its place, what is larger than best, or the first to
+// be compared; NaN is larger than any number.
+func firstMaxima[T number](best []T, at []int64, x []T, place int64, stride int) {
+	for i := range best {
+		if v := x[i*stride]; v > best[i] || at[i] < 0 || (v != v && best[i] == best[i]) {
+			best[i], at[i] = v, place+int64(i*stride)
 		}
 	}
-	return at
 }
 
-// buildMaxPoolGrad: the planes of dX that a worker clears are those that it
+// maxPoolGrad: the planes of dX that a worker clears are those that it
 // adds to; where an index names another plane, which no MaxPool gives, one
 // worker does all.
-func buildMaxPoolGrad(b *builder, p *part) error {
+func maxPoolGrad[T float32 | float64](b *builder, p *part) error {
 	c := p.head()
 	dy, where, dx := b.in(c, 0), b.in(c, 1), b.out(c, 0)
 	planes, out, in := 1, dy.elements(), dx.elements()
@@ -261,7 +331,7 @@ func buildMaxPoolGrad(b *builder, p *part) error {
 		out, in = out/planes, in/planes
 	}
 	scatter := func(first, last int) bool {
-		src, at, dst := dy.f32(), view[int64](where), dx.f32()
+		src, at, dst := view[T](dy), view[int64](where), view[T](dx)
 		lo, hi := int64(first*in), int64(last*in)
 		clear(dst[lo:hi])
 		for j := first * out; j < last*out; j++ {
@@ -291,5 +361,51 @@ func buildMaxPoolGrad(b *builder, p *part) error {
 			}
 		}},
 	}
+	return nil
+}
+
+// adaptivePool takes the mean of a window of its own for each output.
+func adaptivePool[T float32 | float64](b *builder, p *part) error {
+	c := p.head()
+	windows, err := c.AdaptiveWindows()
+	if err != nil {
+		return err
+	}
+	x, y := b.in(c, 0), b.out(c, 0)
+	in, last := c.In[0].Shape[2:], len(windows)-1
+	// The lines of X that a line of outputs sees.
+	seen := [][]int{{0}}
+	for axis, spans := range windows[:last] {
+		var longer [][]int
+		for _, before := range seen {
+			for _, s := range spans {
+				var list []int
+				for _, at := range before {
+					for i := s.From; i < s.To; i++ {
+						list = append(list, at*in[axis]+i)
+					}
+				}
+				longer = append(longer, list)
+			}
+		}
+		seen = longer
+	}
+	planes, plane, out := c.In[0].Shape[:2].Elements(), in.Elements(), len(windows[last])
+	p.phases = []phase{{serial: planes*plane < serialElements, task: func(worker, workers int) {
+		for i := planes * worker / workers; i < planes*(worker+1)/workers; i++ {
+			src, dst := lineOf(view[T](x), i, plane), lineOf(view[T](y), i, len(seen)*out)
+			for j, lines := range seen {
+				for o, s := range windows[last] {
+					sum := T(0)
+					for _, line := range lines {
+						for _, v := range lineOf(src, line, in[last])[s.From:s.To] {
+							sum += v
+						}
+					}
+					dst[j*out+o] = sum / T(len(lines)*(s.To-s.From))
+				}
+			}
+		}
+	}}}
 	return nil
 }
