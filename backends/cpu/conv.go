@@ -10,23 +10,22 @@ import (
 )
 
 // convRows are the convolution and its two gradients, any number of spatial
-// axes, each as matrix products over the matrix of columns ("im2col"), of
-// which only a panel exists at a time. Direct, depthwise and Winograd forms
-// will be rows before these.
+// axes, in f32 each as matrix products over the matrix of columns ("im2col"),
+// of which only a panel exists at a time.
 func convRows() []row {
 	return []row{
 		{"Conv", []implementation{{
 			kernel: "conv", algorithm: "im2col+gemm",
 			takes: takesConv, absorbs: continuesConv, build: buildConv,
-		}}},
+		}, directConv("conv", directForward)}},
 		{"ConvInputGrad", []implementation{{
 			kernel: "conv input gradient", algorithm: "gemm+col2im",
 			takes: takesConv, build: buildConvInputGrad,
-		}}},
+		}, directConv("conv input gradient", directInputGrad)}},
 		{"ConvWeightGrad", []implementation{{
 			kernel: "conv weight gradient", algorithm: "im2col+gemm",
 			takes: takesConv, build: buildConvWeightGrad,
-		}}},
+		}, directConv("conv weight gradient", directWeightGrad)}},
 	}
 }
 

@@ -3,7 +3,6 @@ package cpu
 import (
 	"fmt"
 
-	"github.com/clsbench/clsbench/backends/cpu/kernel"
 	"github.com/clsbench/clsbench/graph"
 )
 
@@ -90,19 +89,8 @@ func met[T any](l *lines, s lineTap, plane []T) []T {
 	return lineOf(plane, int(s.line), l.inLine)[int(s.at)+int(s.from)*l.stride:]
 }
 
-// addTo adds x, every stride-th of it, to dst.
-func addTo[T number](set kernel.ISA, dst, x []T, stride int) {
-	if d, ok := any(dst).([]float32); ok && stride == 1 {
-		kernel.Add.Vectors(set, d, d, any(x).([]float32)[:len(d)])
-		return
-	}
-	for i := range dst {
-		dst[i] += x[i*stride]
-	}
-}
-
 // addProduct adds x, every stride-th of it, times factor to dst.
-func addProduct[T number](dst, x []T, stride int, factor T) {
+func addProduct(dst, x []float64, stride int, factor float64) {
 	if stride == 1 {
 		for i, v := range x[:len(dst)] {
 			dst[i] += factor * v
@@ -112,4 +100,13 @@ func addProduct[T number](dst, x []T, stride int, factor T) {
 	for i := range dst {
 		dst[i] += factor * x[i*stride]
 	}
+}
+
+// dotProduct is that of y and every stride-th of x.
+func dotProduct(y, x []float64, stride int) float64 {
+	s := 0.0
+	for i, v := range y {
+		s += v * x[i*stride]
+	}
+	return s
 }

@@ -28,10 +28,10 @@ func poolRows() []row {
 			direct("average pool gradient", tensor.F64, averagePoolGrad[float64]),
 		}},
 		{"MaxPool", []implementation{
-			direct("max pool", tensor.F32, maxPool(float32(math.Inf(-1)))),
-			direct("max pool", tensor.F64, maxPool(math.Inf(-1))),
-			direct("max pool", tensor.S8, maxPool[int8](math.MinInt8)),
-			direct("max pool", tensor.U8, maxPool[uint8](0)),
+			direct("max pool", tensor.F32, maxPool[float32]),
+			direct("max pool", tensor.F64, maxPool[float64]),
+			direct("max pool", tensor.S8, maxPool[int8]),
+			direct("max pool", tensor.U8, maxPool[uint8]),
 		}},
 		{"MaxPoolGrad", []implementation{
 			{kernel: "max pool gradient", algorithm: "direct", takes: ofTypes(f32Only, 0), build: maxPoolGrad[float32]},
@@ -44,7 +44,7 @@ func poolRows() []row {
 	}
 }
 
-// takesPool wants one type, and windows that are listed line by line.
+// takesPool wants one type, and bounds the list of taps that the kernels go by.
 func takesPool(d tensor.DType) func(c *graph.Call) error {
 	return func(c *graph.Call) error {
 		if err := ofTypes(1<<d, 0)(c); err != nil {
@@ -54,7 +54,10 @@ func takesPool(d tensor.DType) func(c *graph.Call) error {
 		if err != nil {
 			return err
 		}
-		return takesLines(w)
+		if n := float64(elements(w.Out)) * float64(w.Taps()); n > math.MaxInt32 || elements(w.In) > math.MaxInt32 {
+			return fmt.Errorf("%v windows of %d taps: the kernel takes less than 2^31 taps a plane", w.Out, w.Taps())
+		}
+		return nil
 	}
 }
 
@@ -122,201 +125,152 @@ func buildAveragePoolGrad2(b *builder, p *part) error {
 	return nil
 }
 
-// averages are means over windows, and the divisor of each output.
-type averages struct {
-	*lines
-	divisors []float64
+// windowTaps are the elements of a plane that each window of an output meets.
+type windowTaps struct {
+	in, out int       // elements of a plane
+	first   []int32   // [out+1]: where its taps begin
+	taps    []int32   // elements of the input's plane
+	divisor []float64 // of the mean of each window
 }
 
-func newAverages(c *graph.Call) (*averages, error) {
+func newWindowTaps(c *graph.Call) (*windowTaps, error) {
 	w, err := c.PoolWindow()
 	if err != nil {
 		return nil, err
 	}
-	a := &averages{newLines(w), []float64{1}}
-	padded := c.Int("count_include_pad") != 0
-	for i, extent := range w.In {
-		// The divisor is a product of counts, one an axis.
-		var longer []float64
-		for _, d := range a.divisors {
-			for o := range w.Out[i] {
-				n := 0
-				for k := range w.Kernel[i] {
-					p := w.Start(i, o) + k*w.Dilations[i]
-					if p >= 0 && p < extent || padded && p < extent+w.PadEnd[i] { // beyond lies only what ceil_mode adds
-						n++
-					}
-				}
-				longer = append(longer, d*float64(n))
+	padded := c.Op.Name != "MaxPool" && c.Int("count_include_pad") != 0
+	t := &windowTaps{in: elements(w.In), out: elements(w.Out)}
+	at, tap := make([]int, len(w.In)), make([]int, len(w.In))
+	for range t.out {
+		t.first = append(t.first, int32(len(t.taps)))
+		clear(tap)
+		counted := 0
+		for range w.Taps() {
+			place, met, counts := 0, true, true
+			for i, extent := range w.In {
+				p := w.Start(i, at[i]) + tap[i]*w.Dilations[i]
+				met = met && p >= 0 && p < extent
+				counts = counts && p < extent+w.PadEnd[i] // beyond lies only what ceil_mode adds
+				place = place*extent + p
 			}
+			if met {
+				t.taps = append(t.taps, int32(place))
+			}
+			if met || (padded && counts) {
+				counted++
+			}
+			increment(tap, w.Kernel)
 		}
-		a.divisors = longer
+		t.divisor = append(t.divisor, float64(counted))
+		increment(at, w.Out)
 	}
-	return a, nil
+	t.first = append(t.first, int32(len(t.taps)))
+	return t, nil
 }
 
-// planes shares n planes, of some taps along lines each, among the workers.
-func (l *lines) planes(n int, plane func(i int)) []phase {
-	work := 0
-	for _, taps := range l.taps {
-		work += len(taps) * l.outLine
-	}
-	return []phase{{serial: n*work < serialElements/2, task: func(worker, workers int) {
-		for i := n * worker / workers; i < n*(worker+1)/workers; i++ {
-			plane(i)
-		}
-	}}}
-}
+// of are the taps of window o.
+func (t *windowTaps) of(o int) []int32 { return t.taps[t.first[o]:t.first[o+1]] }
+
+// planes are those of a value of N×C×D….
+func planes(t tensor.Type) int { return t.Shape[:2].Elements() }
 
 func averagePool[T float32 | float64](b *builder, p *part) error {
 	c := p.head()
-	a, err := newAverages(c)
+	t, err := newWindowTaps(c)
 	if err != nil {
 		return err
 	}
 	x, y := b.in(c, 0), b.out(c, 0)
-	p.phases = a.planes(c.Out[0].Shape[:2].Elements(), func(i int) {
-		src, dst := lineOf(view[T](x), i, a.in), lineOf(view[T](y), i, a.out)
-		clear(dst)
-		for j, taps := range a.taps {
-			line := lineOf(dst, j, a.outLine)
-			if a.outLine < narrow {
-				sumEach(a.lines, line, taps, src)
-			} else {
-				for _, t := range taps {
-					addTo(b.isa, line[t.from:t.to], met(a.lines, t, src), a.stride)
-				}
+	p.phases = []phase{t.each(planes(x.typ), func(n int) {
+		src, dst := lineOf(view[T](x), n, t.in), lineOf(view[T](y), n, t.out)
+		for o := range dst {
+			s := T(0)
+			for _, i := range t.of(o) {
+				s += src[i]
 			}
-			for o, d := range lineOf(a.divisors, j, a.outLine) {
-				line[o] /= T(d)
-			}
+			dst[o] = s / T(t.divisor[o])
 		}
-	})
+	})}
 	return nil
+}
+
+// each shares planes among the workers.
+func (t *windowTaps) each(planes int, plane func(n int)) phase {
+	return phase{serial: planes*len(t.taps) < serialElements/4, task: func(worker, workers int) {
+		for n := planes * worker / workers; n < planes*(worker+1)/workers; n++ {
+			plane(n)
+		}
+	}}
 }
 
 func averagePoolGrad[T float32 | float64](b *builder, p *part) error {
 	c := p.head()
-	a, err := newAverages(c)
+	t, err := newWindowTaps(c)
 	if err != nil {
 		return err
 	}
 	dy, dx := b.in(c, 0), b.out(c, 0)
-	parts := b.scratches(a.outLine * c.In[0].DType.Size())
-	planes := c.Out[0].Shape[:2].Elements()
-	p.phases = []phase{{serial: planes*a.out < serialElements/8, task: func(worker, workers int) {
-		part := tensor.View[T](parts[worker].data)
-		for i := planes * worker / workers; i < planes*(worker+1)/workers; i++ {
-			src, dst := lineOf(view[T](dy), i, a.out), lineOf(view[T](dx), i, a.in)
-			clear(dst)
-			for j, taps := range a.taps {
-				line := lineOf(src, j, a.outLine)
-				for o, d := range lineOf(a.divisors, j, a.outLine) {
-					part[o] = line[o] / T(d)
-				}
-				for _, t := range taps {
-					addApart(met(a.lines, t, dst), part[t.from:t.to], a.stride)
-				}
+	p.phases = []phase{t.each(planes(dx.typ), func(n int) {
+		src, dst := lineOf(view[T](dy), n, t.out), lineOf(view[T](dx), n, t.in)
+		clear(dst)
+		for o, d := range src {
+			d /= T(t.divisor[o])
+			for _, i := range t.of(o) {
+				dst[i] += d
 			}
 		}
-	}}}
+	})}
 	return nil
 }
 
-// narrow lines are too few outputs to run along.
-const narrow = 4
-
-// sumEach sums up what each output meets, one after the other.
-func sumEach[T number](l *lines, line []T, taps []lineTap, plane []T) {
-	for o := range line {
-		s := T(0)
-		for _, t := range taps {
-			if int(t.from) <= o && o < int(t.to) {
-				s += plane[int(t.line)*l.inLine+int(t.at)+o*l.stride]
-			}
-		}
-		line[o] = s
+func maxPool[T number](b *builder, p *part) error {
+	c := p.head()
+	t, err := newWindowTaps(c)
+	if err != nil {
+		return err
 	}
-}
-
-// addApart adds x to every stride-th element of dst.
-func addApart[T number](dst, x []T, stride int) {
-	for i, v := range x {
-		dst[i*stride] += v
-	}
-}
-
-// maxPool: least is the least value of the type.
-func maxPool[T number](least T) func(b *builder, p *part) error {
-	return func(b *builder, p *part) error {
-		c := p.head()
-		w, err := c.PoolWindow()
-		if err != nil {
-			return err
-		}
-		l := newLines(w)
-		x, y, where := b.in(c, 0), b.out(c, 0), b.out(c, 1)
-		if where != nil {
-			p.phases = indexedMaxima[T](b, l, x, y, where)
-			return nil
-		}
-		p.phases = l.planes(c.Out[0].Shape[:2].Elements(), func(i int) {
-			src, dst := lineOf(view[T](x), i, l.in), lineOf(view[T](y), i, l.out)
-			for o := range dst {
-				dst[o] = least
-			}
-			for j, taps := range l.taps {
-				for _, t := range taps {
-					maxima(lineOf(dst, j, l.outLine)[t.from:t.to], met(l, t, src), l.stride)
-				}
-			}
-		})
+	x, y, where := b.in(c, 0), b.out(c, 0), b.out(c, 1)
+	if where == nil {
+		p.phases = []phase{t.each(planes(x.typ), func(n int) { maxima(t, lineOf(view[T](y), n, t.out), lineOf(view[T](x), n, t.in)) })}
 		return nil
 	}
-}
-
-// maxima keeps the larger of dst and every stride-th of x; NaN is larger than
-// any number, as the builtin has it.
-func maxima[T number](dst, x []T, stride int) {
-	for i, best := range dst {
-		dst[i] = max(best, x[i*stride])
-	}
-}
-
-// indexedMaxima notes where the maxima are, the first of equal ones, as
-// positions in all of x. y may be nil.
-func indexedMaxima[T number](b *builder, l *lines, x, y, where *value) []phase {
-	best := b.scratches(l.outLine * x.typ.DType.Size())
-	planes := where.elements() / max(1, l.out)
-	return []phase{{serial: planes*l.out < serialElements/8, task: func(worker, workers int) {
-		line := tensor.View[T](best[worker].data)
-		for i := planes * worker / workers; i < planes*(worker+1)/workers; i++ {
-			src, at := lineOf(view[T](x), i, l.in), lineOf(view[int64](where), i, l.out)
-			for j, taps := range l.taps {
-				indices := lineOf(at, j, l.outLine)
-				for o := range indices {
-					indices[o] = -1
-				}
-				for _, t := range taps {
-					place := int64(i*l.in) + int64(t.line)*int64(l.inLine) + int64(t.at) + int64(t.from)*int64(l.stride)
-					firstMaxima(line[t.from:t.to], indices[t.from:t.to], met(l, t, src), place, l.stride)
-				}
-				if y != nil {
-					copy(lineOf(lineOf(view[T](y), i, l.out), j, l.outLine), line)
-				}
+	p.phases = []phase{t.each(planes(x.typ), func(n int) {
+		src, at := lineOf(view[T](x), n, t.in), lineOf(view[int64](where), n, t.out)
+		for o := range at {
+			best := firstMaximum(src, t.of(o))
+			at[o] = int64(n*t.in) + int64(best)
+			if y != nil {
+				view[T](y)[n*t.out+o] = src[best]
 			}
 		}
-	}}}
+	})}
+	return nil
 }
 
-// firstMaxima keeps, with its place, what is larger than best, or the first to
-// be compared; NaN is larger than any number.
-func firstMaxima[T number](best []T, at []int64, x []T, place int64, stride int) {
-	for i := range best {
-		if v := x[i*stride]; v > best[i] || at[i] < 0 || (v != v && best[i] == best[i]) {
-			best[i], at[i] = v, place+int64(i*stride)
+// maxima has no branches: which of two numbers is larger can't be predicted.
+// The builtin keeps NaN.
+func maxima[T number](t *windowTaps, dst, src []T) {
+	for o := range dst {
+		taps := t.of(o)
+		best := src[taps[0]]
+		for _, i := range taps[1:] {
+			best = max(best, src[i])
+		}
+		dst[o] = best
+	}
+}
+
+// firstMaximum is the tap of the largest element, the first of equal ones; NaN
+// is larger than any number.
+func firstMaximum[T number](x []T, taps []int32) int32 {
+	at := taps[0]
+	best := x[at]
+	for _, i := range taps[1:] {
+		if v := x[i]; v > best || (v != v && best == best) {
+			best, at = v, i
 		}
 	}
+	return at
 }
 
 // maxPoolGrad: the planes of dX that a worker clears are those that it
