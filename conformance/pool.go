@@ -193,6 +193,13 @@ func (r pooling) maxima(d tensor.DType, e Effort) []*Case {
 		// distinct numbers of so many elements want more bits than these have.
 		all = all[:4]
 	}
+	if d == tensor.F32 {
+		columns := r.attrs(false)
+		columns["storage_order"] = graph.I(1)
+		all = append(all, &Case{Op: "MaxPool", DType: d, Params: r.params() + ",indices=1,order=1", Class: "ties", Suite: TrainingCore, Effort: Standard,
+			bound: bound, subject: &opSubject{
+				inputs: []input{{name: "X", typ: tensor.Type{DType: d, Shape: r.in}, fill: integers(-3, 0)}}, apply: single("MaxPool", columns, 2)}})
+	}
 	return all
 }
 
@@ -205,14 +212,13 @@ func expectArgmax(s *site) (*expectation, error) {
 	}
 	x, y := s.in(0), s.env[s.call.Outputs[0]]
 	inner := tensor.Shape(win.In).Elements()
-	taps := windowTaps(win)
+	taps, places := windowTaps(win), s.call.PoolPlaces()
 	return &expectation{
 		want: s.want.Data, unless: backends.FeatureFirstMax,
 		accept: func(i int, got float64) bool {
 			plane, o := i/len(taps), i%len(taps)
 			for _, t := range taps[o] {
-				at := plane*inner + t
-				if got == float64(at) {
+				if at := plane*inner + t; got == float64(plane*inner+places[t]) {
 					return x.Data[at] == y.Data[i] || (math.IsNaN(x.Data[at]) && math.IsNaN(y.Data[i]))
 				}
 			}

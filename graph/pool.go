@@ -2,6 +2,7 @@ package graph
 
 import (
 	"fmt"
+	"maps"
 
 	"github.com/clsbench/clsbench/tensor"
 )
@@ -51,15 +52,16 @@ var poolOps = []*Op{
 		},
 	},
 	{
-		// Indices are flat positions in X, row-major, the first maximum of a
-		// window; NaN is larger than any number and propagates.
+		// Indices are flat positions in X, the first maximum of a window; NaN is
+		// larger than any number and propagates. storage_order 1 counts them
+		// column by column, see PoolPlaces.
 		Name: "MaxPool", Version: 22, Core: true,
 		Inputs:  []Param{{Name: "X", Types: Floats | EightBits, Var: "T"}},
 		Outputs: []Param{{Name: "Y", Types: Floats | EightBits, Var: "T"}, {Name: "Indices", Types: Int64s, Optional: true}},
 		Attrs:   windowAttrs(ceilAttr, AttrSpec{Name: "storage_order", Kind: Int, Default: I(0)}),
 		Infer: func(c *Call) ([]tensor.Type, error) {
-			if c.Int("storage_order") != 0 {
-				return nil, fmt.Errorf("attribute storage_order: %d, want 0 (row-major)", c.Int("storage_order"))
+			if o := c.Int("storage_order"); o != 0 && o != 1 {
+				return nil, fmt.Errorf("attribute storage_order: %d, want 0 (row-major) or 1 (column-major)", o)
 			}
 			s, err := c.poolShape(c.In[0].Shape)
 			return []tensor.Type{{DType: c.In[0].DType, Shape: s}, {DType: tensor.S64, Shape: s}}, err
@@ -67,7 +69,13 @@ var poolOps = []*Op{
 		Work:  poolWork,
 		Saves: []int{1},
 		Grad: func(b *Builder, c *Call, dy []Value) []Value {
-			return []Value{b.Op("MaxPoolGrad", Attrs{"input_shape": L(c.In[0].Shape...)}, dy[0], c.Output(1))}
+			where := c.Output(1)
+			if c.Int("storage_order") != 0 {
+				a := maps.Clone(c.Attrs)
+				delete(a, "storage_order")
+				where = b.OpN("MaxPool", a, 2, c.Input(0))[1]
+			}
+			return []Value{b.Op("MaxPoolGrad", Attrs{"input_shape": L(c.In[0].Shape...)}, dy[0], where)}
 		},
 	},
 	{
@@ -134,4 +142,25 @@ func (c *Call) poolShape(x tensor.Shape) (tensor.Shape, error) {
 func poolWork(c *Call) int64 {
 	w, _ := c.PoolWindow()
 	return elements(c.Out[0]) * int64(w.Taps())
+}
+
+// PoolPlaces are the positions in a plane as a MaxPool's Indices count them, by
+// row-major position: the same, or, of storage_order 1, those with the first
+// spatial axis the fastest.
+func (c *Call) PoolPlaces() []int {
+	in := c.In[0].Shape[2:]
+	places := make([]int, in.Elements())
+	for i := range places {
+		places[i] = i
+		if c.Int("storage_order") != 0 {
+			at, step, rest := 0, len(places), i
+			for axis := len(in) - 1; axis >= 0; axis-- {
+				step /= in[axis]
+				at += rest % in[axis] * step
+				rest /= in[axis]
+			}
+			places[i] = at
+		}
+	}
+	return places
 }

@@ -93,8 +93,9 @@ func counts(win *graph.Window, at [][]contact, countPad bool) []float64 {
 //
 //	Y[n,c,o] = max_i X[n,c,i]; Indices[n,c,o] = flat position of X[n,c,i] in X
 //
-// Of equal ones the first counts; NaN is larger than any number.
-func MaxPool(x *Array, win *graph.Window) (y, indices *Array, err error) {
+// Of equal ones the first counts; NaN is larger than any number. places says
+// how positions in a plane are counted, by row-major position.
+func MaxPool(x *Array, win *graph.Window, places []int) (y, indices *Array, err error) {
 	list, err := contacts(win)
 	if err != nil {
 		return nil, nil, err
@@ -109,10 +110,10 @@ func MaxPool(x *Array, win *graph.Window) (y, indices *Array, err error) {
 		for _, t := range at[o] {
 			v := x.Data[plane*in+int(t.in)]
 			if where < 0 || v > best || (math.IsNaN(v) && !math.IsNaN(best)) {
-				best, where = v, plane*in+int(t.in)
+				best, where = v, int(t.in)
 			}
 		}
-		y.Data[j], indices.Data[j] = best, float64(where)
+		y.Data[j], indices.Data[j] = best, float64(plane*in+places[where])
 	}
 	return y, indices, nil
 }

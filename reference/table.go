@@ -222,7 +222,7 @@ var table = map[string]Func{
 		if err != nil {
 			return nil, err
 		}
-		y, indices, err := MaxPool(in[0], win)
+		y, indices, err := MaxPool(in[0], win, c.PoolPlaces())
 		return []*Array{y, indices}, err
 	}),
 	"MaxPoolGrad": formula(func(c *graph.Call, in []*Array) (Formula, error) {

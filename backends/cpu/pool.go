@@ -234,11 +234,18 @@ func maxPool[T number](b *builder, p *part) error {
 		p.phases = []phase{t.each(planes(x.typ), func(n int) { maxima(t, lineOf(view[T](y), n, t.out), lineOf(view[T](x), n, t.in)) })}
 		return nil
 	}
+	var places []int
+	if c.Int("storage_order") != 0 {
+		places = c.PoolPlaces()
+	}
 	p.phases = []phase{t.each(planes(x.typ), func(n int) {
 		src, at := lineOf(view[T](x), n, t.in), lineOf(view[int64](where), n, t.out)
 		for o := range at {
 			best := firstMaximum(src, t.of(o))
 			at[o] = int64(n*t.in) + int64(best)
+			if places != nil {
+				at[o] = int64(n*t.in) + int64(places[best])
+			}
 			if y != nil {
 				view[T](y)[n*t.out+o] = src[best]
 			}

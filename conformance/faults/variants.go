@@ -84,12 +84,12 @@ func lastMaximum(k *Launch) ([]*reference.Array, error) {
 	for a := range win.In {
 		inner, outer = inner*win.In[a], outer*win.Out[a]
 	}
-	indices := mapped(out[1], func(v float64) float64 { return v })
+	indices, places := mapped(out[1], func(v float64) float64 { return v }), k.Call.PoolPlaces()
 	for i, y := range out[0].Data {
 		plane, o := i/outer, i%outer
 		for _, at := range windowInputs(win, o) {
 			if k.In[0].Data[plane*inner+at] == y {
-				indices.Data[i] = float64(plane*inner + at)
+				indices.Data[i] = float64(plane*inner + places[at])
 			}
 		}
 	}

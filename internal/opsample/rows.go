@@ -143,10 +143,13 @@ func pools() (list []Sample) {
 	} {
 		counted := with(g.a, "count_include_pad", nil)
 		counted["count_include_pad"] = graph.I(1)
+		order := with(g.a, "storage_order", nil)
+		order["storage_order"] = graph.I(1)
 		y := Sample{"AveragePool", g.a, []Input{in(Signed, g.x...)}}.output()
 		n := g.x.Elements()
 		list = append(list,
 			Sample{"MaxPool", g.a, []Input{in(Distinct, g.x...)}},
+			Sample{"MaxPool", order, []Input{in(Distinct, g.x...)}},
 			Sample{"MaxPoolGrad", graph.Attrs{"input_shape": graph.L(g.x...)}, []Input{in(Signed, y...), index(n, y...)}})
 		for _, a := range []graph.Attrs{g.a, counted} {
 			list = append(list,
