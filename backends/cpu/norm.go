@@ -3,12 +3,13 @@ package cpu
 import (
 	"math"
 
+	"github.com/clsbench/clsbench/backends/cpu/kernel"
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/tensor"
 )
 
 // normRows are the norms. A group's mean, variance and result are one worker's
-// work, in float64 inside; the variance takes a second pass over the group.
+// work, the sums in float64; the variance takes a second pass over the group.
 func normRows() []row {
 	of := func(op, kernel string, f32, f64 func(*builder, *part, graph.Normal), takes func(c *graph.Call) error) row {
 		return row{op, []implementation{{kernel: kernel, algorithm: "two passes", takes: takes, build: func(b *builder, p *part) error {
@@ -66,55 +67,36 @@ func runsOf(n graph.Normal, group int) runs {
 }
 
 // moments are a group's, about 0 if it is not centred.
-func moments[T float32 | float64](x []T, r runs, centred bool) (mean, variance float64) {
+func moments[T float32 | float64](set kernel.ISA, x []T, r runs, centred bool) (mean, variance float64) {
 	count := float64(r.length * r.times)
-	if centred {
+	sums := func(about float64) (sum, squares float64) {
 		for t := range r.times {
-			for _, v := range x[r.first+t*r.stride:][:r.length] {
-				mean += float64(v)
-			}
+			s, q := kernel.Moments(set, x[r.first+t*r.stride:][:r.length], about)
+			sum, squares = sum+s, squares+q
 		}
+		return sum, squares
+	}
+	if centred {
+		mean, _ = sums(0)
 		mean /= count
 	}
-	for t := range r.times {
-		for _, v := range x[r.first+t*r.stride:][:r.length] {
-			d := float64(v) - mean
-			variance += d * d
-		}
-	}
+	_, variance = sums(mean)
 	return mean, variance / count
 }
 
 // affine maps elements by (x - mean)·inv·scale + bias with the parameters of
 // each; bias may be nil.
-func affine[T float32 | float64](y, x []T, scale, bias []T, n graph.Normal, r runs, mean, inv float64) {
+func affine[T float32 | float64](set kernel.ISA, y, x []T, scale, bias []T, n graph.Normal, r runs, mean, inv float64) {
 	for t := range r.times {
 		at := r.first + t*r.stride
 		for done := 0; done < r.length; done += n.Inner {
 			p := (at + done) / n.Inner % n.Params
-			s, o := float64(scale[p]), 0.0
+			o := 0.0
 			if bias != nil {
 				o = float64(bias[p])
 			}
-			to := y[at+done:][:n.Inner]
-			for i, v := range x[at+done:][:n.Inner] {
-				to[i] = T((float64(v)-mean)*inv*s + o)
-			}
+			kernel.Standardize(set, y[at+done:][:n.Inner], x[at+done:][:n.Inner], mean, inv*float64(scale[p]), o)
 		}
-	}
-}
-
-// affineRow is affine of a row that has a parameter of its own for each
-// element.
-func affineRow[T float32 | float64](y, x []T, scale, bias []T, mean, inv float64) {
-	if bias == nil {
-		for i, v := range x {
-			y[i] = T((float64(v) - mean) * inv * float64(scale[i]))
-		}
-		return
-	}
-	for i, v := range x {
-		y[i] = T((float64(v)-mean)*inv*float64(scale[i]) + float64(bias[i]))
 	}
 }
 
@@ -147,7 +129,7 @@ func buildNorm[T float32 | float64](b *builder, p *part, n graph.Normal) {
 		ys, ms, is := viewOf[T](y), viewOf[T](mean), viewOf[T](inv)
 		for g := groups * worker / workers; g < groups*(worker+1)/workers; g++ {
 			r := runsOf(n, g)
-			m, v := moments(xs, r, centred)
+			m, v := moments(b.isa, xs, r, centred)
 			i := 1 / math.Sqrt(v+epsilon)
 			move(g, m, v)
 			if ms != nil {
@@ -159,9 +141,9 @@ func buildNorm[T float32 | float64](b *builder, p *part, n graph.Normal) {
 			switch {
 			case ys == nil:
 			case !n.Batch && n.PerGroup == n.Params && n.Inner == 1:
-				affineRow(ys[r.first:][:r.length], xs[r.first:][:r.length], ss, bs, m, i)
+				kernel.StandardizeRow(b.isa, ys[r.first:][:r.length], xs[r.first:][:r.length], ss, bs, m, i)
 			default:
-				affine(ys, xs, ss, bs, n, r, m, i)
+				affine(b.isa, ys, xs, ss, bs, n, r, m, i)
 			}
 		}
 	}}}
@@ -214,7 +196,7 @@ func buildBatchNorm[T float32 | float64](b *builder, p *part, n graph.Normal) {
 			for i := planes * worker / workers; i < planes*(worker+1)/workers; i++ {
 				ch := i % n.Params
 				m, inv := float64(view[T](mean)[ch]), 1/math.Sqrt(float64(view[T](variance)[ch])+epsilon)
-				affine(ys, xs, view[T](scale), view[T](bias), n, runs{i * n.Inner, 0, n.Inner, 1}, m, inv)
+				affine(b.isa, ys, xs, view[T](scale), view[T](bias), n, runs{i * n.Inner, 0, n.Inner, 1}, m, inv)
 			}
 		}})
 		b.mayOverlap(p, c, y, []*value{x})

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 
+	"github.com/clsbench/clsbench/backends/cpu/kernel"
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/tensor"
 )
@@ -14,7 +15,7 @@ var errBroadcastScale = errors.New("a scale or bias that broadcasts: there is a 
 // some of the parameters.
 func buildNormGrad[T float32 | float64](b *builder, p *part, n graph.Normal) {
 	c := p.head()
-	g := &normGrad[T]{n: n, dy: b.in(c, 0), x: b.in(c, 1), scale: b.in(c, 2), dx: b.out(c, 0), dscale: b.out(c, 1),
+	g := &normGrad[T]{isa: b.isa, n: n, dy: b.in(c, 0), x: b.in(c, 1), scale: b.in(c, 2), dx: b.out(c, 0), dscale: b.out(c, 1),
 		groups: n.Groups(), centred: c.Op.Name != "RMSNormalizationGrad"}
 	if g.centred {
 		g.db = b.out(c, 2)
@@ -35,6 +36,7 @@ func buildNormGrad[T float32 | float64](b *builder, p *part, n graph.Normal) {
 
 // normGrad is the work on one gradient; outputs may be nil.
 type normGrad[T float32 | float64] struct {
+	isa            kernel.ISA
 	n              graph.Normal
 	dy, x, scale   *value
 	dx, dscale, db *value
@@ -54,7 +56,7 @@ func (k *normGrad[T]) groupwise(worker, workers int) {
 		if k.mean != nil {
 			mean, inv = float64(view[T](k.mean)[g]), float64(view[T](k.inv)[g])
 		} else {
-			m, v := moments(x, r, k.centred)
+			m, v := moments(k.isa, x, r, k.centred)
 			mean, inv = m, 1/math.Sqrt(v+k.epsilon)
 		}
 		stats[2*g], stats[2*g+1] = mean, inv
@@ -67,27 +69,33 @@ func (k *normGrad[T]) groupwise(worker, workers int) {
 // group is dX = inv·(g - ⟨g⟩ - x̂·⟨g·x̂⟩), g = dY·scale, of one group.
 func (k *normGrad[T]) group(r runs, mean, inv float64) {
 	dy, x, dx, scale := view[T](k.dy), view[T](k.x), view[T](k.dx), view[T](k.scale)
+	if k.n.Inner == 1 && r.length == k.n.Params { // an element a parameter, in their order
+		dy, x, dx = dy[r.first:][:r.length], x[r.first:][:r.length], dx[r.first:][:r.length]
+		sum, product := kernel.Products(k.isa, dy, x, scale, mean)
+		slope, shift := k.coefficients(r, inv, sum, product)
+		kernel.NormGrad(k.isa, dx, dy, x, scale, mean, inv, slope, shift)
+		return
+	}
 	var sum, product float64
 	k.each(r, func(at, param, length int) {
-		var s, q float64
-		for i, d := range dy[at:][:length] {
-			s += float64(d)
-			q += float64(d) * (float64(x[at+i]) - mean)
-		}
+		s, q := kernel.Products(k.isa, dy[at:][:length], x[at:][:length], nil, mean)
 		sum += s * float64(scale[param])
 		product += q * float64(scale[param])
 	})
+	slope, shift := k.coefficients(r, inv, sum, product)
+	k.each(r, func(at, param, length int) {
+		kernel.NormGrad(k.isa, dx[at:][:length], dy[at:][:length], x[at:][:length], nil, mean, inv*float64(scale[param]), slope, shift)
+	})
+}
+
+// coefficients makes Σg and Σg·(x - μ) the factor of x - μ in dX and what is
+// the same in all of it.
+func (k *normGrad[T]) coefficients(r runs, inv, sum, product float64) (slope, shift float64) {
 	count := float64(r.length * r.times)
-	sum, product = sum/count, product*inv/count
 	if !k.centred {
 		sum = 0
 	}
-	k.each(r, func(at, param, length int) {
-		s := float64(scale[param])
-		for i, d := range dy[at:][:length] {
-			dx[at+i] = T(inv * (float64(d)*s - sum - (float64(x[at+i])-mean)*inv*product))
-		}
-	})
+	return -inv * inv * inv * product / count, -inv * sum / count
 }
 
 // each cuts a group's elements into pieces of one parameter.
@@ -105,25 +113,33 @@ func (k *normGrad[T]) each(r runs, f func(at, param, length int)) {
 func (k *normGrad[T]) parameterwise(worker, workers int) {
 	lo, hi := k.n.Params*worker/workers, k.n.Params*(worker+1)/workers
 	dy, x, stats := view[T](k.dy), view[T](k.x), tensor.View[float64](k.stats.data)
-	sums := tensor.View[float64](k.sums.data)[2*lo : 2*hi]
+	all := tensor.View[float64](k.sums.data)
+	products, sums := all[lo:hi], all[k.n.Params+lo:k.n.Params+hi]
+	clear(products)
 	clear(sums)
 	for o := range k.n.Outer {
-		for p := lo; p < hi; p++ {
-			g, at := k.n.Group(o, p), (o*k.n.Params+p)*k.n.Inner
-			mean, inv := stats[2*g], stats[2*g+1]
-			var ds, db float64
-			for i, d := range dy[at:][:k.n.Inner] {
-				ds += float64(d) * (float64(x[at+i]) - mean)
-				db += float64(d)
+		for p := lo; p < hi; {
+			g, at, run := k.n.Group(o, p), (o*k.n.Params+p)*k.n.Inner, 1
+			if k.n.Inner == 1 && !k.n.Batch { // a group's parameters follow each other
+				run = min(hi, (p/k.n.PerGroup+1)*k.n.PerGroup) - p
 			}
-			sums[2*(p-lo)] += ds * inv
-			sums[2*(p-lo)+1] += db
+			mean, inv := stats[2*g], stats[2*g+1]
+			dys, xs := dy[at:][:run*k.n.Inner], x[at:][:run*k.n.Inner]
+			if k.n.Inner == 1 {
+				kernel.AddProducts(k.isa, products[p-lo:][:run], sums[p-lo:][:run], dys, xs, mean, inv)
+			} else {
+				sum, product := kernel.Products(k.isa, dys, xs, nil, mean)
+				products[p-lo] += product * inv
+				sums[p-lo] += sum
+			}
+			p += run
 		}
 	}
 	for i, out := range []*value{k.dscale, k.db} {
 		if out != nil {
-			for p := lo; p < hi; p++ {
-				view[T](out)[p] = T(sums[2*(p-lo)+i])
+			from := [][]float64{products, sums}[i]
+			for p, v := range from {
+				view[T](out)[lo+p] = T(v)
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/clsbench/clsbench/backends/cpu/kernel"
@@ -12,26 +13,50 @@ import (
 // reduceRows fold axes away: every output is folded by one worker in one
 // order.
 func reduceRows() []row {
-	vectors := implementation{
-		kernel: "reduce", algorithm: "vectors",
-		takes: ofTypes(f32Only, 0), build: buildReduceF32,
-	}
-	scalar := func(types graph.TypeSet) implementation {
-		return implementation{
+	of := func(op string, types graph.TypeSet, also ...implementation) row {
+		return row{op, append(also, implementation{
 			kernel: "reduce", algorithm: "direct",
 			takes: ofTypes(types, 0), build: buildReduce,
+		})}
+	}
+	vectors := func(fold kernel.Fold, end rowEnd) implementation {
+		return implementation{
+			kernel: "reduce", algorithm: "vectors",
+			takes: ofTypes(f32Only, 0), build: func(b *builder, p *part) error { return buildReduceF32(b, p, fold, end) },
 		}
 	}
 	return []row{
-		{"ReduceSum", []implementation{vectors, scalar(wide)}},
-		{"ReduceMean", []implementation{vectors, scalar(wideFloat)}},
-		{"ReduceMax", []implementation{scalar(wide | graph.Bools)}},
-		{"ReduceMin", []implementation{scalar(wide | graph.Bools)}},
-		{"ReduceProd", []implementation{scalar(wide)}},
-		{"ReduceL1", []implementation{scalar(wide)}},
-		{"ReduceL2", []implementation{scalar(wideFloat)}},
-		{"ReduceLogSum", []implementation{scalar(wideFloat)}},
-		{"ReduceSumSquare", []implementation{scalar(wide)}},
+		of("ReduceSum", wide, vectors(kernel.FoldSum, nil)),
+		of("ReduceMean", wideFloat, vectors(kernel.FoldSum, endMean)),
+		of("ReduceMax", wide|graph.Bools, vectors(kernel.FoldMax, nil)),
+		of("ReduceMin", wide|graph.Bools, vectors(kernel.FoldMin, nil)),
+		of("ReduceProd", wide),
+		of("ReduceL1", wide, vectors(kernel.FoldSumAbs, nil)),
+		of("ReduceL2", wideFloat, vectors(kernel.FoldSumSquares, endRoot)),
+		of("ReduceLogSum", wideFloat, vectors(kernel.FoldSum, endLog)),
+		of("ReduceSumSquare", wide, vectors(kernel.FoldSumSquares, nil)),
+	}
+}
+
+// rowEnd is what is done in the end to outputs that so many elements each were
+// folded into; nil: nothing.
+type rowEnd func(set kernel.ISA, y []float32, count int)
+
+func endMean(set kernel.ISA, y []float32, count int) {
+	if count != 1 {
+		kernel.Div.Scalar(set, y, y, float32(count))
+	}
+}
+
+func endRoot(_ kernel.ISA, y []float32, _ int) {
+	for i, v := range y {
+		y[i] = float32(math.Sqrt(float64(v)))
+	}
+}
+
+func endLog(_ kernel.ISA, y []float32, _ int) {
+	for i, v := range y {
+		y[i] = float32(math.Log(float64(v)))
 	}
 }
 
@@ -93,61 +118,63 @@ func innermost(groups []axisGroup) (extent int, ok bool) {
 	return g.extent, g.stride == 1
 }
 
-// buildReduceF32 adds rows up where the folded axes are innermost, and adds
-// rows to each other where the kept ones are.
-func buildReduceF32(b *builder, p *part) error {
+// buildReduceF32 folds rows where the folded axes are innermost, and folds rows
+// into each other where the kept ones are.
+func buildReduceF32(b *builder, p *part, how kernel.Fold, end rowEnd) error {
 	c := p.head()
 	f, err := newFold(c)
 	if err != nil {
 		return err
 	}
+	p.kernel = fmt.Sprintf("reduce %v", b.isa)
 	in, out := b.in(c, 0), b.out(c, 0)
-	scale := float32(1)
-	if c.Op.Name == "ReduceMean" {
-		scale = float32(f.count)
-	}
-	task := f.sumRows(b.isa, in, out, scale)
+	task := f.eachRow
 	if _, ok := innermost(f.kept); ok {
-		task = f.addRows(b.isa, in, out, scale)
+		task = f.rowByRow
 	}
-	p.phases = []phase{{task: task, serial: in.elements() < serialElements || f.outputs == 1}}
+	p.phases = []phase{{serial: in.elements() < serialElements || f.outputs == 1, task: func(worker, workers int) {
+		lo, hi := f.outputs*worker/workers, f.outputs*(worker+1)/workers
+		if lo == hi {
+			return
+		}
+		y := out.f32()[lo:hi]
+		task(b.isa, how, y, in.f32(), lo)
+		if end != nil {
+			end(b.isa, y, f.count)
+		}
+	}}}
 	return nil
 }
 
-// sumRows: each output is the sum of sums over rows.
-func (f *fold) sumRows(set kernel.ISA, in, out *value, divisor float32) pool.Task {
-	inner, _ := innermost(f.folded)
-	return func(worker, workers int) {
-		x, y := in.f32(), out.f32()
-		for o := f.outputs * worker / workers; o < f.outputs*(worker+1)/workers; o++ {
-			base, s := offset(f.kept, o), float32(0)
-			for i := 0; i < f.count; i += inner {
-				at := base + offset(f.folded, i)
-				s += kernel.Sum(set, x[at:at+inner])
-			}
-			y[o] = s / divisor
+// eachRow folds rows of x to numbers: the outputs from the first on.
+func (f *fold) eachRow(set kernel.ISA, how kernel.Fold, y, x []float32, first int) {
+	inner, runs := innermost(f.folded)
+	if !runs {
+		inner = 1
+	}
+	for o := range y {
+		base, s := offset(f.kept, first+o), how.Start()
+		for i := 0; i < f.count; i += inner {
+			at := base + offset(f.folded, i)
+			s = how.Join(s, how.Row(set, x[at:at+inner]))
 		}
+		y[o] = s
 	}
 }
 
-// addRows: rows of outputs are sums of rows.
-func (f *fold) addRows(set kernel.ISA, in, out *value, divisor float32) pool.Task {
+// rowByRow folds rows of x into rows of outputs.
+func (f *fold) rowByRow(set kernel.ISA, how kernel.Fold, y, x []float32, first int) {
 	inner, _ := innermost(f.kept)
-	return func(worker, workers int) {
-		x, y := in.f32(), out.f32()
-		lo, hi := shareOf(f.outputs, worker, workers)
-		for lo < hi {
-			n := min(inner-lo%inner, hi-lo)
-			dst, base := y[lo:lo+n], offset(f.kept, lo)
-			clear(dst)
-			for i := range f.count {
-				kernel.Add.Vectors(set, dst, dst, x[base+offset(f.folded, i):])
-			}
-			if divisor != 1 {
-				kernel.Div.Scalar(set, dst, dst, divisor)
-			}
-			lo += n
+	for o := 0; o < len(y); {
+		n := min(inner-(first+o)%inner, len(y)-o)
+		dst, base := y[o:o+n], offset(f.kept, first+o)
+		for j := range dst {
+			dst[j] = how.Start()
 		}
+		for i := range f.count {
+			how.Rows(set, dst, x[base+offset(f.folded, i):])
+		}
+		o += n
 	}
 }
 

@@ -14,7 +14,6 @@ func emitElementwise(a *asm) {
 		}
 		emitReLU(a, i)
 		emitReLUGrad(a, i)
-		emitSum(a, i)
 	}
 }
 
@@ -128,26 +127,6 @@ func (a *asm) keepWherePositive(i isa, d, y, zero reg.VecVirtual) {
 	}
 	a.VCMPPS(operand.U8(notLessOrEqual), zero, y, y)
 	a.VANDPS(y, d, d)
-}
-
-func emitSum(a *asm, i isa) {
-	const chains = 4
-	name := "sum" + i.name
-	a.function(name, "func(x *float32, n int) float32",
-		name+" is for i := range n { sum += x[i] }, in another order.")
-	acc := a.vecs(i, chains)
-	for _, v := range acc {
-		a.clear(v)
-	}
-	a.stream(i, "x").each(chains, func(u int, x access) {
-		v := x.load(0)
-		a.VADDPS(v, acc[u], acc[u])
-	})
-	a.VADDPS(acc[1], acc[0], acc[0])
-	a.VADDPS(acc[3], acc[2], acc[2])
-	a.VADDPS(acc[2], acc[0], acc[0])
-	a.Store(a.fold(i, acc[0], a.VADDPS), a.ReturnIndex(0))
-	a.end()
 }
 
 // fold brings the lanes of v together by an instruction; the answer is lane 0.

@@ -70,12 +70,7 @@ func emitAdam(a *asm, i isa) {
 		"}")
 	c := map[string]reg.VecVirtual{}
 	for _, n := range coefficients {
-		m, err := a.Param(n).Resolve()
-		if err != nil {
-			panic(err)
-		}
-		c[n] = a.vec(i)
-		a.VBROADCASTSD(m.Addr, c[n])
+		c[n] = a.broadcast64(i, n)
 	}
 	ptr := map[string]reg.GPVirtual{}
 	names := []string{"p2", "m2", "v2", "p", "grad", "m", "v"}

@@ -139,28 +139,3 @@ func reluGradGo(dx, dy, y []float32) {
 		dx[j] = d
 	}
 }
-
-// Sum adds the elements of x up, in an order that depends on len(x) alone.
-func Sum(i ISA, x []float32) float32 {
-	s := float32(0)
-	for len(x) > 0 {
-		n := min(len(x), chunk)
-		s += sumLoop(i, x[:n])
-		x = x[n:]
-	}
-	return s
-}
-
-// sumGo keeps eight sums: one would lose digits, and wait for itself.
-func sumGo(x []float32) float32 {
-	var s [8]float32
-	for ; len(x) >= 8; x = x[8:] {
-		for j := range s {
-			s[j] += x[j]
-		}
-	}
-	for j, v := range x {
-		s[j] += v
-	}
-	return ((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7]))
-}

@@ -52,13 +52,3 @@ func reluGradLoop(i ISA, dx, dy, y []float32) {
 		reluGradGo(dx, dy, y)
 	}
 }
-
-func sumLoop(i ISA, x []float32) float32 {
-	switch i {
-	case AVX512:
-		return sumAVX512(&x[0], len(x))
-	case AVX2:
-		return sumAVX2(&x[0], len(x))
-	}
-	return sumGo(x)
-}

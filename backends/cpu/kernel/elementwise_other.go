@@ -7,5 +7,3 @@ func arithFor(ISA, Arith) *arithLoops { return nil }
 func reluLoop(_ ISA, dst, x []float32) { reluGo(dst, x) }
 
 func reluGradLoop(_ ISA, dx, dy, y []float32) { reluGradGo(dx, dy, y) }
-
-func sumLoop(_ ISA, x []float32) float32 { return sumGo(x) }

@@ -84,11 +84,6 @@ func reluAVX512(dst *float32, x *float32, n int)
 //go:noescape
 func reluGradAVX512(dx *float32, dy *float32, y *float32, n int)
 
-// sumAVX512 is for i := range n { sum += x[i] }, in another order.
-//
-//go:noescape
-func sumAVX512(x *float32, n int) float32
-
 // addAVX2 is for i := range n { dst[i] = a[i] + b[i] }
 //
 //go:noescape
@@ -168,8 +163,3 @@ func reluAVX2(dst *float32, x *float32, n int)
 //
 //go:noescape
 func reluGradAVX2(dx *float32, dy *float32, y *float32, n int)
-
-// sumAVX2 is for i := range n { sum += x[i] }, in another order.
-//
-//go:noescape
-func sumAVX2(x *float32, n int) float32

@@ -68,24 +68,6 @@ func TestReLU(t *testing.T) {
 	})
 }
 
-func TestSum(t *testing.T) {
-	onEveryISA(t, func(t *testing.T, i ISA) {
-		for _, n := range lengths {
-			x := newGuarded(n).data
-			integers(newRand(5), x)
-			want := 0.0
-			for _, v := range x {
-				want += float64(v)
-			}
-			require.Equal(t, float32(want), Sum(i, x), "n %d", n)
-			if n > 0 {
-				x[n/2] = float32(math.NaN())
-				require.True(t, math.IsNaN(float64(Sum(i, x))))
-			}
-		}
-	})
-}
-
 func TestSGD(t *testing.T) {
 	onEveryISA(t, func(t *testing.T, i ISA) {
 		for _, s := range []SGD{
@@ -169,10 +151,16 @@ func BenchmarkElementwise(b *testing.B) {
 			continue
 		}
 		for name, f := range map[string]func(){
-			"add":  func() { Add.Vectors(i, z, x, y) },
-			"relu": func() { ReLU(i, z, x) },
-			"sum":  func() { Sum(i, x) },
-			"sgd":  func() { (&SGD{LR: 1, Momentum: 0.9, Scale: 1}).Step(i, x, y, x, z, y) },
+			"add":             func() { Add.Vectors(i, z, x, y) },
+			"relu":            func() { ReLU(i, z, x) },
+			"sum":             func() { FoldSum.Row(i, x) },
+			"max":             func() { FoldMax.Row(i, x) },
+			"moments":         func() { Moments(i, x, 0.5) },
+			"standardize":     func() { Standardize(i, z, x, 0.5, 2, 1) },
+			"standardize row": func() { StandardizeRow(i, z, x, y, y, 0.5, 2) },
+			"products":        func() { Products(i, y, x, nil, 0.5) },
+			"norm gradient":   func() { NormGrad(i, z, y, x, nil, 0.5, 2, 0.1, 1) },
+			"sgd":             func() { (&SGD{LR: 1, Momentum: 0.9, Scale: 1}).Step(i, x, y, x, z, y) },
 		} {
 			b.Run(fmt.Sprintf("%s/%v", name, i), func(b *testing.B) {
 				for b.Loop() {
