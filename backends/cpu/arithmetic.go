@@ -139,14 +139,14 @@ func buildReluGrad(b *builder, c *graph.Call, in []*value, out *value) ranger {
 }
 
 // buildWhere moves elements and looks at none: their size is all that counts.
-func buildWhere(_ *builder, c *graph.Call, in []*value, out *value) ranger {
+func buildWhere(b *builder, c *graph.Call, in []*value, out *value) ranger {
 	switch c.In[1].DType.Size() {
 	case 1:
 		return whereLoop[uint8](c, in, out)
 	case 2:
 		return whereLoop[uint16](c, in, out)
 	case 4:
-		return whereLoop[uint32](c, in, out)
+		return whereVectors(b.isa, c, in, out)
 	}
 	return whereLoop[int64](c, in, out)
 }
@@ -167,5 +167,38 @@ func whereLoop[T tensor.Element](c *graph.Call, in []*value, out *value) ranger 
 			}
 			lo += n
 		}
+	}
+}
+
+// whereVectors is for elements of the size of f32.
+func whereVectors(set kernel.ISA, c *graph.Call, in []*value, out *value) ranger {
+	bc := newBroadcast(c.Out[0].Shape, c.In[0].Shape, c.In[1].Shape, c.In[2].Shape)
+	return func(lo, hi int) {
+		cond, x, y, z := in[0].bytes(), in[1].f32(), in[2].f32(), out.f32()
+		for lo < hi {
+			n := bc.rest(lo, hi)
+			dst, at := z[lo:lo+n], bc.at(0, lo)
+			a, b := bc.operand(1, x, lo, n), bc.operand(2, y, lo, n)
+			switch {
+			case bc.inners[0] == 1:
+				kernel.Where(set, dst, cond[at:], a, b)
+			case cond[at] != 0:
+				stretch(dst, a)
+			default:
+				stretch(dst, b)
+			}
+			lo += n
+		}
+	}
+}
+
+// stretch fills dst with one number, or copies as many as it has.
+func stretch(dst, src []float32) {
+	if len(src) > 1 {
+		copy(dst, src)
+		return
+	}
+	for i := range dst {
+		dst[i] = src[0]
 	}
 }

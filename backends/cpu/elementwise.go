@@ -215,5 +215,15 @@ func (b *broadcast) at(k, i int) int {
 	return o
 }
 
+// operand is what input k, whose elements x has, brings to the n elements from
+// i on of a row: so many numbers, or one.
+func (b *broadcast) operand(k int, x []float32, i, n int) []float32 {
+	at := b.at(k, i)
+	if b.inners[k] == 0 {
+		n = 1
+	}
+	return x[at : at+n]
+}
+
 // rest is how many of the elements lo to hi are in lo's row.
 func (b *broadcast) rest(lo, hi int) int { return min(b.inner-lo%b.inner, hi-lo) }

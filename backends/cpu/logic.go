@@ -3,12 +3,44 @@ package cpu
 import (
 	"math"
 
+	"github.com/clsbench/clsbench/backends/cpu/kernel"
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/tensor"
 )
 
-func buildComparison(_ *builder, c *graph.Call, in []*value, out *value) ranger {
+func buildComparison(b *builder, c *graph.Call, in []*value, out *value) ranger {
+	if c.In[0].DType == tensor.F32 {
+		return compareVectors(b.isa, vectorRelations[c.Op.Name], c, in, out)
+	}
 	return loopsOf[c.In[0].DType].comparison(c, in, out)
+}
+
+// vectorRelation is a comparison of vectors, of the second input with the
+// first if exchanged.
+type vectorRelation struct {
+	of        kernel.Comparison
+	exchanged bool
+}
+
+var vectorRelations = map[string]vectorRelation{
+	"Less": {of: kernel.Less}, "LessOrEqual": {of: kernel.LessOrEqual}, "Equal": {of: kernel.Equal},
+	"Greater": {kernel.Less, true}, "GreaterOrEqual": {kernel.LessOrEqual, true},
+}
+
+func compareVectors(set kernel.ISA, relation vectorRelation, c *graph.Call, in []*value, out *value) ranger {
+	bc := newBroadcast(c.Out[0].Shape, c.In[0].Shape, c.In[1].Shape)
+	return func(lo, hi int) {
+		x, y, z := in[0].f32(), in[1].f32(), out.bytes()
+		for lo < hi {
+			n := bc.rest(lo, hi)
+			a, b := bc.operand(0, x, lo, n), bc.operand(1, y, lo, n)
+			if relation.exchanged {
+				a, b = b, a
+			}
+			relation.of.Compare(set, z[lo:lo+n], a, b)
+			lo += n
+		}
+	}
 }
 
 // comparisonOf has truth values as the numbers 0 and 1.

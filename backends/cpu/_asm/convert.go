@@ -56,21 +56,14 @@ func (c conversion) emit(a *asm, i isa) {
 	name := c.name + i.name
 	a.function(name, "func(dst *"+c.dst+", src *"+c.src+", n int)",
 		label("%s is for i := range n { dst[i] = %s } for n a multiple of %d.", name, c.is, i.lanes))
-	dst, src, n := a.arg("dst"), a.arg("src"), a.arg("n")
-	a.Label("loop")
-	a.SUBQ(operand.I32(i.lanes), n)
-	a.JLT(operand.LabelRef("done"))
-	c.body(vector{a, i}, at(dst, 0), at(src, 0))
-	a.ADDQ(operand.I32(c.to*i.lanes), dst)
-	a.ADDQ(operand.I32(c.from*i.lanes), src)
-	a.JMP(operand.LabelRef("loop"))
-	a.Label("done")
-	a.end()
+	v, dst, src := vector{a, i}, a.arg("dst"), a.arg("src")
+	v.wholeVectors(func() { c.body(v, at(dst, 0), at(src, 0)) }, array{dst, c.to}, array{src, c.from})
 }
 
-// toBF16 rounds each lane to its upper half, and leaves that in the lower: to nearest, ties to even, by
-// adding just below half a unit, and one more where the unit is odd. NaN gets
-// its quiet bit, or the sum could carry it into infinity.
+// toBF16 rounds each lane to its upper half, and leaves that in the lower: to
+// nearest, ties to even, by adding just below half a unit, and one more where
+// the unit is odd. NaN gets its quiet bit, or the sum could carry it into
+// infinity.
 func (v vector) toBF16(x reg.VecVirtual) reg.VecVirtual {
 	high, sum, nan := v.vec(v.isa), v.vec(v.isa), v.vec(v.isa)
 	v.VPSRLD(operand.U8(16), x, high)
@@ -93,7 +86,12 @@ func (v vector) storeLow(x reg.VecVirtual, dst operand.Mem) {
 		v.VPMOVDW(x, dst)
 		return
 	}
+	v.pack(x)
+	v.VMOVUPS(x.AsX(), dst)
+}
+
+// pack moves the low 16 bits of eight lanes, whose others are 0, together.
+func (v vector) pack(x reg.VecVirtual) {
 	v.VPACKUSDW(x, x, x)
 	v.VPERMQ(operand.U8(0x08), x, x)
-	v.VMOVUPS(x.AsX(), dst)
 }

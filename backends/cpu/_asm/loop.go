@@ -83,6 +83,28 @@ func (s *stream) advance(vectors int) {
 	s.SUBQ(operand.I32(vectors*s.isa.lanes), s.n)
 }
 
+// array is memory that a loop goes through, and the bytes of an element.
+type array struct {
+	ptr  reg.GPVirtual
+	size int
+}
+
+// wholeVectors writes a loop over the parameter n, a multiple of the lanes,
+// and ends the function.
+func (v vector) wholeVectors(body func(), arrays ...array) {
+	n := v.arg("n")
+	v.Label("loop")
+	v.SUBQ(operand.I32(v.isa.lanes), n)
+	v.JLT(operand.LabelRef("done"))
+	body()
+	for _, x := range arrays {
+		v.ADDQ(operand.I32(x.size*v.isa.lanes), x.ptr)
+	}
+	v.JMP(operand.LabelRef("loop"))
+	v.Label("done")
+	v.end()
+}
+
 func (a *asm) end() {
 	a.VZEROUPPER()
 	a.RET()

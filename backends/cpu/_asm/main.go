@@ -40,6 +40,7 @@ var sources = []source{
 	{kernelDir, "kernel", "functions", emitFunctions},
 	{kernelDir, "kernel", "convert", emitConversions},
 	{kernelDir, "kernel", "fold", emitFold},
+	{kernelDir, "kernel", "logic", emitLogic},
 	{kernelDir, "kernel", "layout", emitLayout},
 	{kernelDir, "kernel", "norm", emitNorm},
 	{kernelDir, "kernel", "optimizer", emitOptimizer},
