@@ -130,7 +130,6 @@ func emitFunctions(a *asm) {
 		for _, f := range functions {
 			f.emit(a, i)
 		}
-		emitMax(a, i)
 		for _, store := range []bool{true, false} {
 			emitExpSum(a, i, store)
 		}

@@ -47,6 +47,32 @@ func (x access) store(v reg.VecVirtual, ptr int) {
 	}
 }
 
+// loadOr is load with other lanes in place of those that the mask leaves out.
+func (x access) loadOr(ptr int, other reg.VecVirtual) reg.VecVirtual {
+	v := x.load(ptr)
+	if x.mask == nil {
+		return v
+	}
+	if x.s.isa == avx512 {
+		x.s.VBLENDMPS(v, other, x.mask.k, v)
+	} else {
+		x.s.VBLENDVPS(x.mask.y, v, other, v)
+	}
+	return v
+}
+
+// only clears the lanes of v that the mask leaves out.
+func (x access) only(v reg.VecVirtual) {
+	if x.mask == nil {
+		return
+	}
+	if x.s.isa == avx512 {
+		x.s.VMOVAPS_Z(v, x.mask.k, v)
+	} else {
+		x.s.VANDPS(x.mask.y, v, v)
+	}
+}
+
 // each emits body for unroll vectors at a time, then one at a time, then under
 // a mask. body gets the number of the vector within its iteration.
 func (s *stream) each(unroll int, body func(u int, x access)) {

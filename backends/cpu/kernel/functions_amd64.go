@@ -61,16 +61,6 @@ func functionFor(i ISA, f functionLoop) vectorLoop {
 	return nil
 }
 
-func greatestLoop(i ISA, x []float32) float32 {
-	switch i {
-	case AVX512:
-		return greatestAVX512(&x[0], len(x))
-	case AVX2:
-		return greatestAVX2(&x[0], len(x))
-	}
-	return greatestGo(x)
-}
-
 func expDiffLoop(i ISA, dst, x []float32, m float32) float64 {
 	switch i {
 	case AVX512:

@@ -1318,68 +1318,6 @@ done:
 	VZEROUPPER
 	RET
 
-// func greatestAVX512(x *float32, n int) float32
-// Requires: AVX, AVX512F, BMI2, SSE
-TEXT ·greatestAVX512(SB), NOSPLIT, $0-20
-	VBROADCASTSS constants<>+832(SB), Z0
-	VMOVAPS      Z0, Z1
-	VMOVAPS      Z0, Z2
-	VMOVAPS      Z0, Z3
-	VMOVAPS      Z0, Z4
-	MOVQ         n+8(FP), AX
-	MOVQ         x+0(FP), CX
-	CMPQ         AX, $+64
-	JLT          single
-
-unrolled:
-	VMOVUPS (CX), Z5
-	VMAXPS  Z1, Z5, Z1
-	VMOVUPS 64(CX), Z5
-	VMAXPS  Z2, Z5, Z2
-	VMOVUPS 128(CX), Z5
-	VMAXPS  Z3, Z5, Z3
-	VMOVUPS 192(CX), Z5
-	VMAXPS  Z4, Z5, Z4
-	ADDQ    $+256, CX
-	SUBQ    $+64, AX
-	CMPQ    AX, $+64
-	JGE     unrolled
-
-single:
-	CMPQ    AX, $+16
-	JLT     tail
-	VMOVUPS (CX), Z5
-	VMAXPS  Z1, Z5, Z1
-	ADDQ    $+64, CX
-	SUBQ    $+16, AX
-	JMP     single
-
-tail:
-	TESTQ     AX, AX
-	JLE       done
-	MOVQ      $-1, DX
-	BZHIQ     AX, DX, DX
-	KMOVW     DX, K1
-	VMOVUPS.Z (CX), K1, Z5
-	VBLENDMPS Z5, Z0, K1, Z5
-	VMAXPS    Z1, Z5, Z1
-
-done:
-	VMAXPS        Z2, Z1, Z1
-	VMAXPS        Z4, Z3, Z3
-	VMAXPS        Z3, Z1, Z1
-	VEXTRACTF64X4 $0x01, Z1, Y0
-	VMAXPS        Y0, Y1, Y1
-	VEXTRACTF128  $0x01, Y1, X0
-	VMAXPS        X0, X1, X1
-	VMOVHLPS      X1, X1, X0
-	VMAXPS        X0, X1, X1
-	VMOVSHDUP     X1, X0
-	VMAXPS        X0, X1, X1
-	MOVSS         X1, ret+16(FP)
-	VZEROUPPER
-	RET
-
 // func expDiffAVX512(dst *float32, x *float32, n int, m float32) float32
 // Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·expDiffAVX512(SB), NOSPLIT, $0-36
@@ -3046,66 +2984,6 @@ tail:
 	VMASKMOVPS Y1, Y0, (CX)
 
 done:
-	VZEROUPPER
-	RET
-
-// func greatestAVX2(x *float32, n int) float32
-// Requires: AVX, SSE
-TEXT ·greatestAVX2(SB), NOSPLIT, $0-20
-	VBROADCASTSS constants<>+832(SB), Y0
-	VMOVAPS      Y0, Y1
-	VMOVAPS      Y0, Y2
-	VMOVAPS      Y0, Y3
-	VMOVAPS      Y0, Y4
-	MOVQ         n+8(FP), AX
-	MOVQ         x+0(FP), CX
-	CMPQ         AX, $+32
-	JLT          single
-
-unrolled:
-	VMOVUPS (CX), Y5
-	VMAXPS  Y1, Y5, Y1
-	VMOVUPS 32(CX), Y5
-	VMAXPS  Y2, Y5, Y2
-	VMOVUPS 64(CX), Y5
-	VMAXPS  Y3, Y5, Y3
-	VMOVUPS 96(CX), Y5
-	VMAXPS  Y4, Y5, Y4
-	ADDQ    $+128, CX
-	SUBQ    $+32, AX
-	CMPQ    AX, $+32
-	JGE     unrolled
-
-single:
-	CMPQ    AX, $+8
-	JLT     tail
-	VMOVUPS (CX), Y5
-	VMAXPS  Y1, Y5, Y1
-	ADDQ    $+32, CX
-	SUBQ    $+8, AX
-	JMP     single
-
-tail:
-	TESTQ      AX, AX
-	JLE        done
-	LEAQ       laneMask<>+0(SB), DX
-	NEGQ       AX
-	VMOVUPS    32(DX)(AX*4), Y5
-	VMASKMOVPS (CX), Y5, Y6
-	VBLENDVPS  Y5, Y6, Y0, Y6
-	VMAXPS     Y1, Y6, Y1
-
-done:
-	VMAXPS       Y2, Y1, Y1
-	VMAXPS       Y4, Y3, Y3
-	VMAXPS       Y3, Y1, Y1
-	VEXTRACTF128 $0x01, Y1, X0
-	VMAXPS       X0, X1, X1
-	VMOVHLPS     X1, X1, X0
-	VMAXPS       X0, X1, X1
-	VMOVSHDUP    X1, X0
-	VMAXPS       X0, X1, X1
-	MOVSS        X1, ret+16(FP)
 	VZEROUPPER
 	RET
 

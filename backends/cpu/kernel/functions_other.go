@@ -4,8 +4,6 @@ package kernel
 
 func functionFor(ISA, functionLoop) vectorLoop { return nil }
 
-func greatestLoop(_ ISA, x []float32) float32 { return greatestGo(x) }
-
 func expDiffLoop(_ ISA, dst, x []float32, m float32) float64 { return expDiffGo(dst, x, m) }
 
 func expSumLoop(_ ISA, x []float32, m float32) float64 { return expSumGo(x, m) }

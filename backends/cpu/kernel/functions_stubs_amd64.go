@@ -109,11 +109,6 @@ func floorAVX512(dst *float32, x *float32, n int, p *float32)
 //go:noescape
 func ceilAVX512(dst *float32, x *float32, n int, p *float32)
 
-// greatestAVX512 is m = -∞; for i := range n { if x[i] > m { m = x[i] } }.
-//
-//go:noescape
-func greatestAVX512(x *float32, n int) float32
-
 // expDiffAVX512 is for i := range n { e := math.Exp(x[i] - m); dst[i] = e; sum += e }, in another order.
 //
 //go:noescape
@@ -237,11 +232,6 @@ func floorAVX2(dst *float32, x *float32, n int, p *float32)
 //
 //go:noescape
 func ceilAVX2(dst *float32, x *float32, n int, p *float32)
-
-// greatestAVX2 is m = -∞; for i := range n { if x[i] > m { m = x[i] } }.
-//
-//go:noescape
-func greatestAVX2(x *float32, n int) float32
 
 // expDiffAVX2 is for i := range n { e := math.Exp(x[i] - m); dst[i] = e; sum += e }, in another order.
 //

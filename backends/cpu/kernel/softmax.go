@@ -2,30 +2,6 @@ package kernel
 
 import "math"
 
-// Greatest is the greatest of the numbers in x, -∞ if there are none; NaN is
-// passed over.
-func Greatest(i ISA, x []float32) float32 {
-	m := float32(math.Inf(-1))
-	for len(x) > 0 {
-		n := min(len(x), chunk)
-		if g := greatestLoop(i, x[:n]); g > m {
-			m = g
-		}
-		x = x[n:]
-	}
-	return m
-}
-
-func greatestGo(x []float32) float32 {
-	m := float32(math.Inf(-1))
-	for _, v := range x {
-		if v > m {
-			m = v
-		}
-	}
-	return m
-}
-
 // ExpDiff is dst[i] = e^(x[i]-m), and the sum of all.
 func ExpDiff(i ISA, dst, x []float32, m float32) float64 {
 	x = x[:len(dst)]
@@ -71,7 +47,7 @@ func expSumGo(x []float32, m float32) float64 {
 // exponentials; y may be x.
 func Softmax(i ISA, y, x []float32) (m float32, s float64) {
 	x = x[:len(y)]
-	m = Greatest(i, x)
+	m = FoldMax.Row(i, x)
 	s = ExpDiff(i, y, x, m)
 	Mul.Scalar(i, y, y, float32(1/s))
 	return m, s
@@ -81,7 +57,7 @@ func Softmax(i ISA, y, x []float32) (m float32, s float64) {
 // may be x.
 func LogSoftmax(i ISA, y, x []float32) {
 	x = x[:len(y)]
-	m := Greatest(i, x)
+	m := FoldMax.Row(i, x)
 	log := math.Log(ExpSum(i, x, m))
 	Sub.Scalar(i, y, x, m)
 	Sub.Scalar(i, y, y, float32(log))

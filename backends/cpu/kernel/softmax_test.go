@@ -66,27 +66,6 @@ func TestSoftmax(t *testing.T) {
 	})
 }
 
-func TestGreatest(t *testing.T) {
-	onEveryISA(t, func(t *testing.T, i ISA) {
-		require.Equal(t, float32(math.Inf(-1)), Greatest(i, nil))
-		for _, n := range lengths[1:] {
-			x := newGuarded(n).data
-			uniform(newRand(2), x)
-			Sub.Scalar(i, x, x, 5) // all below 0, which no lane may bring in
-			for _, at := range []int{0, n / 2, n - 1} {
-				x[at] = -1
-				x[(at+1)%n] = float32(math.NaN())
-				want := float32(-1)
-				if n == 1 {
-					want = float32(math.Inf(-1))
-				}
-				require.Equal(t, want, Greatest(i, x), "n %d", n)
-				x[at], x[(at+1)%n] = -5, -5
-			}
-		}
-	})
-}
-
 func TestColumnSoftmax(t *testing.T) {
 	onEveryISA(t, func(t *testing.T, i ISA) {
 		for _, shape := range [][3]int{{1, 1, 1}, {7, 5, 5}, {10, 33, 17}, {3, 64, 64}} {
