@@ -18,7 +18,7 @@ type adapter struct {
 }
 
 // always is for ops that have no row of their own in any opset.
-const always = graph.Opset + 1
+const always = maxOpset + 1
 
 // adapters by op. A function and not a variable: they refer to the reader,
 // which refers to them.
@@ -36,7 +36,9 @@ func adapters() map[string]adapter {
 		"Dropout":            {always, dropout},
 		"EyeLike":            {always, eyeLike},
 		"LogSoftmax":         {13, flatSoftmax},
+		"Max":                {always, chain("Max")},
 		"Mean":               {always, mean},
+		"Min":                {always, chain("Min")},
 		"Range":              {always, rangeOf},
 		"Scatter":            {always, renamed("ScatterElements")},
 		"Shape":              {always, shapeOf},
@@ -52,7 +54,7 @@ func adapters() map[string]adapter {
 		"ReduceSumSquare":    {always, emptyAxes},
 		"Size":               {always, sizeOf},
 		"Softmax":            {13, flatSoftmax},
-		"Sum":                {always, sum},
+		"Sum":                {always, chain("Add")},
 	}
 }
 
@@ -274,32 +276,36 @@ func castLike(r *reader, n *nodeProto) ([]nodeProto, error) {
 	return []nodeProto{m}, nil
 }
 
-// sum of any number of values is a chain of additions.
-func sum(_ *reader, n *nodeProto) ([]nodeProto, error) {
-	switch len(n.inputs) {
-	case 0:
-		return nil, errors.New("no inputs")
-	case 1:
-		return []nodeProto{{name: n.name, op: "Identity", today: true, inputs: n.inputs, outputs: n.outputs}}, nil
-	}
-	var list []nodeProto
-	so := n.inputs[0]
-	for i, next := range n.inputs[1:] {
-		to := n.outputs[0]
-		if i+2 < len(n.inputs) {
-			to = fmt.Sprintf("%s/sum%d", n.outputs[0], i)
+// chain is for an op of any number of values that has a row for two.
+func chain(op string) func(*reader, *nodeProto) ([]nodeProto, error) {
+	return func(_ *reader, n *nodeProto) ([]nodeProto, error) {
+		switch {
+		case len(n.inputs) == 0:
+			return nil, errors.New("no inputs")
+		case len(n.inputs) == 1:
+			return []nodeProto{{name: n.name, op: "Identity", today: true, inputs: n.inputs, outputs: n.outputs}}, nil
+		case len(n.inputs) == 2 && n.op == op:
+			return []nodeProto{*n}, nil
 		}
-		list = append(list, nodeProto{op: "Add", today: true, inputs: []string{so, next}, outputs: []string{to}})
-		so = to
+		var list []nodeProto
+		so := n.inputs[0]
+		for i, next := range n.inputs[1:] {
+			to := n.outputs[0]
+			if i+2 < len(n.inputs) {
+				to = fmt.Sprintf("%s/%d", n.outputs[0], i)
+			}
+			list = append(list, nodeProto{op: op, today: true, inputs: []string{so, next}, outputs: []string{to}})
+			so = to
+		}
+		return list, nil
 	}
-	return list, nil
 }
 
 // mean is the sum divided by the number of values.
 func mean(r *reader, n *nodeProto) ([]nodeProto, error) {
 	x, ok := r.input(n, 0)
 	if !ok || len(n.inputs) == 1 {
-		return sum(r, n)
+		return chain("Add")(r, n)
 	}
 	m := *n
 	total, count := n.outputs[0]+"/total", n.outputs[0]+"/count"
@@ -309,6 +315,6 @@ func mean(r *reader, n *nodeProto) ([]nodeProto, error) {
 	if err := r.addConst(count, c); err != nil {
 		return nil, err
 	}
-	list, err := sum(r, &m)
+	list, err := chain("Add")(r, &m)
 	return append(list, nodeProto{op: "Div", today: true, inputs: []string{total, count}, outputs: n.outputs}), err
 }

@@ -13,6 +13,12 @@ import (
 // already meant what they do today. Adapters bridge what has changed since.
 const minOpset = 1
 
+// maxOpset is the newest opset that is read. What came after graph.Opset brought
+// new ops, which have no row, element types, which programs do not have, and
+// attributes, which are refused; the rest means what it did (ONNX's
+// Changelog.md, opsets 25 to 27).
+const maxOpset = 27
+
 // equalOpsets names, for ops whose versions since only widened element types
 // or broadcasting or moved attributes to inputs, the oldest opset with today's
 // meaning, given the adapters. An op that isn't named is read from its row's
@@ -30,7 +36,7 @@ var equalOpsets = map[string]int{
 	"DepthToSpace": 1, "SpaceToDepth": 1, "OneHot": 9, "Resize": 11,
 	"MatMul": 1, "Gemm": 6, "Conv": 1, "AveragePool": 1, "MaxPool": 1, "GlobalAveragePool": 1, "GlobalMaxPool": 1,
 	"BatchNormalization": 6, "InstanceNormalization": 6, "LRN": 1, "Softmax": 13, "LogSoftmax": 13,
-	"QuantizeLinear": 10, "DequantizeLinear": 10, "QLinearMatMul": 10, "NegativeLogLikelihoodLoss": 12, "SoftmaxCrossEntropyLoss": 12,
+	"Attention": 23, "QuantizeLinear": 10, "DequantizeLinear": 10, "QLinearMatMul": 10, "NegativeLogLikelihoodLoss": 12, "SoftmaxCrossEntropyLoss": 12,
 }
 
 func equalSince(op *graph.Op) int {

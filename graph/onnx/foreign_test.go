@@ -254,7 +254,7 @@ func TestRefusesWithTheMend(t *testing.T) {
 		"no graph":              parts(ints(modelIRVersion, 8))(nil),
 		"cut short":             valid[:len(valid)-3],
 		"opset 0, want 1":       model(0, add),
-		"opset 25, want":        model(25, add),
+		"opset 28, want":        model(28, add),
 		`dynamic ("batch")`:     model(13, sub(graphInput, text(valueName, "x"), tensorType(1, symbol))),
 		"no shape":              model(13, sub(graphInput, text(valueName, "x"), sub(valueType, sub(typeTensor, ints(typeElem, 1))))),
 		"no tensor type":        model(13, sub(graphInput, text(valueName, "x"))),

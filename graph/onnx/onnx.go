@@ -8,7 +8,7 @@
 // as inputs (a Reshape's shape) are written as int64 initialisers of those
 // inputs and folded back when read.
 //
-// Models of others are read too, in opsets 1 to graph.Opset: initialisers
+// Models of others are read too, in opsets 1 to 27: initialisers
 // that are also inputs, Constant nodes, typed data fields, external data,
 // auto_pad, axes as attributes or inputs. Shapes must be static.
 package onnx

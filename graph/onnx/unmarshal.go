@@ -62,8 +62,8 @@ type reader struct {
 // opset refuses versions whose ops this package can't vouch for.
 func (r *reader) opset() error {
 	std, ok := r.model.opsets[graph.Std]
-	if ok && (std < minOpset || std > graph.Opset) {
-		return fmt.Errorf("opset_import: opset %d, want %d to %d: convert the model with onnx.version_converter", std, minOpset, graph.Opset)
+	if ok && (std < minOpset || std > maxOpset) {
+		return fmt.Errorf("opset_import: opset %d, want %d to %d: convert the model with onnx.version_converter", std, minOpset, maxOpset)
 	}
 	r.std = std
 	if own, ok := r.model.opsets[graph.Own]; ok && own != 1 {
