@@ -96,7 +96,7 @@ func weighted(b *graph.Builder, outputs []graph.Value) graph.Value {
 			loss = b.Op("Add", nil, loss, part)
 		}
 	}
-	return b.Op("Mul", nil, loss, b.Feed("loss scale", tensor.T(tensor.F32)))
+	return b.Op("Mul", nil, loss, b.Feed("loss scale", loss.Type))
 }
 
 // differentiable leaves out saved outputs (a loss's log-sum-exp), whose
