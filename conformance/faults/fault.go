@@ -35,7 +35,7 @@ type Fault struct {
 // which those bring along.
 func Faults() []Fault {
 	var all []Fault
-	for _, list := range [][]Fault{productFaults, elementwiseFaults, functionFaults, poolFaults, softmaxFaults, lossFaults, optimizerFaults, weightFaults, scalingFaults, quantizationFaults, attentionFaults, randomFaults, normFaults, indexingFaults, mixedFaults, planFaults, proxyFaults} {
+	for _, list := range [][]Fault{productFaults, elementwiseFaults, functionFaults, poolFaults, softmaxFaults, lossFaults, optimizerFaults, weightFaults, scalingFaults, quantizationFaults, attentionFaults, randomFaults, normFaults, indexingFaults, mixedFaults, planFaults, fusionFaults, proxyFaults} {
 		all = append(all, list...)
 	}
 	return all
