@@ -81,7 +81,7 @@ var (
 // Bounds lists the table.
 func Bounds() []*Bound {
 	return slices.Concat([]*Bound{exact, quotientBound, sqrtBound, expBound, sigmoidBound, logBound, tanhBound, dotBound,
-		softmaxBound, softmaxGradBound, slotBound, stepBound, argmaxBound, productBound, logSumBound, logSumExpBound, resizeBound, castChainBound, programRule},
+		softmaxBound, softmaxGradBound, slotBound, stepBound, argmaxBound, tieGradBound, productBound, logSumBound, logSumExpBound, resizeBound, castChainBound, programRule},
 		randomBounds, functionBounds, lossBounds, scalingBounds, normalizationBounds, quantizationBounds)
 }
 

@@ -45,6 +45,8 @@ var gemms = []product{
 	{m: 47, k: 33, n: 31, transA: 1, transB: 1, bias: "1", alpha: 0.5, beta: -2},
 	{m: 14, k: 3, n: 129, bias: "m1", alpha: 2, beta: 4},
 	{m: 120, k: 64, n: 256, transA: 1}, // a weight gradient
+	{m: 9, k: 31, n: 31, transB: 1},    // squares, whose shape does not tell how they lie
+	{m: 17, k: 17, n: 6, transA: 1},
 }
 
 func (p product) attrs() graph.Attrs {
@@ -124,7 +126,43 @@ func matmulCases() []*Case {
 		f := integers(int(lo), int(hi))
 		all = append(all, products[0].make("MatMul", d, "integers", Quick, exact, f, f, nil))
 	}
-	return all
+	for _, p := range stacks {
+		for _, c := range p.classes("MatMul", tensor.F32, Standard) {
+			if c.Class == "structure" || c.Class == "real" {
+				all = append(all, c)
+			}
+		}
+	}
+	for _, d := range []tensor.DType{tensor.F32, tensor.F64, tensor.S32} {
+		all = append(all, emptySum(d))
+	}
+	none := product{m: 5, k: 0, n: 7, bias: "mn", alpha: 2, beta: 4}
+	return append(all, none.make("Gemm", tensor.F32, "structure", Standard, exact, structured(tensor.F32, 4), structured(tensor.F32, 4), structured(tensor.F32, 4)))
+}
+
+// stacks broadcast in every way: on either side, on both, of other ranks, and
+// more of them than a grid's index may count.
+var stacks = []product{
+	{m: 7, k: 5, n: 3, stackA: []int{2, 3}, stackB: []int{3}},
+	{m: 5, k: 9, n: 7, stackA: []int{3}, stackB: []int{2, 1}},
+	{m: 4, k: 6, n: 5, stackB: []int{3, 2}},
+	{m: 3, k: 33, n: 17, stackA: []int{2, 1, 2}, stackB: []int{1, 3, 1}},
+	{m: 1, k: 2, n: 1, stackA: []int{65_537}, stackB: []int{1}},
+	{m: 2, k: 1, n: 1, stackA: []int{65_537}, stackB: []int{65_537}},
+	{m: 16, k: 1, n: 33},
+	{m: 1, k: 31, n: 1},
+}
+
+// emptySum is a product over no terms, which is 0, less something.
+func emptySum(d tensor.DType) *Case {
+	return &Case{Op: "MatMul", DType: d, Params: "m=5,k=0,n=7", Class: "structure", Suite: InferenceCore, Effort: Standard, Required: d == tensor.F32,
+		bound: every(exact), subject: &opSubject{
+			inputs: []input{
+				{name: "A", typ: tensor.T(d, 5, 0), fill: constant(0)}, {name: "B", typ: tensor.T(d, 0, 7), fill: constant(0)},
+				{name: "C", typ: tensor.T(d, 5, 7), fill: integers(-99, 99)}},
+			apply: func(b *graph.Builder, in []graph.Value) []graph.Value {
+				return []graph.Value{b.Op("Sub", nil, b.Op("MatMul", nil, in[0], in[1]), in[2])}
+			}}}
 }
 
 // classes are the cases of one shape and type.

@@ -95,14 +95,77 @@ func poolCases() []*Case {
 			all = append(all, r.maxima(d, e)...)
 		}
 	}
+	all = append(all, tiedGradients(), narrowGradients(tensor.F16), narrowGradients(tensor.BF16))
+	all = append(all, manyImages()...)
 	for _, d := range []tensor.DType{tensor.U8, tensor.S8} {
 		for i, r := range poolings {
-			if i == 2 || i == 4 || i == 7 || len(r.in) != 4 && r.countPad == 0 {
+			if i == 2 || i == 4 || i == 7 || len(r.in) != 4 {
 				all = append(all, r.integerMaxima(d)...)
 			}
 		}
 	}
 	return all
+}
+
+// tiedGradients: X has equal maxima, of which one gets all of the gradient; the
+// windows stand side by side, so that each one's sum is seen.
+func tiedGradients() *Case {
+	window := graph.Attrs{"kernel_shape": graph.L(2, 3), "strides": graph.L(2, 3)}
+	x, y := tensor.Shape{2, 5, 14, 15}, tensor.Shape{2, 5, 7, 5}
+	return &Case{Op: "MaxPoolGrad", DType: tensor.F32, Params: "x=" + x.String() + ",k=2x3,s=2x3", Class: "ties", Suite: TrainingCore, Effort: Quick, Required: true,
+		bound: func(output int) *Bound { return []*Bound{tieGradBound, exact}[output] },
+		subject: &opSubject{
+			inputs: []input{
+				{name: "X", typ: tensor.Type{DType: tensor.F32, Shape: x}, fill: integers(-2, 0)},
+				{name: "dY", typ: tensor.Type{DType: tensor.F32, Shape: y}, fill: integers(1, 999)}},
+			apply: func(b *graph.Builder, in []graph.Value) []graph.Value {
+				where := b.OpN("MaxPool", window, 2, in[0])[1]
+				dx := b.Op("MaxPoolGrad", graph.Attrs{"input_shape": graph.L(x...)}, in[1], where)
+				// The windows' sums: each is summed up by a convolution with ones, plane by plane.
+				planes := b.Op("Reshape", graph.Attrs{"shape": graph.L(10, 1, 14, 15)}, dx)
+				ones := b.Const("ones", tensor.Of(tensor.F32, tensor.Shape{1, 1, 2, 3}, 1, 1, 1, 1, 1, 1))
+				return []graph.Value{dx, b.Op("Neg", nil, b.Op("Conv", graph.Attrs{"strides": graph.L(2, 3)}, planes, ones))}
+			}}}
+}
+
+var tieGradBound = &Bound{
+	Name: "tied maxima", Formula: "of a window's equal maxima one has all of its gradient, the first; without the feature first-maximum any", Source: "cuDNN picks one, not always the same",
+	expect: func(s *site) (*expectation, error) {
+		x, dy := s.env["X"], s.in(0)
+		return &expectation{
+			want: s.want.Data, unless: backends.FeatureFirstMax,
+			accept: func(i int, got float64) bool {
+				plane, row, col := i/(14*15), i/15%14, i%15
+				most := math.Inf(-1)
+				for r := row / 2 * 2; r < row/2*2+2; r++ {
+					for c := col / 3 * 3; c < col/3*3+3; c++ {
+						most = max(most, x.Data[(plane*14+r)*15+c])
+					}
+				}
+				return got == 0 || x.Data[i] == most && got == dy.Data[(plane*7+row/2)*5+col/3]
+			},
+		}, nil
+	},
+}
+
+// narrowGradients: overlapping windows add up in f32, and are rounded once.
+func narrowGradients(d tensor.DType) *Case {
+	r := pooling{in: tensor.Shape{1, 2, 9, 9}, kernel: []int{3, 3}, pads: []int{1, 1, 1, 1}}
+	few := int(1 / d.UnitRoundoff())
+	return r.make("MaxPoolGrad", d, "accumulator", TrainingCore, Quick, every(exact), &opSubject{
+		inputs: []input{
+			{name: "X", typ: tensor.Type{DType: d, Shape: r.in}, fill: distinct(1)},
+			{name: "dY", typ: tensor.Type{DType: d, Shape: r.out()}, fill: integers(few/2, few)}},
+		apply: func(b *graph.Builder, in []graph.Value) []graph.Value {
+			where := b.OpN("MaxPool", r.attrs(false), 2, in[0])[1]
+			return []graph.Value{b.Op("MaxPoolGrad", graph.Attrs{"input_shape": graph.L(r.in...)}, in[1], where)}
+		}})
+}
+
+// manyImages are more than the index of a grid may count.
+func manyImages() []*Case {
+	r := pooling{in: tensor.Shape{65_537, 1, 2, 2}, kernel: []int{2, 2}}
+	return []*Case{r.maxima(tensor.F32, Standard)[0], r.averages(tensor.F32, Standard)[0]}
 }
 
 // integerMaxima are those of quantized networks. Padding is below every
@@ -144,6 +207,10 @@ func (r pooling) averages(d tensor.DType, e Effort) []*Case {
 			inputs: []input{{name: "dY", typ: tensor.Type{DType: d, Shape: r.out()}, fill: f}}, apply: single("AveragePoolGrad", a, 1)})
 	}
 	cases = append(cases, grad("real", e, dotBound, uniform(-1, 1)))
+	if d == tensor.F32 && r.pads != nil {
+		// Nothing cancels: a divisor that is wrong at the border is seen.
+		cases = append(cases, grad("one-sided", more, dotBound, uniform(0.5, 1)))
+	}
 	if r.even() {
 		cases = append(cases, grad("structure", more, exact, integers(-small, small)))
 	}

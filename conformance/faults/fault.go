@@ -54,6 +54,13 @@ func (f Fault) also(ops ...string) Fault {
 	return f
 }
 
+// standard has it meet cases of standard effort too: shapes that cost too much
+// for a quick run.
+func (f Fault) standard() Fault {
+	f.Effort = conformance.Standard
+	return f
+}
+
 // once says that one kind of cases can see the fault: it concerns NaN, or a
 // step that is skipped.
 func (f Fault) once() Fault {

@@ -1,8 +1,13 @@
 package faults
 
 import (
+	"math"
+	"slices"
+
+	"github.com/clsbench/clsbench/backends"
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/reference"
+	"github.com/clsbench/clsbench/tensor"
 )
 
 // Wrong pools.
@@ -38,6 +43,70 @@ var poolFaults = []Fault{
 		}
 		return y * float64(win.Taps())
 	})),
+	kernel("global-average-of-last-axis", "GlobalAveragePool", "divided by the width alone", after(func(y float64, _ int, k *Launch) float64 {
+		x := k.Call.In[0].Shape
+		return y * float64(x[2:].Elements()) / float64(x[len(x)-1])
+	})),
+	kernel("global-max-from-zero", "GlobalMaxPool", "a maximum that starts at zero", after(func(y float64, _ int, _ *Launch) float64 { return max(y, 0) })),
+	kernel("adaptive-windows-by-floor", "AdaptiveAveragePool", "windows that end at ⌊(o+1)·n/m⌋, without the overlap", func(k *Launch) ([]*reference.Array, error) {
+		windows, err := k.Call.AdaptiveWindows()
+		if err != nil {
+			return nil, err
+		}
+		for axis, spans := range windows {
+			for o := range spans {
+				spans[o].To = max(spans[o].From+1, (o+1)*k.Call.In[0].Shape[axis+2]/len(spans))
+			}
+		}
+		return []*reference.Array{reference.AdaptiveAveragePool(k.In[0], windows).Array(k.Acc)}, nil
+	}),
+	kernel("maxpool-large-batch-zero", "MaxPool", "images beyond 65,535 left zero (tensorflow#9870)", func(k *Launch) ([]*reference.Array, error) {
+		out, err := k.Plain()
+		if n := out[0].Shape[1:].Elements() * 65_535; err == nil && len(out[0].Data) > n {
+			out[0] = mapped(out[0], func(v float64) float64 { return v })
+			clear(out[0].Data[n:])
+		}
+		return out, err
+	}).once().standard(),
+	kernel("maxpool-unsigned-as-signed", "MaxPool", "bytes from 128 on taken for negative ones", func(k *Launch) ([]*reference.Array, error) {
+		if k.Call.In[0].DType != tensor.U8 {
+			return k.Plain()
+		}
+		signed := func(by float64) func(v float64) float64 {
+			return func(v float64) float64 { return math.Mod(v+by, 256) }
+		}
+		k.In[0] = mapped(k.In[0], signed(128))
+		out, err := k.Plain()
+		if err == nil {
+			out[0] = mapped(out[0], signed(128))
+		}
+		return out, err
+	}).once().standard(),
+	kernel("maxpool-index-order-ignored", "MaxPool", "storage_order 1 taken for 0", attr(func(a graph.Attrs, _ *graph.Call) { delete(a, "storage_order") })).once().standard(),
+	kernel("average-one-axis-dilation", "AveragePool", "the first axis's dilation taken for both", attr(func(a graph.Attrs, c *graph.Call) {
+		d := a["dilations"].Ints
+		if len(d) == 0 {
+			return
+		}
+		same := slices.Clone(d)
+		for i := range same {
+			same[i] = d[0]
+		}
+		a["dilations"] = graph.L(same...)
+	})),
+	kernel("average-grad-counts-padding", "AveragePoolGrad", "the gradient divided by the window's size at the border too", attr(func(a graph.Attrs, _ *graph.Call) { a["count_include_pad"] = graph.I(1) })),
+	kernel("maxpool-grad-f16-sums", "MaxPoolGrad", "gradients of overlapping windows added up in 16 bits", func(k *Launch) ([]*reference.Array, error) {
+		d := k.Call.Out[0].DType
+		if d.Size() != 2 {
+			return k.Plain()
+		}
+		y := reference.New(k.Call.Out[0].Shape...)
+		for i, at := range k.In[1].Data {
+			y.Data[int(at)] = tensor.Round(y.Data[int(at)]+k.In[0].Data[i], d)
+		}
+		return []*reference.Array{y}, nil
+	}).once(),
+	splitTies(),
 	kernel("maxpool-grad-overwrites", "MaxPoolGrad", "of several windows with one maximum the last wins", func(k *Launch) ([]*reference.Array, error) {
 		dy, indices := k.In[0], k.In[1]
 		y := reference.New(k.Call.Out[0].Shape...)
@@ -46,6 +115,45 @@ var poolFaults = []Fault{
 		}
 		return []*reference.Array{y}, nil
 	}),
+}
+
+// splitTies deals a window's gradient out to all of its equal maxima. It knows
+// them from the pool before it.
+func splitTies() Fault {
+	f := kernel("maxpool-grad-splits-ties", "MaxPoolGrad", "of equal maxima each gets a part, as a reduction's do", nil).once()
+	f.Backend = func() backends.Backend {
+		var x *reference.Array
+		var win *graph.Window
+		return &Rig{Mode: reference.Mode{Round: true}, Kernels: map[string]Kernel{
+			"MaxPool": func(k *Launch) (out []*reference.Array, err error) {
+				x = k.In[0]
+				if win, err = k.Call.PoolWindow(); err != nil {
+					return nil, err
+				}
+				return k.Plain()
+			},
+			"MaxPoolGrad": func(k *Launch) ([]*reference.Array, error) {
+				if x == nil || !x.Shape.Equal(k.Call.Out[0].Shape) {
+					return k.Plain()
+				}
+				y := reference.New(x.Shape...)
+				inner, outer := x.Shape[2:].Elements(), k.In[0].Shape[2:].Elements()
+				for i, d := range k.In[0].Data {
+					var equal []int
+					for _, at := range windowInputs(win, i%outer) {
+						if at += i / outer * inner; x.Data[at] == x.Data[int(k.In[1].Data[i])] {
+							equal = append(equal, at)
+						}
+					}
+					for _, at := range equal {
+						y.Data[at] += d / float64(len(equal))
+					}
+				}
+				return []*reference.Array{y}, nil
+			},
+		}}
+	}
+	return f
 }
 
 // attrAverage pads the window of ceil mode with cells that count.

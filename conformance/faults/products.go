@@ -2,6 +2,7 @@ package faults
 
 import (
 	"math"
+	"slices"
 
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/reference"
@@ -23,6 +24,18 @@ var productFaults = []Fault{
 	kernel("conv-kernel-flipped", "Conv", "a true convolution in place of a correlation", on(1, func(w *reference.Array, _ *Launch) *reference.Array {
 		return flippedTaps(w)
 	})),
+	kernel("conv-dilation-one-axis", "Conv", "the first axis's dilation taken for both", func(k *Launch) ([]*reference.Array, error) {
+		return convTaps(k, func(axis, o, tap int, w *graph.Window) int { return w.Start(axis, o) + tap*w.Dilations[0] })
+	}),
+	kernel("conv-group-off-by-one", "Conv", "a filter at the edge of a group sees the next group's channels", on(0, func(x *reference.Array, k *Launch) *reference.Array {
+		return rotatedGroups(x, k.Call.Int("group"))
+	})),
+	kernel("conv-last-tap-dropped", "Conv", "the last tap of a window left out", on(1, func(w *reference.Array, _ *Launch) *reference.Array {
+		last := len(w.Shape) - 1
+		return withoutIndex(w, last, w.Shape[last]-1, w.Shape[last] > 1)
+	})),
+	kernel("conv-large-batch-zero", "Conv", "images beyond 65,535 left zero (tensorflow#9870)", largeBatchZero).once().standard(),
+	kernel("conv-channel-slice-stride", "Slice", "a convolution reads a slice of channels as if its images lay side by side", channelSlice).only("Conv").once(),
 	kernel("conv-bias-first-group", "Conv", "fused bias indexed within the group (onnxruntime#12498)", on(2, func(b *reference.Array, k *Launch) *reference.Array {
 		y := reference.New(b.Shape...)
 		per := len(b.Data) / k.Call.Int("group")
@@ -50,6 +63,69 @@ var productFaults = []Fault{
 	kernel("conv-weight-grad-bf16-partials", "ConvWeightGrad", "partial sums of a split rounded to bf16", after(func(y float64, _ int, _ *Launch) float64 {
 		return tensor.Round(y, tensor.BF16)
 	})),
+	kernel("conv-input-grad-first-group", "ConvInputGrad", "every group's gradient by the weights of the first", on(1, func(w *reference.Array, k *Launch) *reference.Array {
+		return firstGroup(w, k.Call.Int("group"))
+	})),
+	kernel("conv-weight-grad-one-image", "ConvWeightGrad", "the gradient of the last image in place of their sum", on(1, func(dy *reference.Array, _ *Launch) *reference.Array {
+		y := dy
+		for n := range dy.Shape[0] - 1 {
+			y = withoutIndex(y, 0, n, true)
+		}
+		return y
+	})),
+	kernel("conv-weight-grad-pads-swapped", "ConvWeightGrad", "beginnings and ends of asymmetric padding exchanged", attr(func(a graph.Attrs, c *graph.Call) {
+		pads := slices.Clone(a["pads"].Ints) // none: nothing to exchange
+		if len(pads) == 0 {
+			return
+		}
+		half := len(pads) / 2
+		for i := range half {
+			pads[i], pads[half+i] = pads[half+i], pads[i]
+		}
+		a["pads"] = graph.L(pads...)
+	})),
+	kernel("matmul-stack-of-the-first", "MatMul", "a stack that is broadcast on both sides read from its first matrix", on(1, func(b *reference.Array, k *Launch) *reference.Array {
+		n := len(b.Shape) - 2
+		size := b.Shape[n:].Elements()
+		y := reference.New(b.Shape...)
+		for i := range y.Data {
+			y.Data[i] = b.Data[i%size]
+		}
+		return y
+	})),
+	kernel("matmul-empty-sum-stale", "MatMul", "with no terms to add up the output is left as it was", after(func(y float64, i int, k *Launch) float64 {
+		if a := k.Call.In[0].Shape; a[len(a)-1] == 0 {
+			return 1
+		}
+		return y
+	})).once().standard(),
+	kernel("matmul-large-stack-zero", "MatMul", "products beyond 65,535 left zero (tensorflow#9870)", largeBatchZero).standard(),
+	kernel("matmul-split-k-bf16-partials", "MatMul", "two halves of the sum, each rounded to bf16", func(k *Launch) ([]*reference.Array, error) {
+		first, second := *k, *k
+		last := len(k.In[0].Shape) - 1
+		half := func(l *Launch, keep func(i int) bool) ([]*reference.Array, error) {
+			l.In = slices.Clone(k.In)
+			for i := range k.In[0].Shape[last] {
+				l.In[0] = withoutIndex(l.In[0], last, i, !keep(i))
+			}
+			return l.Plain()
+		}
+		middle := k.In[0].Shape[last] / 2
+		a, err := half(&first, func(i int) bool { return i < middle })
+		if err != nil {
+			return nil, err
+		}
+		b, err := half(&second, func(i int) bool { return i >= middle })
+		if err != nil {
+			return nil, err
+		}
+		return []*reference.Array{reference.Add(mapped(a[0], bf16), mapped(b[0], bf16))}, nil
+	}),
+	kernel("gemm-transposed-as-it-lies", "Gemm", "a square B read without its transposition, or with one too many", attr(func(a graph.Attrs, c *graph.Call) {
+		if b := c.In[1].Shape; b[0] == b[1] {
+			a["transB"] = graph.I(1 - c.Int("transB"))
+		}
+	})).standard(),
 	kernel("matmul-bf16-inputs", "MatMul", "inputs of 8 bits", func(k *Launch) ([]*reference.Array, error) {
 		k.In[0], k.In[1] = mapped(k.In[0], bf16), mapped(k.In[1], bf16)
 		return k.Plain()
@@ -113,6 +189,46 @@ var productFaults = []Fault{
 		return y * n / (n - 1)
 	})),
 	kernel("reduce-max-from-zero", "ReduceMax", "a maximum that starts at zero", after(func(y float64, _ int, _ *Launch) float64 { return max(y, 0) })),
+}
+
+// largeBatchZero clears what is beyond the first 65,535 of the leading axis.
+var largeBatchZero = after(func(y float64, i int, k *Launch) float64 {
+	if s := k.Call.Out[0].Shape; i/s[1:].Elements() >= 65_535 {
+		return 0
+	}
+	return y
+})
+
+// rotatedGroups hands each group the channels of the next.
+func rotatedGroups(x *reference.Array, groups int) *reference.Array {
+	y := reference.New(x.Shape...)
+	image := x.Shape[1:].Elements()
+	for i := range y.Data {
+		y.Data[i] = x.Data[i/image*image+(i%image+image/groups)%image]
+	}
+	return y
+}
+
+// firstGroup repeats the first group's weights.
+func firstGroup(w *reference.Array, groups int) *reference.Array {
+	y, size := reference.New(w.Shape...), len(w.Data)/groups
+	for i := range y.Data {
+		y.Data[i] = w.Data[i%size]
+	}
+	return y
+}
+
+// channelSlice takes images for as far apart as those of its output are.
+func channelSlice(k *Launch) ([]*reference.Array, error) {
+	ranges, err := k.Call.SliceRanges()
+	if err != nil || len(ranges) != 4 || ranges[1].Count == k.In[0].Shape[1] || ranges[1].Step != 1 {
+		return k.Plain()
+	}
+	y, plane := reference.New(k.Call.Out[0].Shape...), k.In[0].Shape[2:].Elements()
+	for i := range y.Data {
+		y.Data[i] = k.In[0].Data[ranges[1].Start*plane+i]
+	}
+	return []*reference.Array{y}, nil
 }
 
 func tf32(v float64) float64 { return chopped(v, 11) }
