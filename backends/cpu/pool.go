@@ -19,7 +19,7 @@ func poolRows() []row {
 	return []row{
 		{"AveragePool", []implementation{
 			{kernel: "average pool", algorithm: "2x2", takes: takesHalving, build: buildAveragePool2},
-			direct("average pool", tensor.F32, averagePool[float32]),
+			direct("average pool", tensor.F32, averagePoolF32),
 			direct("average pool", tensor.F64, averagePool[float64]),
 		}},
 		{"AveragePoolGrad", []implementation{
@@ -28,7 +28,7 @@ func poolRows() []row {
 			direct("average pool gradient", tensor.F64, averagePoolGrad[float64]),
 		}},
 		{"MaxPool", []implementation{
-			direct("max pool", tensor.F32, maxPool[float32]),
+			direct("max pool", tensor.F32, maxPoolF32),
 			direct("max pool", tensor.F64, maxPool[float64]),
 			direct("max pool", tensor.S8, maxPool[int8]),
 			direct("max pool", tensor.U8, maxPool[uint8]),

@@ -45,6 +45,7 @@ var sources = []source{
 	{kernelDir, "kernel", "norm", emitNorm},
 	{kernelDir, "kernel", "optimizer", emitOptimizer},
 	{kernelDir, "kernel", "pool", emitPool},
+	{kernelDir, "kernel", "windows", emitWindows},
 	{poolDir, "pool", "pause", emitPause},
 	{peakDir, "peak", "peak", emitPeak},
 }
