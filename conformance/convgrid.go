@@ -26,7 +26,8 @@ var convGrid = struct {
 // gridRows are the rows of the grid whose windows fit their image.
 func gridRows() (rows []convolution) {
 	g := convGrid
-	for _, r := range covering(len(g.kernels), len(g.strides), len(g.pads), len(g.dilations), len(g.groups), len(g.channels), len(g.extents)) {
+	choices := []int{len(g.kernels), len(g.strides), len(g.pads), len(g.dilations), len(g.groups), len(g.channels), len(g.extents)}
+	for _, r := range covering(choices, func([]int) bool { return true }) {
 		c := convolution{n: 1, kernel: g.kernels[r[0]], strides: g.strides[r[1]], pads: g.pads[r[2]], dilations: g.dilations[r[3]],
 			c: g.channels[r[5]], m: 5, in: []int{g.extents[r[6]], max(1, g.extents[r[6]]-r[6]%2)}}
 		switch g.groups[r[4]] {
