@@ -205,7 +205,7 @@ var families = []family{
 	softmaxCases,
 	randomNumberCases, attentionCases,
 	lossCases, normalizationCases, optimizerCases, scalingCases, quantizationCases, qmatmulCases, qconvCases,
-	fusedCases, qdqCases, networkCases, randomCases, castChainCases, mixedCases,
+	fusedCases, qdqCases, networkCases, randomCases, integerCases, castChainCases, mixedCases,
 }
 
 // Cases lists every case of the suites that are made of programs, gradient
