@@ -72,6 +72,9 @@ var (
 	activationOps = []string{"LeakyRelu", "PRelu", "ThresholdedRelu", "Elu", "Selu", "Celu", "Gelu", "HardSigmoid", "HardSwish", "Swish", "Softplus", "Softsign", "Mish"}
 )
 
+// placing are functions of package cpu that say where something lies.
+var placing = []string{"image", "output", "lineAt", "newWindowTaps"}
+
 var targets = []target{
 	{"reference", []string{module + "reference"}, map[string]string{"round": "on"}, []fileOps{
 		files("conv", convOps...),
@@ -102,18 +105,25 @@ var targets = []target{
 		files("array|movement", "Conv", "ReduceSum", "Softmax", "Transpose", "Expand", "MatMul"),
 		files(".*", "MatMul", "Conv", "ReduceSum", "AveragePoolGrad"),
 	}, nil, 0.95},
-	// Of a backend tuned for speed, the portable kernels' arithmetic: most
-	// other changes there are of block sizes and thresholds, which alter no
-	// result.
-	{"cpu", []string{module + "backends/cpu/kernel"}, map[string]string{"isa": "generic"}, []fileOps{
+	// Of a backend tuned for speed, the portable kernels' arithmetic, and of
+	// convolutions and pools where an image, a padded line and a window's tap
+	// lie: most other changes there are of block sizes and thresholds, which
+	// alter no result.
+	{"cpu", []string{module + "backends/cpu/kernel", module + "backends/cpu"}, map[string]string{"isa": "generic"}, []fileOps{
 		files("pool", poolOps...),
 		files("optimizer", "SGD", "Adam", "AdamW"),
 		files("elementwise", append(flatOps, sumOps...)...),
 		files("columns", convOps...),
 		files("integer", quantizedOps...),
+		files("conv", convOps...),
 	}, func(m mutate.Mutant) bool {
-		return !strings.HasSuffix(m.File, "_amd64.go") && strings.ContainsAny(m.Change[:1], "+-*/") &&
-			slices.Contains([]string{"elementwise.go", "pool.go", "optimizer.go", "columns.go", "integer.go"}, m.File)
+		if strings.HasSuffix(m.File, "_amd64.go") || !strings.ContainsAny(m.Change[:1], "+-*/") {
+			return false
+		}
+		if m.Package == module+"backends/cpu" {
+			return slices.Contains([]string{"conv.go", "pool.go"}, m.File) && slices.Contains(placing, m.Func)
+		}
+		return slices.Contains([]string{"elementwise.go", "pool.go", "optimizer.go", "columns.go", "integer.go"}, m.File)
 	}, 0.85},
 }
 
