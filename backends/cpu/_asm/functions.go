@@ -43,12 +43,16 @@ var functions = []function{
 		return v.newErf().of
 	}},
 	{"gelu", "0.5 * x * (1 + math.Erf(x/math.Sqrt2))", func(v vector, _ func(int) reg.VecVirtual) func(reg.VecVirtual) reg.VecVirtual {
-		erf := v.newErf()
+		// x·Φ(x) by Φ(-|x|), which is below half an ulp of 1 from 5.6 on.
+		const end = 5.6
+		far, zero, one := v.hold(end), v.hold(0), v.hold(1)
 		return func(x reg.VecVirtual) reg.VecVirtual {
-			y := erf.of(v.mul(x, v.float(math.Sqrt2/2)))
-			half := v.mul(x, v.float(0.5))
-			v.fma(y, half, half)
-			return y
+			a := v.abs(x)
+			// log Φ(-a), within 2^-25 of Φ(0) and closer where Φ(-a) is less.
+			p, n := v.power(v.horner(v.atMost(a, far), 1.94869045e-07, -4.25297003e-06, 3.77270335e-05, -0.00015232405, -6.90266243e-05,
+				0.00488394313, -0.0363877565, -0.318297386, -0.797885537, -0.693147182))
+			tail := v.choose(less, a, far, v.scaleNear(v.add(p, one), n), zero)
+			return v.mul(v.choose(less, x, zero, tail, v.sub(one, tail)), x)
 		}
 	}},
 	{"geluTanh", "0.5 * x * (1 + math.Tanh(√(2/π)*(x+0.044715*x*x*x)))", func(v vector, _ func(int) reg.VecVirtual) func(reg.VecVirtual) reg.VecVirtual {
@@ -220,6 +224,14 @@ func (v vector) scale(x, n reg.VecVirtual) reg.VecVirtual {
 	return v.mul(v.mul(x, half), whole)
 }
 
+// scaleNear is scale where 2^n and the result are normal.
+func (v vector) scaleNear(x, n reg.VecVirtual) reg.VecVirtual {
+	if v.isa == avx512 {
+		return v.scale(x, n)
+	}
+	return v.mul(x, v.twoTo(n))
+}
+
 // exp keeps the range beyond which e^x is 0 and infinite.
 type exp struct {
 	vector
@@ -303,8 +315,7 @@ func (e erf) of(x reg.VecVirtual) reg.VecVirtual {
 	// log(erfc(a)) within 2^-29 of erf.
 	q := e.horner(e.atMost(a, e.far), 0.000186382371, -0.00294768461, 0.0218381565, -0.103106923, -0.638144672, -1.12708926, -0.000341512583)
 	p, n := e.power(q)
-	beyond := e.hold(1)
-	e.take(beyond, e.add(p, e.float(1)), e.twoTo(n))
+	beyond := e.sub(e.hold(1), e.scaleNear(e.add(p, e.float(1)), n))
 	return e.choose(less, a, e.float(1), near, e.signed(beyond, x))
 }
 

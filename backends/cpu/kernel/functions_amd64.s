@@ -363,12 +363,10 @@ single:
 	VFMADD213PS       Z7, Z9, Z8
 	VBROADCASTSS      constants<>+320(SB), Z7
 	VADDPS.BCST       constants<>+320(SB), Z8, Z8
-	VCVTPS2DQ         Z3, Z3
-	VPADDD.BCST       constants<>+960(SB), Z3, Z3
-	VPSLLD            $0x17, Z3, Z3
-	VFNMADD231PS      Z3, Z8, Z7
+	VSCALEFPS         Z3, Z8, Z3
+	VSUBPS            Z3, Z7, Z3
 	VANDPS.BCST       constants<>+1024(SB), Z1, Z1
-	VORPS             Z7, Z1, Z1
+	VORPS             Z3, Z1, Z1
 	VCMPPS.BCST       $0x11, constants<>+320(SB), Z2, K1
 	VBLENDMPS         Z4, Z1, K1, Z5
 	VMOVUPS           Z5, (CX)
@@ -416,12 +414,10 @@ tail:
 	VFMADD213PS       Z3, Z7, Z5
 	VBROADCASTSS      constants<>+320(SB), Z3
 	VADDPS.BCST       constants<>+320(SB), Z5, Z5
-	VCVTPS2DQ         Z0, Z0
-	VPADDD.BCST       constants<>+960(SB), Z0, Z0
-	VPSLLD            $0x17, Z0, Z0
-	VFNMADD231PS      Z0, Z5, Z3
-	VANDPS.BCST       constants<>+1024(SB), Z1, Z0
-	VORPS             Z3, Z0, Z0
+	VSCALEFPS         Z0, Z5, Z0
+	VSUBPS            Z0, Z3, Z0
+	VANDPS.BCST       constants<>+1024(SB), Z1, Z1
+	VORPS             Z0, Z1, Z0
 	VCMPPS.BCST       $0x11, constants<>+320(SB), Z2, K2
 	VBLENDMPS         Z4, Z0, K2, Z6
 	VMOVUPS           Z6, K1, (CX)
@@ -433,7 +429,9 @@ done:
 // func geluAVX512(dst *float32, x *float32, n int, p *float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·geluAVX512(SB), NOSPLIT, $0-32
-	VBROADCASTSS constants<>+1056(SB), Z0
+	VBROADCASTSS constants<>+1536(SB), Z0
+	VBROADCASTSS constants<>+448(SB), Z1
+	VBROADCASTSS constants<>+320(SB), Z2
 	MOVQ         n+16(FP), AX
 	MOVQ         dst+0(FP), CX
 	MOVQ         x+8(FP), DX
@@ -441,51 +439,40 @@ TEXT ·geluAVX512(SB), NOSPLIT, $0-32
 single:
 	CMPQ              AX, $+16
 	JLT               tail
-	VMOVUPS           (DX), Z1
-	VMULPS.BCST       constants<>+1536(SB), Z1, Z2
-	VANDPS.BCST       constants<>+928(SB), Z2, Z3
-	VMULPS            Z2, Z2, Z4
-	VBROADCASTSS      constants<>+1088(SB), Z5
-	VFMADD213PS.BCST  constants<>+1120(SB), Z4, Z5
-	VFMADD213PS.BCST  constants<>+1152(SB), Z4, Z5
-	VFMADD213PS.BCST  constants<>+1184(SB), Z4, Z5
-	VFMADD213PS.BCST  constants<>+1216(SB), Z4, Z5
-	VFMADD213PS.BCST  constants<>+1248(SB), Z4, Z5
-	VFMADD213PS.BCST  constants<>+1280(SB), Z4, Z5
-	VFMADD213PS       Z2, Z2, Z5
-	VMINPS            Z3, Z0, Z4
-	VBROADCASTSS      constants<>+1312(SB), Z8
-	VFMADD213PS.BCST  constants<>+1344(SB), Z4, Z8
-	VFMADD213PS.BCST  constants<>+1376(SB), Z4, Z8
-	VFMADD213PS.BCST  constants<>+1408(SB), Z4, Z8
-	VFMADD213PS.BCST  constants<>+1440(SB), Z4, Z8
-	VFMADD213PS.BCST  constants<>+1472(SB), Z4, Z8
-	VFMADD213PS.BCST  constants<>+1504(SB), Z4, Z8
-	VMULPS.BCST       constants<>+64(SB), Z8, Z4
-	VRNDSCALEPS       $0x08, Z4, Z4
-	VMOVAPS           Z8, Z8
-	VFNMADD231PS.BCST constants<>+96(SB), Z4, Z8
-	VFNMADD231PS.BCST constants<>+128(SB), Z4, Z8
-	VBROADCASTSS      constants<>+160(SB), Z9
-	VFMADD213PS.BCST  constants<>+192(SB), Z8, Z9
-	VFMADD213PS.BCST  constants<>+224(SB), Z8, Z9
-	VFMADD213PS.BCST  constants<>+256(SB), Z8, Z9
-	VFMADD213PS.BCST  constants<>+288(SB), Z8, Z9
-	VMULPS            Z8, Z8, Z10
-	VFMADD213PS       Z8, Z10, Z9
-	VBROADCASTSS      constants<>+320(SB), Z8
-	VADDPS.BCST       constants<>+320(SB), Z9, Z9
-	VCVTPS2DQ         Z4, Z4
-	VPADDD.BCST       constants<>+960(SB), Z4, Z4
-	VPSLLD            $0x17, Z4, Z4
-	VFNMADD231PS      Z4, Z9, Z8
-	VANDPS.BCST       constants<>+1024(SB), Z2, Z2
-	VORPS             Z8, Z2, Z2
-	VCMPPS.BCST       $0x11, constants<>+320(SB), Z3, K1
-	VBLENDMPS         Z5, Z2, K1, Z6
-	VMULPS.BCST       constants<>+768(SB), Z1, Z1
-	VFMADD213PS       Z1, Z1, Z6
-	VMOVUPS           Z6, (CX)
+	VMOVUPS           (DX), Z3
+	VANDPS.BCST       constants<>+928(SB), Z3, Z4
+	VMINPS            Z4, Z0, Z5
+	VBROADCASTSS      constants<>+1568(SB), Z6
+	VFMADD213PS.BCST  constants<>+1600(SB), Z5, Z6
+	VFMADD213PS.BCST  constants<>+1632(SB), Z5, Z6
+	VFMADD213PS.BCST  constants<>+1664(SB), Z5, Z6
+	VFMADD213PS.BCST  constants<>+1696(SB), Z5, Z6
+	VFMADD213PS.BCST  constants<>+1728(SB), Z5, Z6
+	VFMADD213PS.BCST  constants<>+1760(SB), Z5, Z6
+	VFMADD213PS.BCST  constants<>+1792(SB), Z5, Z6
+	VFMADD213PS.BCST  constants<>+1824(SB), Z5, Z6
+	VFMADD213PS.BCST  constants<>+1856(SB), Z5, Z6
+	VMULPS.BCST       constants<>+64(SB), Z6, Z5
+	VRNDSCALEPS       $0x08, Z5, Z5
+	VMOVAPS           Z6, Z6
+	VFNMADD231PS.BCST constants<>+96(SB), Z5, Z6
+	VFNMADD231PS.BCST constants<>+128(SB), Z5, Z6
+	VBROADCASTSS      constants<>+160(SB), Z11
+	VFMADD213PS.BCST  constants<>+192(SB), Z6, Z11
+	VFMADD213PS.BCST  constants<>+224(SB), Z6, Z11
+	VFMADD213PS.BCST  constants<>+256(SB), Z6, Z11
+	VFMADD213PS.BCST  constants<>+288(SB), Z6, Z11
+	VMULPS            Z6, Z6, Z12
+	VFMADD213PS       Z6, Z12, Z11
+	VADDPS            Z2, Z11, Z6
+	VSCALEFPS         Z5, Z6, Z5
+	VCMPPS            $0x11, Z0, Z4, K1
+	VBLENDMPS         Z5, Z1, K1, Z7
+	VSUBPS            Z7, Z2, Z4
+	VCMPPS            $0x11, Z1, Z3, K1
+	VBLENDMPS         Z7, Z4, K1, Z8
+	VMULPS            Z3, Z8, Z3
+	VMOVUPS           Z3, (CX)
 	ADDQ              $+64, CX
 	ADDQ              $+64, DX
 	SUBQ              $+16, AX
@@ -497,51 +484,40 @@ tail:
 	MOVQ              $-1, BX
 	BZHIQ             AX, BX, BX
 	KMOVW             BX, K1
-	VMOVUPS.Z         (DX), K1, Z1
-	VMULPS.BCST       constants<>+1536(SB), Z1, Z2
-	VANDPS.BCST       constants<>+928(SB), Z2, Z3
-	VMULPS            Z2, Z2, Z4
-	VBROADCASTSS      constants<>+1088(SB), Z5
-	VFMADD213PS.BCST  constants<>+1120(SB), Z4, Z5
-	VFMADD213PS.BCST  constants<>+1152(SB), Z4, Z5
-	VFMADD213PS.BCST  constants<>+1184(SB), Z4, Z5
-	VFMADD213PS.BCST  constants<>+1216(SB), Z4, Z5
-	VFMADD213PS.BCST  constants<>+1248(SB), Z4, Z5
-	VFMADD213PS.BCST  constants<>+1280(SB), Z4, Z5
-	VFMADD213PS       Z2, Z2, Z5
-	VMINPS            Z3, Z0, Z0
-	VBROADCASTSS      constants<>+1312(SB), Z4
-	VFMADD213PS.BCST  constants<>+1344(SB), Z0, Z4
-	VFMADD213PS.BCST  constants<>+1376(SB), Z0, Z4
-	VFMADD213PS.BCST  constants<>+1408(SB), Z0, Z4
-	VFMADD213PS.BCST  constants<>+1440(SB), Z0, Z4
-	VFMADD213PS.BCST  constants<>+1472(SB), Z0, Z4
-	VFMADD213PS.BCST  constants<>+1504(SB), Z0, Z4
-	VMULPS.BCST       constants<>+64(SB), Z4, Z0
-	VRNDSCALEPS       $0x08, Z0, Z0
-	VMOVAPS           Z4, Z4
-	VFNMADD231PS.BCST constants<>+96(SB), Z0, Z4
-	VFNMADD231PS.BCST constants<>+128(SB), Z0, Z4
-	VBROADCASTSS      constants<>+160(SB), Z6
-	VFMADD213PS.BCST  constants<>+192(SB), Z4, Z6
-	VFMADD213PS.BCST  constants<>+224(SB), Z4, Z6
-	VFMADD213PS.BCST  constants<>+256(SB), Z4, Z6
-	VFMADD213PS.BCST  constants<>+288(SB), Z4, Z6
-	VMULPS            Z4, Z4, Z8
-	VFMADD213PS       Z4, Z8, Z6
-	VBROADCASTSS      constants<>+320(SB), Z4
-	VADDPS.BCST       constants<>+320(SB), Z6, Z6
-	VCVTPS2DQ         Z0, Z0
-	VPADDD.BCST       constants<>+960(SB), Z0, Z0
-	VPSLLD            $0x17, Z0, Z0
-	VFNMADD231PS      Z0, Z6, Z4
-	VANDPS.BCST       constants<>+1024(SB), Z2, Z0
-	VORPS             Z4, Z0, Z0
-	VCMPPS.BCST       $0x11, constants<>+320(SB), Z3, K2
-	VBLENDMPS         Z5, Z0, K2, Z7
-	VMULPS.BCST       constants<>+768(SB), Z1, Z0
-	VFMADD213PS       Z0, Z0, Z7
-	VMOVUPS           Z7, K1, (CX)
+	VMOVUPS.Z         (DX), K1, Z3
+	VANDPS.BCST       constants<>+928(SB), Z3, Z4
+	VMINPS            Z4, Z0, Z5
+	VBROADCASTSS      constants<>+1568(SB), Z6
+	VFMADD213PS.BCST  constants<>+1600(SB), Z5, Z6
+	VFMADD213PS.BCST  constants<>+1632(SB), Z5, Z6
+	VFMADD213PS.BCST  constants<>+1664(SB), Z5, Z6
+	VFMADD213PS.BCST  constants<>+1696(SB), Z5, Z6
+	VFMADD213PS.BCST  constants<>+1728(SB), Z5, Z6
+	VFMADD213PS.BCST  constants<>+1760(SB), Z5, Z6
+	VFMADD213PS.BCST  constants<>+1792(SB), Z5, Z6
+	VFMADD213PS.BCST  constants<>+1824(SB), Z5, Z6
+	VFMADD213PS.BCST  constants<>+1856(SB), Z5, Z6
+	VMULPS.BCST       constants<>+64(SB), Z6, Z5
+	VRNDSCALEPS       $0x08, Z5, Z5
+	VMOVAPS           Z6, Z6
+	VFNMADD231PS.BCST constants<>+96(SB), Z5, Z6
+	VFNMADD231PS.BCST constants<>+128(SB), Z5, Z6
+	VBROADCASTSS      constants<>+160(SB), Z7
+	VFMADD213PS.BCST  constants<>+192(SB), Z6, Z7
+	VFMADD213PS.BCST  constants<>+224(SB), Z6, Z7
+	VFMADD213PS.BCST  constants<>+256(SB), Z6, Z7
+	VFMADD213PS.BCST  constants<>+288(SB), Z6, Z7
+	VMULPS            Z6, Z6, Z8
+	VFMADD213PS       Z6, Z8, Z7
+	VADDPS            Z2, Z7, Z6
+	VSCALEFPS         Z5, Z6, Z5
+	VCMPPS            $0x11, Z0, Z4, K2
+	VBLENDMPS         Z5, Z1, K2, Z9
+	VSUBPS            Z9, Z2, Z0
+	VCMPPS            $0x11, Z1, Z3, K2
+	VBLENDMPS         Z9, Z0, K2, Z10
+	VMULPS            Z3, Z10, Z0
+	VMOVUPS           Z0, K1, (CX)
 
 done:
 	VZEROUPPER
@@ -560,9 +536,9 @@ single:
 	CMPQ              AX, $+16
 	JLT               tail
 	VMOVUPS           (DX), Z2
-	VBROADCASTSS      constants<>+1568(SB), Z3
+	VBROADCASTSS      constants<>+1888(SB), Z3
 	VMULPS            Z2, Z2, Z4
-	VFMADD213PS.BCST  constants<>+1600(SB), Z4, Z3
+	VFMADD213PS.BCST  constants<>+1920(SB), Z4, Z3
 	VMULPS            Z2, Z3, Z3
 	VORPS.BCST        constants<>+1024(SB), Z3, Z4
 	VMAXPS            Z4, Z0, Z4
@@ -599,9 +575,9 @@ tail:
 	BZHIQ             AX, BX, BX
 	KMOVW             BX, K1
 	VMOVUPS.Z         (DX), K1, Z2
-	VBROADCASTSS      constants<>+1568(SB), Z3
+	VBROADCASTSS      constants<>+1888(SB), Z3
 	VMULPS            Z2, Z2, Z4
-	VFMADD213PS.BCST  constants<>+1600(SB), Z4, Z3
+	VFMADD213PS.BCST  constants<>+1920(SB), Z4, Z3
 	VMULPS            Z2, Z3, Z3
 	VORPS.BCST        constants<>+1024(SB), Z3, Z4
 	VMAXPS            Z4, Z0, Z0
@@ -745,10 +721,10 @@ single:
 	VADDPS.BCST       constants<>+992(SB), Z4, Z5
 	VDIVPS            Z5, Z4, Z4
 	VMULPS            Z4, Z4, Z5
-	VBROADCASTSS      constants<>+1632(SB), Z6
-	VFMADD213PS.BCST  constants<>+1664(SB), Z5, Z6
-	VFMADD213PS.BCST  constants<>+1696(SB), Z5, Z6
-	VFMADD213PS.BCST  constants<>+1728(SB), Z5, Z6
+	VBROADCASTSS      constants<>+1952(SB), Z6
+	VFMADD213PS.BCST  constants<>+1984(SB), Z5, Z6
+	VFMADD213PS.BCST  constants<>+2016(SB), Z5, Z6
+	VFMADD213PS.BCST  constants<>+2048(SB), Z5, Z6
 	VMULPS            Z4, Z5, Z5
 	VADDPS            Z4, Z4, Z4
 	VFMADD213PS       Z4, Z5, Z6
@@ -787,10 +763,10 @@ tail:
 	VADDPS.BCST       constants<>+992(SB), Z0, Z1
 	VDIVPS            Z1, Z0, Z0
 	VMULPS            Z0, Z0, Z1
-	VBROADCASTSS      constants<>+1632(SB), Z4
-	VFMADD213PS.BCST  constants<>+1664(SB), Z1, Z4
-	VFMADD213PS.BCST  constants<>+1696(SB), Z1, Z4
-	VFMADD213PS.BCST  constants<>+1728(SB), Z1, Z4
+	VBROADCASTSS      constants<>+1952(SB), Z4
+	VFMADD213PS.BCST  constants<>+1984(SB), Z1, Z4
+	VFMADD213PS.BCST  constants<>+2016(SB), Z1, Z4
+	VFMADD213PS.BCST  constants<>+2048(SB), Z1, Z4
 	VMULPS            Z0, Z1, Z1
 	VADDPS            Z0, Z0, Z0
 	VFMADD213PS       Z0, Z1, Z4
@@ -807,7 +783,7 @@ done:
 TEXT ·mishAVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+0(SB), Z0
 	VBROADCASTSS constants<>+32(SB), Z1
-	VBROADCASTSS constants<>+1760(SB), Z2
+	VBROADCASTSS constants<>+2080(SB), Z2
 	MOVQ         n+16(FP), AX
 	MOVQ         dst+0(FP), CX
 	MOVQ         x+8(FP), DX
@@ -886,7 +862,7 @@ TEXT ·exponentialAVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS (AX), Z0
 	VBROADCASTSS 4(AX), Z1
 	VBROADCASTSS 8(AX), Z2
-	VBROADCASTSS constants<>+1792(SB), Z3
+	VBROADCASTSS constants<>+2112(SB), Z3
 	VBROADCASTSS constants<>+448(SB), Z4
 	MOVQ         n+16(FP), AX
 	MOVQ         dst+0(FP), CX
@@ -1048,7 +1024,7 @@ done:
 // func hardSwishAVX512(dst *float32, x *float32, n int, p *float32)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·hardSwishAVX512(SB), NOSPLIT, $0-32
-	VBROADCASTSS constants<>+1824(SB), Z0
+	VBROADCASTSS constants<>+2144(SB), Z0
 	VBROADCASTSS constants<>+448(SB), Z1
 	VBROADCASTSS constants<>+320(SB), Z2
 	MOVQ         n+16(FP), AX
@@ -1971,9 +1947,10 @@ single:
 	VCVTPS2DQ    Y3, Y3
 	VPADDD       constants<>+960(SB), Y3, Y3
 	VPSLLD       $0x17, Y3, Y3
-	VFNMADD231PS Y3, Y6, Y5
+	VMULPS       Y3, Y6, Y3
+	VSUBPS       Y3, Y5, Y3
 	VANDPS       constants<>+1024(SB), Y1, Y1
-	VORPS        Y5, Y1, Y1
+	VORPS        Y3, Y1, Y1
 	VCMPPS       $0x11, constants<>+320(SB), Y2, Y2
 	VBLENDVPS    Y2, Y4, Y1, Y1
 	VMOVUPS      Y1, (CX)
@@ -2024,9 +2001,10 @@ tail:
 	VCVTPS2DQ    Y0, Y0
 	VPADDD       constants<>+960(SB), Y0, Y0
 	VPSLLD       $0x17, Y0, Y0
-	VFNMADD231PS Y0, Y6, Y4
-	VANDPS       constants<>+1024(SB), Y2, Y0
-	VORPS        Y4, Y0, Y0
+	VMULPS       Y0, Y6, Y0
+	VSUBPS       Y0, Y4, Y0
+	VANDPS       constants<>+1024(SB), Y2, Y2
+	VORPS        Y0, Y2, Y0
 	VCMPPS       $0x11, constants<>+320(SB), Y3, Y2
 	VBLENDVPS    Y2, Y5, Y0, Y0
 	VMASKMOVPS   Y0, Y1, (CX)
@@ -2038,7 +2016,9 @@ done:
 // func geluAVX2(dst *float32, x *float32, n int, p *float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·geluAVX2(SB), NOSPLIT, $0-32
-	VBROADCASTSS constants<>+1056(SB), Y0
+	VBROADCASTSS constants<>+1536(SB), Y0
+	VBROADCASTSS constants<>+448(SB), Y1
+	VBROADCASTSS constants<>+320(SB), Y2
 	MOVQ         n+16(FP), AX
 	MOVQ         dst+0(FP), CX
 	MOVQ         x+8(FP), DX
@@ -2046,31 +2026,24 @@ TEXT ·geluAVX2(SB), NOSPLIT, $0-32
 single:
 	CMPQ         AX, $+8
 	JLT          tail
-	VMOVUPS      (DX), Y1
-	VMULPS       constants<>+1536(SB), Y1, Y2
-	VANDPS       constants<>+928(SB), Y2, Y3
-	VMULPS       Y2, Y2, Y4
-	VBROADCASTSS constants<>+1088(SB), Y5
-	VFMADD213PS  constants<>+1120(SB), Y4, Y5
-	VFMADD213PS  constants<>+1152(SB), Y4, Y5
-	VFMADD213PS  constants<>+1184(SB), Y4, Y5
-	VFMADD213PS  constants<>+1216(SB), Y4, Y5
-	VFMADD213PS  constants<>+1248(SB), Y4, Y5
-	VFMADD213PS  constants<>+1280(SB), Y4, Y5
-	VFMADD213PS  Y2, Y2, Y5
-	VMINPS       Y3, Y0, Y4
-	VBROADCASTSS constants<>+1312(SB), Y6
-	VFMADD213PS  constants<>+1344(SB), Y4, Y6
-	VFMADD213PS  constants<>+1376(SB), Y4, Y6
-	VFMADD213PS  constants<>+1408(SB), Y4, Y6
-	VFMADD213PS  constants<>+1440(SB), Y4, Y6
-	VFMADD213PS  constants<>+1472(SB), Y4, Y6
-	VFMADD213PS  constants<>+1504(SB), Y4, Y6
-	VMULPS       constants<>+64(SB), Y6, Y4
-	VROUNDPS     $0x08, Y4, Y4
+	VMOVUPS      (DX), Y3
+	VANDPS       constants<>+928(SB), Y3, Y4
+	VMINPS       Y4, Y0, Y5
+	VBROADCASTSS constants<>+1568(SB), Y6
+	VFMADD213PS  constants<>+1600(SB), Y5, Y6
+	VFMADD213PS  constants<>+1632(SB), Y5, Y6
+	VFMADD213PS  constants<>+1664(SB), Y5, Y6
+	VFMADD213PS  constants<>+1696(SB), Y5, Y6
+	VFMADD213PS  constants<>+1728(SB), Y5, Y6
+	VFMADD213PS  constants<>+1760(SB), Y5, Y6
+	VFMADD213PS  constants<>+1792(SB), Y5, Y6
+	VFMADD213PS  constants<>+1824(SB), Y5, Y6
+	VFMADD213PS  constants<>+1856(SB), Y5, Y6
+	VMULPS       constants<>+64(SB), Y6, Y5
+	VROUNDPS     $0x08, Y5, Y5
 	VMOVAPS      Y6, Y6
-	VFNMADD231PS constants<>+96(SB), Y4, Y6
-	VFNMADD231PS constants<>+128(SB), Y4, Y6
+	VFNMADD231PS constants<>+96(SB), Y5, Y6
+	VFNMADD231PS constants<>+128(SB), Y5, Y6
 	VBROADCASTSS constants<>+160(SB), Y7
 	VFMADD213PS  constants<>+192(SB), Y6, Y7
 	VFMADD213PS  constants<>+224(SB), Y6, Y7
@@ -2078,19 +2051,18 @@ single:
 	VFMADD213PS  constants<>+288(SB), Y6, Y7
 	VMULPS       Y6, Y6, Y8
 	VFMADD213PS  Y6, Y8, Y7
-	VBROADCASTSS constants<>+320(SB), Y6
-	VADDPS       constants<>+320(SB), Y7, Y7
-	VCVTPS2DQ    Y4, Y4
-	VPADDD       constants<>+960(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VFNMADD231PS Y4, Y7, Y6
-	VANDPS       constants<>+1024(SB), Y2, Y2
-	VORPS        Y6, Y2, Y2
-	VCMPPS       $0x11, constants<>+320(SB), Y3, Y3
-	VBLENDVPS    Y3, Y5, Y2, Y2
-	VMULPS       constants<>+768(SB), Y1, Y1
-	VFMADD213PS  Y1, Y1, Y2
-	VMOVUPS      Y2, (CX)
+	VADDPS       Y2, Y7, Y6
+	VCVTPS2DQ    Y5, Y5
+	VPADDD       constants<>+960(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y5, Y6, Y5
+	VCMPPS       $0x11, Y0, Y4, Y4
+	VBLENDVPS    Y4, Y5, Y1, Y4
+	VSUBPS       Y4, Y2, Y5
+	VCMPPS       $0x11, Y1, Y3, Y6
+	VBLENDVPS    Y6, Y4, Y5, Y4
+	VMULPS       Y3, Y4, Y3
+	VMOVUPS      Y3, (CX)
 	ADDQ         $+32, CX
 	ADDQ         $+32, DX
 	SUBQ         $+8, AX
@@ -2101,52 +2073,44 @@ tail:
 	JLE          done
 	LEAQ         laneMask<>+0(SB), BX
 	NEGQ         AX
-	VMOVUPS      32(BX)(AX*4), Y1
-	VMASKMOVPS   (DX), Y1, Y2
-	VMULPS       constants<>+1536(SB), Y2, Y3
-	VANDPS       constants<>+928(SB), Y3, Y4
-	VMULPS       Y3, Y3, Y5
-	VBROADCASTSS constants<>+1088(SB), Y6
-	VFMADD213PS  constants<>+1120(SB), Y5, Y6
-	VFMADD213PS  constants<>+1152(SB), Y5, Y6
-	VFMADD213PS  constants<>+1184(SB), Y5, Y6
-	VFMADD213PS  constants<>+1216(SB), Y5, Y6
-	VFMADD213PS  constants<>+1248(SB), Y5, Y6
-	VFMADD213PS  constants<>+1280(SB), Y5, Y6
-	VFMADD213PS  Y3, Y3, Y6
-	VMINPS       Y4, Y0, Y0
-	VBROADCASTSS constants<>+1312(SB), Y5
-	VFMADD213PS  constants<>+1344(SB), Y0, Y5
-	VFMADD213PS  constants<>+1376(SB), Y0, Y5
-	VFMADD213PS  constants<>+1408(SB), Y0, Y5
-	VFMADD213PS  constants<>+1440(SB), Y0, Y5
-	VFMADD213PS  constants<>+1472(SB), Y0, Y5
-	VFMADD213PS  constants<>+1504(SB), Y0, Y5
-	VMULPS       constants<>+64(SB), Y5, Y0
-	VROUNDPS     $0x08, Y0, Y0
-	VMOVAPS      Y5, Y5
-	VFNMADD231PS constants<>+96(SB), Y0, Y5
-	VFNMADD231PS constants<>+128(SB), Y0, Y5
-	VBROADCASTSS constants<>+160(SB), Y7
-	VFMADD213PS  constants<>+192(SB), Y5, Y7
-	VFMADD213PS  constants<>+224(SB), Y5, Y7
-	VFMADD213PS  constants<>+256(SB), Y5, Y7
-	VFMADD213PS  constants<>+288(SB), Y5, Y7
-	VMULPS       Y5, Y5, Y8
-	VFMADD213PS  Y5, Y8, Y7
-	VBROADCASTSS constants<>+320(SB), Y5
-	VADDPS       constants<>+320(SB), Y7, Y7
-	VCVTPS2DQ    Y0, Y0
-	VPADDD       constants<>+960(SB), Y0, Y0
-	VPSLLD       $0x17, Y0, Y0
-	VFNMADD231PS Y0, Y7, Y5
-	VANDPS       constants<>+1024(SB), Y3, Y0
-	VORPS        Y5, Y0, Y0
-	VCMPPS       $0x11, constants<>+320(SB), Y4, Y3
-	VBLENDVPS    Y3, Y6, Y0, Y0
-	VMULPS       constants<>+768(SB), Y2, Y2
-	VFMADD213PS  Y2, Y2, Y0
-	VMASKMOVPS   Y0, Y1, (CX)
+	VMOVUPS      32(BX)(AX*4), Y3
+	VMASKMOVPS   (DX), Y3, Y4
+	VANDPS       constants<>+928(SB), Y4, Y5
+	VMINPS       Y5, Y0, Y6
+	VBROADCASTSS constants<>+1568(SB), Y7
+	VFMADD213PS  constants<>+1600(SB), Y6, Y7
+	VFMADD213PS  constants<>+1632(SB), Y6, Y7
+	VFMADD213PS  constants<>+1664(SB), Y6, Y7
+	VFMADD213PS  constants<>+1696(SB), Y6, Y7
+	VFMADD213PS  constants<>+1728(SB), Y6, Y7
+	VFMADD213PS  constants<>+1760(SB), Y6, Y7
+	VFMADD213PS  constants<>+1792(SB), Y6, Y7
+	VFMADD213PS  constants<>+1824(SB), Y6, Y7
+	VFMADD213PS  constants<>+1856(SB), Y6, Y7
+	VMULPS       constants<>+64(SB), Y7, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVAPS      Y7, Y7
+	VFNMADD231PS constants<>+96(SB), Y6, Y7
+	VFNMADD231PS constants<>+128(SB), Y6, Y7
+	VBROADCASTSS constants<>+160(SB), Y8
+	VFMADD213PS  constants<>+192(SB), Y7, Y8
+	VFMADD213PS  constants<>+224(SB), Y7, Y8
+	VFMADD213PS  constants<>+256(SB), Y7, Y8
+	VFMADD213PS  constants<>+288(SB), Y7, Y8
+	VMULPS       Y7, Y7, Y9
+	VFMADD213PS  Y7, Y9, Y8
+	VADDPS       Y2, Y8, Y7
+	VCVTPS2DQ    Y6, Y6
+	VPADDD       constants<>+960(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y7, Y6
+	VCMPPS       $0x11, Y0, Y5, Y0
+	VBLENDVPS    Y0, Y6, Y1, Y0
+	VSUBPS       Y0, Y2, Y2
+	VCMPPS       $0x11, Y1, Y4, Y1
+	VBLENDVPS    Y1, Y0, Y2, Y0
+	VMULPS       Y4, Y0, Y0
+	VMASKMOVPS   Y0, Y3, (CX)
 
 done:
 	VZEROUPPER
@@ -2165,9 +2129,9 @@ single:
 	CMPQ         AX, $+8
 	JLT          tail
 	VMOVUPS      (DX), Y2
-	VBROADCASTSS constants<>+1568(SB), Y3
+	VBROADCASTSS constants<>+1888(SB), Y3
 	VMULPS       Y2, Y2, Y4
-	VFMADD213PS  constants<>+1600(SB), Y4, Y3
+	VFMADD213PS  constants<>+1920(SB), Y4, Y3
 	VMULPS       Y2, Y3, Y3
 	VORPS        constants<>+1024(SB), Y3, Y4
 	VMAXPS       Y4, Y0, Y4
@@ -2212,9 +2176,9 @@ tail:
 	NEGQ         AX
 	VMOVUPS      32(BX)(AX*4), Y2
 	VMASKMOVPS   (DX), Y2, Y3
-	VBROADCASTSS constants<>+1568(SB), Y4
+	VBROADCASTSS constants<>+1888(SB), Y4
 	VMULPS       Y3, Y3, Y5
-	VFMADD213PS  constants<>+1600(SB), Y5, Y4
+	VFMADD213PS  constants<>+1920(SB), Y5, Y4
 	VMULPS       Y3, Y4, Y4
 	VORPS        constants<>+1024(SB), Y4, Y5
 	VMAXPS       Y5, Y0, Y0
@@ -2390,10 +2354,10 @@ single:
 	VADDPS       constants<>+992(SB), Y4, Y5
 	VDIVPS       Y5, Y4, Y4
 	VMULPS       Y4, Y4, Y5
-	VBROADCASTSS constants<>+1632(SB), Y6
-	VFMADD213PS  constants<>+1664(SB), Y5, Y6
-	VFMADD213PS  constants<>+1696(SB), Y5, Y6
-	VFMADD213PS  constants<>+1728(SB), Y5, Y6
+	VBROADCASTSS constants<>+1952(SB), Y6
+	VFMADD213PS  constants<>+1984(SB), Y5, Y6
+	VFMADD213PS  constants<>+2016(SB), Y5, Y6
+	VFMADD213PS  constants<>+2048(SB), Y5, Y6
 	VMULPS       Y4, Y5, Y5
 	VADDPS       Y4, Y4, Y4
 	VFMADD213PS  Y4, Y5, Y6
@@ -2440,10 +2404,10 @@ tail:
 	VADDPS       constants<>+992(SB), Y0, Y1
 	VDIVPS       Y1, Y0, Y0
 	VMULPS       Y0, Y0, Y1
-	VBROADCASTSS constants<>+1632(SB), Y5
-	VFMADD213PS  constants<>+1664(SB), Y1, Y5
-	VFMADD213PS  constants<>+1696(SB), Y1, Y5
-	VFMADD213PS  constants<>+1728(SB), Y1, Y5
+	VBROADCASTSS constants<>+1952(SB), Y5
+	VFMADD213PS  constants<>+1984(SB), Y1, Y5
+	VFMADD213PS  constants<>+2016(SB), Y1, Y5
+	VFMADD213PS  constants<>+2048(SB), Y1, Y5
 	VMULPS       Y0, Y1, Y1
 	VADDPS       Y0, Y0, Y0
 	VFMADD213PS  Y0, Y1, Y5
@@ -2460,7 +2424,7 @@ done:
 TEXT ·mishAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+0(SB), Y0
 	VBROADCASTSS constants<>+32(SB), Y1
-	VBROADCASTSS constants<>+1760(SB), Y2
+	VBROADCASTSS constants<>+2080(SB), Y2
 	MOVQ         n+16(FP), AX
 	MOVQ         dst+0(FP), CX
 	MOVQ         x+8(FP), DX
@@ -2555,7 +2519,7 @@ TEXT ·exponentialAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS (AX), Y0
 	VBROADCASTSS 4(AX), Y1
 	VBROADCASTSS 8(AX), Y2
-	VBROADCASTSS constants<>+1792(SB), Y3
+	VBROADCASTSS constants<>+2112(SB), Y3
 	VBROADCASTSS constants<>+448(SB), Y4
 	MOVQ         n+16(FP), AX
 	MOVQ         dst+0(FP), CX
@@ -2717,7 +2681,7 @@ done:
 // func hardSwishAVX2(dst *float32, x *float32, n int, p *float32)
 // Requires: AVX, FMA3
 TEXT ·hardSwishAVX2(SB), NOSPLIT, $0-32
-	VBROADCASTSS constants<>+1824(SB), Y0
+	VBROADCASTSS constants<>+2144(SB), Y0
 	VBROADCASTSS constants<>+448(SB), Y1
 	VBROADCASTSS constants<>+320(SB), Y2
 	MOVQ         n+16(FP), AX
@@ -3656,84 +3620,164 @@ DATA constants<>+1520(SB)/4, $0xb9b30d0b
 DATA constants<>+1524(SB)/4, $0xb9b30d0b
 DATA constants<>+1528(SB)/4, $0xb9b30d0b
 DATA constants<>+1532(SB)/4, $0xb9b30d0b
-DATA constants<>+1536(SB)/4, $0x3f3504f3
-DATA constants<>+1540(SB)/4, $0x3f3504f3
-DATA constants<>+1544(SB)/4, $0x3f3504f3
-DATA constants<>+1548(SB)/4, $0x3f3504f3
-DATA constants<>+1552(SB)/4, $0x3f3504f3
-DATA constants<>+1556(SB)/4, $0x3f3504f3
-DATA constants<>+1560(SB)/4, $0x3f3504f3
-DATA constants<>+1564(SB)/4, $0x3f3504f3
-DATA constants<>+1568(SB)/4, $0x3d922279
-DATA constants<>+1572(SB)/4, $0x3d922279
-DATA constants<>+1576(SB)/4, $0x3d922279
-DATA constants<>+1580(SB)/4, $0x3d922279
-DATA constants<>+1584(SB)/4, $0x3d922279
-DATA constants<>+1588(SB)/4, $0x3d922279
-DATA constants<>+1592(SB)/4, $0x3d922279
-DATA constants<>+1596(SB)/4, $0x3d922279
-DATA constants<>+1600(SB)/4, $0x3fcc422a
-DATA constants<>+1604(SB)/4, $0x3fcc422a
-DATA constants<>+1608(SB)/4, $0x3fcc422a
-DATA constants<>+1612(SB)/4, $0x3fcc422a
-DATA constants<>+1616(SB)/4, $0x3fcc422a
-DATA constants<>+1620(SB)/4, $0x3fcc422a
-DATA constants<>+1624(SB)/4, $0x3fcc422a
-DATA constants<>+1628(SB)/4, $0x3fcc422a
-DATA constants<>+1632(SB)/4, $0x3e8f7eb6
-DATA constants<>+1636(SB)/4, $0x3e8f7eb6
-DATA constants<>+1640(SB)/4, $0x3e8f7eb6
-DATA constants<>+1644(SB)/4, $0x3e8f7eb6
-DATA constants<>+1648(SB)/4, $0x3e8f7eb6
-DATA constants<>+1652(SB)/4, $0x3e8f7eb6
-DATA constants<>+1656(SB)/4, $0x3e8f7eb6
-DATA constants<>+1660(SB)/4, $0x3e8f7eb6
-DATA constants<>+1664(SB)/4, $0x3e8f5a69
-DATA constants<>+1668(SB)/4, $0x3e8f5a69
-DATA constants<>+1672(SB)/4, $0x3e8f5a69
-DATA constants<>+1676(SB)/4, $0x3e8f5a69
-DATA constants<>+1680(SB)/4, $0x3e8f5a69
-DATA constants<>+1684(SB)/4, $0x3e8f5a69
-DATA constants<>+1688(SB)/4, $0x3e8f5a69
-DATA constants<>+1692(SB)/4, $0x3e8f5a69
-DATA constants<>+1696(SB)/4, $0x3ecce94a
-DATA constants<>+1700(SB)/4, $0x3ecce94a
-DATA constants<>+1704(SB)/4, $0x3ecce94a
-DATA constants<>+1708(SB)/4, $0x3ecce94a
-DATA constants<>+1712(SB)/4, $0x3ecce94a
-DATA constants<>+1716(SB)/4, $0x3ecce94a
-DATA constants<>+1720(SB)/4, $0x3ecce94a
-DATA constants<>+1724(SB)/4, $0x3ecce94a
-DATA constants<>+1728(SB)/4, $0x3f2aaa80
-DATA constants<>+1732(SB)/4, $0x3f2aaa80
-DATA constants<>+1736(SB)/4, $0x3f2aaa80
-DATA constants<>+1740(SB)/4, $0x3f2aaa80
-DATA constants<>+1744(SB)/4, $0x3f2aaa80
-DATA constants<>+1748(SB)/4, $0x3f2aaa80
-DATA constants<>+1752(SB)/4, $0x3f2aaa80
-DATA constants<>+1756(SB)/4, $0x3f2aaa80
-DATA constants<>+1760(SB)/4, $0x42200000
-DATA constants<>+1764(SB)/4, $0x42200000
-DATA constants<>+1768(SB)/4, $0x42200000
-DATA constants<>+1772(SB)/4, $0x42200000
-DATA constants<>+1776(SB)/4, $0x42200000
-DATA constants<>+1780(SB)/4, $0x42200000
-DATA constants<>+1784(SB)/4, $0x42200000
-DATA constants<>+1788(SB)/4, $0x42200000
-DATA constants<>+1792(SB)/4, $0xc1f00000
-DATA constants<>+1796(SB)/4, $0xc1f00000
-DATA constants<>+1800(SB)/4, $0xc1f00000
-DATA constants<>+1804(SB)/4, $0xc1f00000
-DATA constants<>+1808(SB)/4, $0xc1f00000
-DATA constants<>+1812(SB)/4, $0xc1f00000
-DATA constants<>+1816(SB)/4, $0xc1f00000
-DATA constants<>+1820(SB)/4, $0xc1f00000
-DATA constants<>+1824(SB)/4, $0x3e2aaaab
-DATA constants<>+1828(SB)/4, $0x3e2aaaab
-DATA constants<>+1832(SB)/4, $0x3e2aaaab
-DATA constants<>+1836(SB)/4, $0x3e2aaaab
-DATA constants<>+1840(SB)/4, $0x3e2aaaab
-DATA constants<>+1844(SB)/4, $0x3e2aaaab
-DATA constants<>+1848(SB)/4, $0x3e2aaaab
-DATA constants<>+1852(SB)/4, $0x3e2aaaab
-GLOBL constants<>(SB), RODATA|NOPTR, $1856
+DATA constants<>+1536(SB)/4, $0x40b33333
+DATA constants<>+1540(SB)/4, $0x40b33333
+DATA constants<>+1544(SB)/4, $0x40b33333
+DATA constants<>+1548(SB)/4, $0x40b33333
+DATA constants<>+1552(SB)/4, $0x40b33333
+DATA constants<>+1556(SB)/4, $0x40b33333
+DATA constants<>+1560(SB)/4, $0x40b33333
+DATA constants<>+1564(SB)/4, $0x40b33333
+DATA constants<>+1568(SB)/4, $0x34513d32
+DATA constants<>+1572(SB)/4, $0x34513d32
+DATA constants<>+1576(SB)/4, $0x34513d32
+DATA constants<>+1580(SB)/4, $0x34513d32
+DATA constants<>+1584(SB)/4, $0x34513d32
+DATA constants<>+1588(SB)/4, $0x34513d32
+DATA constants<>+1592(SB)/4, $0x34513d32
+DATA constants<>+1596(SB)/4, $0x34513d32
+DATA constants<>+1600(SB)/4, $0xb68eb4bc
+DATA constants<>+1604(SB)/4, $0xb68eb4bc
+DATA constants<>+1608(SB)/4, $0xb68eb4bc
+DATA constants<>+1612(SB)/4, $0xb68eb4bc
+DATA constants<>+1616(SB)/4, $0xb68eb4bc
+DATA constants<>+1620(SB)/4, $0xb68eb4bc
+DATA constants<>+1624(SB)/4, $0xb68eb4bc
+DATA constants<>+1628(SB)/4, $0xb68eb4bc
+DATA constants<>+1632(SB)/4, $0x381e3d18
+DATA constants<>+1636(SB)/4, $0x381e3d18
+DATA constants<>+1640(SB)/4, $0x381e3d18
+DATA constants<>+1644(SB)/4, $0x381e3d18
+DATA constants<>+1648(SB)/4, $0x381e3d18
+DATA constants<>+1652(SB)/4, $0x381e3d18
+DATA constants<>+1656(SB)/4, $0x381e3d18
+DATA constants<>+1660(SB)/4, $0x381e3d18
+DATA constants<>+1664(SB)/4, $0xb91fb92d
+DATA constants<>+1668(SB)/4, $0xb91fb92d
+DATA constants<>+1672(SB)/4, $0xb91fb92d
+DATA constants<>+1676(SB)/4, $0xb91fb92d
+DATA constants<>+1680(SB)/4, $0xb91fb92d
+DATA constants<>+1684(SB)/4, $0xb91fb92d
+DATA constants<>+1688(SB)/4, $0xb91fb92d
+DATA constants<>+1692(SB)/4, $0xb91fb92d
+DATA constants<>+1696(SB)/4, $0xb890c263
+DATA constants<>+1700(SB)/4, $0xb890c263
+DATA constants<>+1704(SB)/4, $0xb890c263
+DATA constants<>+1708(SB)/4, $0xb890c263
+DATA constants<>+1712(SB)/4, $0xb890c263
+DATA constants<>+1716(SB)/4, $0xb890c263
+DATA constants<>+1720(SB)/4, $0xb890c263
+DATA constants<>+1724(SB)/4, $0xb890c263
+DATA constants<>+1728(SB)/4, $0x3ba0097c
+DATA constants<>+1732(SB)/4, $0x3ba0097c
+DATA constants<>+1736(SB)/4, $0x3ba0097c
+DATA constants<>+1740(SB)/4, $0x3ba0097c
+DATA constants<>+1744(SB)/4, $0x3ba0097c
+DATA constants<>+1748(SB)/4, $0x3ba0097c
+DATA constants<>+1752(SB)/4, $0x3ba0097c
+DATA constants<>+1756(SB)/4, $0x3ba0097c
+DATA constants<>+1760(SB)/4, $0xbd150b54
+DATA constants<>+1764(SB)/4, $0xbd150b54
+DATA constants<>+1768(SB)/4, $0xbd150b54
+DATA constants<>+1772(SB)/4, $0xbd150b54
+DATA constants<>+1776(SB)/4, $0xbd150b54
+DATA constants<>+1780(SB)/4, $0xbd150b54
+DATA constants<>+1784(SB)/4, $0xbd150b54
+DATA constants<>+1788(SB)/4, $0xbd150b54
+DATA constants<>+1792(SB)/4, $0xbea2f7e0
+DATA constants<>+1796(SB)/4, $0xbea2f7e0
+DATA constants<>+1800(SB)/4, $0xbea2f7e0
+DATA constants<>+1804(SB)/4, $0xbea2f7e0
+DATA constants<>+1808(SB)/4, $0xbea2f7e0
+DATA constants<>+1812(SB)/4, $0xbea2f7e0
+DATA constants<>+1816(SB)/4, $0xbea2f7e0
+DATA constants<>+1820(SB)/4, $0xbea2f7e0
+DATA constants<>+1824(SB)/4, $0xbf4c423a
+DATA constants<>+1828(SB)/4, $0xbf4c423a
+DATA constants<>+1832(SB)/4, $0xbf4c423a
+DATA constants<>+1836(SB)/4, $0xbf4c423a
+DATA constants<>+1840(SB)/4, $0xbf4c423a
+DATA constants<>+1844(SB)/4, $0xbf4c423a
+DATA constants<>+1848(SB)/4, $0xbf4c423a
+DATA constants<>+1852(SB)/4, $0xbf4c423a
+DATA constants<>+1856(SB)/4, $0xbf317218
+DATA constants<>+1860(SB)/4, $0xbf317218
+DATA constants<>+1864(SB)/4, $0xbf317218
+DATA constants<>+1868(SB)/4, $0xbf317218
+DATA constants<>+1872(SB)/4, $0xbf317218
+DATA constants<>+1876(SB)/4, $0xbf317218
+DATA constants<>+1880(SB)/4, $0xbf317218
+DATA constants<>+1884(SB)/4, $0xbf317218
+DATA constants<>+1888(SB)/4, $0x3d922279
+DATA constants<>+1892(SB)/4, $0x3d922279
+DATA constants<>+1896(SB)/4, $0x3d922279
+DATA constants<>+1900(SB)/4, $0x3d922279
+DATA constants<>+1904(SB)/4, $0x3d922279
+DATA constants<>+1908(SB)/4, $0x3d922279
+DATA constants<>+1912(SB)/4, $0x3d922279
+DATA constants<>+1916(SB)/4, $0x3d922279
+DATA constants<>+1920(SB)/4, $0x3fcc422a
+DATA constants<>+1924(SB)/4, $0x3fcc422a
+DATA constants<>+1928(SB)/4, $0x3fcc422a
+DATA constants<>+1932(SB)/4, $0x3fcc422a
+DATA constants<>+1936(SB)/4, $0x3fcc422a
+DATA constants<>+1940(SB)/4, $0x3fcc422a
+DATA constants<>+1944(SB)/4, $0x3fcc422a
+DATA constants<>+1948(SB)/4, $0x3fcc422a
+DATA constants<>+1952(SB)/4, $0x3e8f7eb6
+DATA constants<>+1956(SB)/4, $0x3e8f7eb6
+DATA constants<>+1960(SB)/4, $0x3e8f7eb6
+DATA constants<>+1964(SB)/4, $0x3e8f7eb6
+DATA constants<>+1968(SB)/4, $0x3e8f7eb6
+DATA constants<>+1972(SB)/4, $0x3e8f7eb6
+DATA constants<>+1976(SB)/4, $0x3e8f7eb6
+DATA constants<>+1980(SB)/4, $0x3e8f7eb6
+DATA constants<>+1984(SB)/4, $0x3e8f5a69
+DATA constants<>+1988(SB)/4, $0x3e8f5a69
+DATA constants<>+1992(SB)/4, $0x3e8f5a69
+DATA constants<>+1996(SB)/4, $0x3e8f5a69
+DATA constants<>+2000(SB)/4, $0x3e8f5a69
+DATA constants<>+2004(SB)/4, $0x3e8f5a69
+DATA constants<>+2008(SB)/4, $0x3e8f5a69
+DATA constants<>+2012(SB)/4, $0x3e8f5a69
+DATA constants<>+2016(SB)/4, $0x3ecce94a
+DATA constants<>+2020(SB)/4, $0x3ecce94a
+DATA constants<>+2024(SB)/4, $0x3ecce94a
+DATA constants<>+2028(SB)/4, $0x3ecce94a
+DATA constants<>+2032(SB)/4, $0x3ecce94a
+DATA constants<>+2036(SB)/4, $0x3ecce94a
+DATA constants<>+2040(SB)/4, $0x3ecce94a
+DATA constants<>+2044(SB)/4, $0x3ecce94a
+DATA constants<>+2048(SB)/4, $0x3f2aaa80
+DATA constants<>+2052(SB)/4, $0x3f2aaa80
+DATA constants<>+2056(SB)/4, $0x3f2aaa80
+DATA constants<>+2060(SB)/4, $0x3f2aaa80
+DATA constants<>+2064(SB)/4, $0x3f2aaa80
+DATA constants<>+2068(SB)/4, $0x3f2aaa80
+DATA constants<>+2072(SB)/4, $0x3f2aaa80
+DATA constants<>+2076(SB)/4, $0x3f2aaa80
+DATA constants<>+2080(SB)/4, $0x42200000
+DATA constants<>+2084(SB)/4, $0x42200000
+DATA constants<>+2088(SB)/4, $0x42200000
+DATA constants<>+2092(SB)/4, $0x42200000
+DATA constants<>+2096(SB)/4, $0x42200000
+DATA constants<>+2100(SB)/4, $0x42200000
+DATA constants<>+2104(SB)/4, $0x42200000
+DATA constants<>+2108(SB)/4, $0x42200000
+DATA constants<>+2112(SB)/4, $0xc1f00000
+DATA constants<>+2116(SB)/4, $0xc1f00000
+DATA constants<>+2120(SB)/4, $0xc1f00000
+DATA constants<>+2124(SB)/4, $0xc1f00000
+DATA constants<>+2128(SB)/4, $0xc1f00000
+DATA constants<>+2132(SB)/4, $0xc1f00000
+DATA constants<>+2136(SB)/4, $0xc1f00000
+DATA constants<>+2140(SB)/4, $0xc1f00000
+DATA constants<>+2144(SB)/4, $0x3e2aaaab
+DATA constants<>+2148(SB)/4, $0x3e2aaaab
+DATA constants<>+2152(SB)/4, $0x3e2aaaab
+DATA constants<>+2156(SB)/4, $0x3e2aaaab
+DATA constants<>+2160(SB)/4, $0x3e2aaaab
+DATA constants<>+2164(SB)/4, $0x3e2aaaab
+DATA constants<>+2168(SB)/4, $0x3e2aaaab
+DATA constants<>+2172(SB)/4, $0x3e2aaaab
+GLOBL constants<>(SB), RODATA|NOPTR, $2176
