@@ -154,7 +154,7 @@ func (f function) emit(a *asm, i isa) {
 		a.VBROADCASTSS(at(parameters, 4*k), p)
 		return p
 	})
-	a.stream(i, "dst", "x").each(1, func(_ int, x access) { x.store(of(x.load(1)), 0) })
+	a.stream(i, "dst", "x").inTurn(func(x access) { x.store(of(x.load(1)), 0) })
 	a.end()
 }
 

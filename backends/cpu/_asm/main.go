@@ -95,6 +95,9 @@ func (s source) generate() (map[string][]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.name, err)
 	}
+	if err := interleave(f); err != nil {
+		return nil, err
+	}
 	if err := pass.Compile.Execute(f); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.name, err)
 	}

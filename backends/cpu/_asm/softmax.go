@@ -17,7 +17,7 @@ func emitExpSum(a *asm, i isa, store bool) {
 	v := vector{a, i}
 	e, m, sum := v.newExp(), a.broadcast(i, "m"), a.vec(i)
 	a.clear(sum)
-	a.stream(i, pointers...).each(1, func(_ int, x access) {
+	a.stream(i, pointers...).inTurn(func(x access) {
 		y := e.of(v.sub(x.load(0), m))
 		if store {
 			x.store(y, 1)
@@ -41,7 +41,7 @@ func emitSoftmaxGrad(a *asm, i isa) {
 	v := vector{a, i}
 	e, zero, none := v.newExp(), v.hold(0), v.hold(math.Inf(-1))
 	lse, inner, scale := a.broadcast(i, "lse"), a.broadcast(i, "inner"), a.broadcast(i, "scale")
-	a.stream(i, "s", "dp").each(1, func(_ int, x access) {
+	a.stream(i, "s", "dp").inTurn(func(x access) {
 		s := x.load(0)
 		p := e.of(v.sub(s, lse))
 		d := v.mul(v.mul(v.sub(x.load(1), inner), p), scale)

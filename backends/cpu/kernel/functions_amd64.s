@@ -5,18 +5,70 @@
 #include "textflag.h"
 
 // func expAVX512(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, CMOV
 TEXT ·expAVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+0(SB), Z0
 	VBROADCASTSS constants<>+32(SB), Z1
 	MOVQ         n+16(FP), AX
 	MOVQ         dst+0(FP), CX
 	MOVQ         x+8(FP), DX
+	CMPQ         AX, $+32
+	JLT          rest
 
-single:
-	CMPQ              AX, $+16
-	JLT               tail
+turns:
 	VMOVUPS           (DX), Z2
+	VMOVUPS           64(DX), Z3
+	VMAXPS            Z2, Z0, Z2
+	VMAXPS            Z3, Z0, Z3
+	VMINPS            Z2, Z1, Z2
+	VMINPS            Z3, Z1, Z4
+	VMULPS.BCST       constants<>+64(SB), Z2, Z3
+	VMULPS.BCST       constants<>+64(SB), Z4, Z5
+	VRNDSCALEPS       $0x08, Z3, Z3
+	VRNDSCALEPS       $0x08, Z5, Z5
+	VMOVAPS           Z2, Z2
+	VMOVAPS           Z4, Z7
+	VFNMADD231PS.BCST constants<>+96(SB), Z3, Z2
+	VFNMADD231PS.BCST constants<>+96(SB), Z5, Z7
+	VFNMADD231PS.BCST constants<>+128(SB), Z3, Z2
+	VFNMADD231PS.BCST constants<>+128(SB), Z5, Z7
+	VBROADCASTSS      constants<>+160(SB), Z4
+	VBROADCASTSS      constants<>+160(SB), Z8
+	VFMADD213PS.BCST  constants<>+192(SB), Z2, Z4
+	VFMADD213PS.BCST  constants<>+192(SB), Z7, Z8
+	VFMADD213PS.BCST  constants<>+224(SB), Z2, Z4
+	VFMADD213PS.BCST  constants<>+224(SB), Z7, Z8
+	VFMADD213PS.BCST  constants<>+256(SB), Z2, Z4
+	VFMADD213PS.BCST  constants<>+256(SB), Z7, Z8
+	VFMADD213PS.BCST  constants<>+288(SB), Z2, Z4
+	VFMADD213PS.BCST  constants<>+288(SB), Z7, Z8
+	VMULPS            Z2, Z2, Z6
+	VMULPS            Z7, Z7, Z9
+	VFMADD213PS       Z2, Z6, Z4
+	VFMADD213PS       Z7, Z9, Z8
+	VADDPS.BCST       constants<>+320(SB), Z4, Z2
+	VADDPS.BCST       constants<>+320(SB), Z8, Z4
+	VSCALEFPS         Z3, Z2, Z2
+	VSCALEFPS         Z5, Z4, Z3
+	VMOVUPS           Z2, (CX)
+	VMOVUPS           Z3, 64(CX)
+	ADDQ              $+128, CX
+	ADDQ              $+128, DX
+	SUBQ              $+32, AX
+	CMPQ              AX, $+32
+	JGE               turns
+
+rest:
+	TESTQ             AX, AX
+	JLE               done
+	MOVQ              AX, BX
+	MOVQ              $+16, SI
+	CMPQ              BX, SI
+	CMOVQGT           SI, BX
+	MOVQ              $-1, SI
+	BZHIQ             BX, SI, SI
+	KMOVW             SI, K1
+	VMOVUPS.Z         (DX), K1, Z2
 	VMAXPS            Z2, Z0, Z2
 	VMINPS            Z2, Z1, Z2
 	VMULPS.BCST       constants<>+64(SB), Z2, Z3
@@ -33,111 +85,127 @@ single:
 	VFMADD213PS       Z2, Z5, Z4
 	VADDPS.BCST       constants<>+320(SB), Z4, Z2
 	VSCALEFPS         Z3, Z2, Z2
-	VMOVUPS           Z2, (CX)
+	VMOVUPS           Z2, K1, (CX)
 	ADDQ              $+64, CX
 	ADDQ              $+64, DX
 	SUBQ              $+16, AX
-	JMP               single
-
-tail:
-	TESTQ             AX, AX
-	JLE               done
-	MOVQ              $-1, BX
-	BZHIQ             AX, BX, BX
-	KMOVW             BX, K1
-	VMOVUPS.Z         (DX), K1, Z2
-	VMAXPS            Z2, Z0, Z0
-	VMINPS            Z0, Z1, Z0
-	VMULPS.BCST       constants<>+64(SB), Z0, Z1
-	VRNDSCALEPS       $0x08, Z1, Z1
-	VMOVAPS           Z0, Z0
-	VFNMADD231PS.BCST constants<>+96(SB), Z1, Z0
-	VFNMADD231PS.BCST constants<>+128(SB), Z1, Z0
-	VBROADCASTSS      constants<>+160(SB), Z2
-	VFMADD213PS.BCST  constants<>+192(SB), Z0, Z2
-	VFMADD213PS.BCST  constants<>+224(SB), Z0, Z2
-	VFMADD213PS.BCST  constants<>+256(SB), Z0, Z2
-	VFMADD213PS.BCST  constants<>+288(SB), Z0, Z2
-	VMULPS            Z0, Z0, Z3
-	VFMADD213PS       Z0, Z3, Z2
-	VADDPS.BCST       constants<>+320(SB), Z2, Z0
-	VSCALEFPS         Z1, Z0, Z0
-	VMOVUPS           Z0, K1, (CX)
+	JMP               rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func logAVX512(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, CMOV
 TEXT ·logAVX512(SB), NOSPLIT, $0-32
 	MOVQ n+16(FP), AX
 	MOVQ dst+0(FP), CX
 	MOVQ x+8(FP), DX
+	CMPQ AX, $+32
+	JLT  rest
 
-single:
-	CMPQ              AX, $+16
-	JLT               tail
+turns:
 	VMOVUPS           (DX), Z0
+	VMOVUPS           64(DX), Z7
 	VMULPS.BCST       constants<>+384(SB), Z0, Z1
+	VMULPS.BCST       constants<>+384(SB), Z7, Z8
 	VCMPPS.BCST       $0x11, constants<>+352(SB), Z0, K1
+	VCMPPS.BCST       $0x11, constants<>+352(SB), Z7, K2
 	VBLENDMPS         Z1, Z0, K1, Z2
+	VBLENDMPS         Z8, Z7, K2, Z9
 	VBROADCASTSS      constants<>+448(SB), Z1
+	VBROADCASTSS      constants<>+448(SB), Z8
 	VCMPPS.BCST       $0x11, constants<>+352(SB), Z0, K1
+	VCMPPS.BCST       $0x11, constants<>+352(SB), Z7, K2
 	VBLENDMPS.BCST    constants<>+416(SB), Z1, K1, Z3
+	VBLENDMPS.BCST    constants<>+416(SB), Z8, K2, Z10
 	VPSUBD.BCST       constants<>+480(SB), Z2, Z1
+	VPSUBD.BCST       constants<>+480(SB), Z9, Z19
 	VPSRAD            $0x17, Z1, Z1
-	VPSLLD            $0x17, Z1, Z12
-	VPSUBD            Z12, Z2, Z12
+	VPSRAD            $0x17, Z19, Z19
+	VPSLLD            $0x17, Z1, Z8
+	VPSLLD            $0x17, Z19, Z20
+	VPSUBD            Z8, Z2, Z8
+	VPSUBD            Z20, Z9, Z20
 	VCVTDQ2PS         Z1, Z1
+	VCVTDQ2PS         Z19, Z19
 	VSUBPS            Z3, Z1, Z1
-	VSUBPS.BCST       constants<>+320(SB), Z12, Z12
-	VMULPS            Z12, Z12, Z13
-	VBROADCASTSS      constants<>+512(SB), Z14
-	VFMADD213PS.BCST  constants<>+544(SB), Z12, Z14
-	VFMADD213PS.BCST  constants<>+576(SB), Z12, Z14
-	VFMADD213PS.BCST  constants<>+608(SB), Z12, Z14
-	VFMADD213PS.BCST  constants<>+640(SB), Z12, Z14
-	VFMADD213PS.BCST  constants<>+672(SB), Z12, Z14
-	VFMADD213PS.BCST  constants<>+704(SB), Z12, Z14
-	VFMADD213PS.BCST  constants<>+736(SB), Z12, Z14
-	VMULPS            Z12, Z14, Z14
-	VMULPS            Z13, Z14, Z14
-	VFMADD231PS.BCST  constants<>+128(SB), Z1, Z14
-	VFNMADD231PS.BCST constants<>+768(SB), Z13, Z14
-	VADDPS            Z12, Z14, Z12
-	VFMADD231PS.BCST  constants<>+96(SB), Z1, Z12
+	VSUBPS            Z10, Z19, Z19
+	VSUBPS.BCST       constants<>+320(SB), Z8, Z8
+	VSUBPS.BCST       constants<>+320(SB), Z20, Z22
+	VMULPS            Z8, Z8, Z20
+	VMULPS            Z22, Z22, Z23
+	VBROADCASTSS      constants<>+512(SB), Z21
+	VBROADCASTSS      constants<>+512(SB), Z24
+	VFMADD213PS.BCST  constants<>+544(SB), Z8, Z21
+	VFMADD213PS.BCST  constants<>+544(SB), Z22, Z24
+	VFMADD213PS.BCST  constants<>+576(SB), Z8, Z21
+	VFMADD213PS.BCST  constants<>+576(SB), Z22, Z24
+	VFMADD213PS.BCST  constants<>+608(SB), Z8, Z21
+	VFMADD213PS.BCST  constants<>+608(SB), Z22, Z24
+	VFMADD213PS.BCST  constants<>+640(SB), Z8, Z21
+	VFMADD213PS.BCST  constants<>+640(SB), Z22, Z24
+	VFMADD213PS.BCST  constants<>+672(SB), Z8, Z21
+	VFMADD213PS.BCST  constants<>+672(SB), Z22, Z24
+	VFMADD213PS.BCST  constants<>+704(SB), Z8, Z21
+	VFMADD213PS.BCST  constants<>+704(SB), Z22, Z24
+	VFMADD213PS.BCST  constants<>+736(SB), Z8, Z21
+	VFMADD213PS.BCST  constants<>+736(SB), Z22, Z24
+	VMULPS            Z8, Z21, Z21
+	VMULPS            Z22, Z24, Z24
+	VMULPS            Z20, Z21, Z21
+	VMULPS            Z23, Z24, Z24
+	VFMADD231PS.BCST  constants<>+128(SB), Z1, Z21
+	VFMADD231PS.BCST  constants<>+128(SB), Z19, Z24
+	VFNMADD231PS.BCST constants<>+768(SB), Z20, Z21
+	VFNMADD231PS.BCST constants<>+768(SB), Z23, Z24
+	VADDPS            Z8, Z21, Z8
+	VADDPS            Z22, Z24, Z20
+	VFMADD231PS.BCST  constants<>+96(SB), Z1, Z8
+	VFMADD231PS.BCST  constants<>+96(SB), Z19, Z20
 	VCMPPS.BCST       $0x15, constants<>+800(SB), Z0, K1
-	VBLENDMPS         Z0, Z12, K1, Z4
+	VCMPPS.BCST       $0x15, constants<>+800(SB), Z7, K2
+	VBLENDMPS         Z0, Z8, K1, Z4
+	VBLENDMPS         Z7, Z20, K2, Z11
 	VCMPPS.BCST       $0x00, constants<>+448(SB), Z0, K1
+	VCMPPS.BCST       $0x00, constants<>+448(SB), Z7, K2
 	VBLENDMPS.BCST    constants<>+832(SB), Z4, K1, Z5
+	VBLENDMPS.BCST    constants<>+832(SB), Z11, K2, Z12
 	VCMPPS.BCST       $0x11, constants<>+448(SB), Z0, K1
+	VCMPPS.BCST       $0x11, constants<>+448(SB), Z7, K2
 	VBLENDMPS.BCST    constants<>+864(SB), Z5, K1, Z6
+	VBLENDMPS.BCST    constants<>+864(SB), Z12, K2, Z13
 	VMOVUPS           Z6, (CX)
-	ADDQ              $+64, CX
-	ADDQ              $+64, DX
-	SUBQ              $+16, AX
-	JMP               single
+	VMOVUPS           Z13, 64(CX)
+	ADDQ              $+128, CX
+	ADDQ              $+128, DX
+	SUBQ              $+32, AX
+	CMPQ              AX, $+32
+	JGE               turns
 
-tail:
+rest:
 	TESTQ             AX, AX
 	JLE               done
-	MOVQ              $-1, BX
-	BZHIQ             AX, BX, BX
-	KMOVW             BX, K1
+	MOVQ              AX, BX
+	MOVQ              $+16, SI
+	CMPQ              BX, SI
+	CMOVQGT           SI, BX
+	MOVQ              $-1, SI
+	BZHIQ             BX, SI, SI
+	KMOVW             SI, K1
 	VMOVUPS.Z         (DX), K1, Z0
 	VMULPS.BCST       constants<>+384(SB), Z0, Z1
 	VCMPPS.BCST       $0x11, constants<>+352(SB), Z0, K2
-	VBLENDMPS         Z1, Z0, K2, Z7
+	VBLENDMPS         Z1, Z0, K2, Z14
 	VBROADCASTSS      constants<>+448(SB), Z1
 	VCMPPS.BCST       $0x11, constants<>+352(SB), Z0, K2
-	VBLENDMPS.BCST    constants<>+416(SB), Z1, K2, Z8
-	VPSUBD.BCST       constants<>+480(SB), Z7, Z1
+	VBLENDMPS.BCST    constants<>+416(SB), Z1, K2, Z15
+	VPSUBD.BCST       constants<>+480(SB), Z14, Z1
 	VPSRAD            $0x17, Z1, Z1
 	VPSLLD            $0x17, Z1, Z2
-	VPSUBD            Z2, Z7, Z2
+	VPSUBD            Z2, Z14, Z2
 	VCVTDQ2PS         Z1, Z1
-	VSUBPS            Z8, Z1, Z1
+	VSUBPS            Z15, Z1, Z1
 	VSUBPS.BCST       constants<>+320(SB), Z2, Z2
 	VMULPS            Z2, Z2, Z3
 	VBROADCASTSS      constants<>+512(SB), Z4
@@ -155,29 +223,101 @@ tail:
 	VADDPS            Z2, Z4, Z2
 	VFMADD231PS.BCST  constants<>+96(SB), Z1, Z2
 	VCMPPS.BCST       $0x15, constants<>+800(SB), Z0, K2
-	VBLENDMPS         Z0, Z2, K2, Z9
+	VBLENDMPS         Z0, Z2, K2, Z16
 	VCMPPS.BCST       $0x00, constants<>+448(SB), Z0, K2
-	VBLENDMPS.BCST    constants<>+832(SB), Z9, K2, Z10
+	VBLENDMPS.BCST    constants<>+832(SB), Z16, K2, Z17
 	VCMPPS.BCST       $0x11, constants<>+448(SB), Z0, K2
-	VBLENDMPS.BCST    constants<>+864(SB), Z10, K2, Z11
-	VMOVUPS           Z11, K1, (CX)
+	VBLENDMPS.BCST    constants<>+864(SB), Z17, K2, Z18
+	VMOVUPS           Z18, K1, (CX)
+	ADDQ              $+64, CX
+	ADDQ              $+64, DX
+	SUBQ              $+16, AX
+	JMP               rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func tanhAVX512(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV
 TEXT ·tanhAVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+896(SB), Z0
 	MOVQ         n+16(FP), AX
 	MOVQ         dst+0(FP), CX
 	MOVQ         x+8(FP), DX
+	CMPQ         AX, $+32
+	JLT          rest
 
-single:
-	CMPQ              AX, $+16
-	JLT               tail
+turns:
 	VMOVUPS           (DX), Z1
+	VMOVUPS           64(DX), Z3
+	VANDPS.BCST       constants<>+928(SB), Z1, Z2
+	VANDPS.BCST       constants<>+928(SB), Z3, Z4
+	VADDPS            Z2, Z2, Z2
+	VADDPS            Z4, Z4, Z4
+	VMINPS            Z2, Z0, Z2
+	VMINPS            Z4, Z0, Z5
+	VMULPS.BCST       constants<>+64(SB), Z2, Z4
+	VMULPS.BCST       constants<>+64(SB), Z5, Z6
+	VRNDSCALEPS       $0x08, Z4, Z4
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VMOVAPS           Z2, Z2
+	VMOVAPS           Z5, Z8
+	VFNMADD231PS.BCST constants<>+96(SB), Z4, Z2
+	VFNMADD231PS.BCST constants<>+96(SB), Z6, Z8
+	VFNMADD231PS.BCST constants<>+128(SB), Z4, Z2
+	VFNMADD231PS.BCST constants<>+128(SB), Z6, Z8
+	VBROADCASTSS      constants<>+160(SB), Z5
+	VBROADCASTSS      constants<>+160(SB), Z9
+	VFMADD213PS.BCST  constants<>+192(SB), Z2, Z5
+	VFMADD213PS.BCST  constants<>+192(SB), Z8, Z9
+	VFMADD213PS.BCST  constants<>+224(SB), Z2, Z5
+	VFMADD213PS.BCST  constants<>+224(SB), Z8, Z9
+	VFMADD213PS.BCST  constants<>+256(SB), Z2, Z5
+	VFMADD213PS.BCST  constants<>+256(SB), Z8, Z9
+	VFMADD213PS.BCST  constants<>+288(SB), Z2, Z5
+	VFMADD213PS.BCST  constants<>+288(SB), Z8, Z9
+	VMULPS            Z2, Z2, Z7
+	VMULPS            Z8, Z8, Z10
+	VFMADD213PS       Z2, Z7, Z5
+	VFMADD213PS       Z8, Z10, Z9
+	VCVTPS2DQ         Z4, Z2
+	VCVTPS2DQ         Z6, Z6
+	VPADDD.BCST       constants<>+960(SB), Z2, Z2
+	VPADDD.BCST       constants<>+960(SB), Z6, Z6
+	VPSLLD            $0x17, Z2, Z2
+	VPSLLD            $0x17, Z6, Z6
+	VSUBPS.BCST       constants<>+320(SB), Z2, Z4
+	VSUBPS.BCST       constants<>+320(SB), Z6, Z7
+	VFMADD213PS       Z4, Z2, Z5
+	VFMADD213PS       Z7, Z6, Z9
+	VADDPS.BCST       constants<>+992(SB), Z5, Z2
+	VADDPS.BCST       constants<>+992(SB), Z9, Z4
+	VDIVPS            Z2, Z5, Z2
+	VDIVPS            Z4, Z9, Z4
+	VANDPS.BCST       constants<>+1024(SB), Z1, Z1
+	VANDPS.BCST       constants<>+1024(SB), Z3, Z3
+	VORPS             Z2, Z1, Z1
+	VORPS             Z4, Z3, Z2
+	VMOVUPS           Z1, (CX)
+	VMOVUPS           Z2, 64(CX)
+	ADDQ              $+128, CX
+	ADDQ              $+128, DX
+	SUBQ              $+32, AX
+	CMPQ              AX, $+32
+	JGE               turns
+
+rest:
+	TESTQ             AX, AX
+	JLE               done
+	MOVQ              AX, BX
+	MOVQ              $+16, SI
+	CMPQ              BX, SI
+	CMOVQGT           SI, BX
+	MOVQ              $-1, SI
+	BZHIQ             BX, SI, SI
+	KMOVW             SI, K1
+	VMOVUPS.Z         (DX), K1, Z1
 	VANDPS.BCST       constants<>+928(SB), Z1, Z2
 	VADDPS            Z2, Z2, Z2
 	VMINPS            Z2, Z0, Z2
@@ -202,135 +342,230 @@ single:
 	VDIVPS            Z2, Z4, Z2
 	VANDPS.BCST       constants<>+1024(SB), Z1, Z1
 	VORPS             Z2, Z1, Z1
-	VMOVUPS           Z1, (CX)
+	VMOVUPS           Z1, K1, (CX)
 	ADDQ              $+64, CX
 	ADDQ              $+64, DX
 	SUBQ              $+16, AX
-	JMP               single
-
-tail:
-	TESTQ             AX, AX
-	JLE               done
-	MOVQ              $-1, BX
-	BZHIQ             AX, BX, BX
-	KMOVW             BX, K1
-	VMOVUPS.Z         (DX), K1, Z1
-	VANDPS.BCST       constants<>+928(SB), Z1, Z2
-	VADDPS            Z2, Z2, Z2
-	VMINPS            Z2, Z0, Z0
-	VMULPS.BCST       constants<>+64(SB), Z0, Z2
-	VRNDSCALEPS       $0x08, Z2, Z2
-	VMOVAPS           Z0, Z0
-	VFNMADD231PS.BCST constants<>+96(SB), Z2, Z0
-	VFNMADD231PS.BCST constants<>+128(SB), Z2, Z0
-	VBROADCASTSS      constants<>+160(SB), Z3
-	VFMADD213PS.BCST  constants<>+192(SB), Z0, Z3
-	VFMADD213PS.BCST  constants<>+224(SB), Z0, Z3
-	VFMADD213PS.BCST  constants<>+256(SB), Z0, Z3
-	VFMADD213PS.BCST  constants<>+288(SB), Z0, Z3
-	VMULPS            Z0, Z0, Z4
-	VFMADD213PS       Z0, Z4, Z3
-	VCVTPS2DQ         Z2, Z0
-	VPADDD.BCST       constants<>+960(SB), Z0, Z0
-	VPSLLD            $0x17, Z0, Z0
-	VSUBPS.BCST       constants<>+320(SB), Z0, Z2
-	VFMADD213PS       Z2, Z0, Z3
-	VADDPS.BCST       constants<>+992(SB), Z3, Z0
-	VDIVPS            Z0, Z3, Z0
-	VANDPS.BCST       constants<>+1024(SB), Z1, Z1
-	VORPS             Z0, Z1, Z0
-	VMOVUPS           Z0, K1, (CX)
+	JMP               rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func sigmoidAVX512(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV
 TEXT ·sigmoidAVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+0(SB), Z0
 	VBROADCASTSS constants<>+32(SB), Z1
 	MOVQ         n+16(FP), AX
 	MOVQ         dst+0(FP), CX
 	MOVQ         x+8(FP), DX
+	CMPQ         AX, $+32
+	JLT          rest
 
-single:
-	CMPQ              AX, $+16
-	JLT               tail
+turns:
 	VMOVUPS           (DX), Z2
+	VMOVUPS           64(DX), Z5
+	VORPS.BCST        constants<>+1024(SB), Z2, Z3
+	VORPS.BCST        constants<>+1024(SB), Z5, Z6
+	VMAXPS            Z3, Z0, Z3
+	VMAXPS            Z6, Z0, Z6
+	VMINPS            Z3, Z1, Z3
+	VMINPS            Z6, Z1, Z9
+	VMULPS.BCST       constants<>+64(SB), Z3, Z6
+	VMULPS.BCST       constants<>+64(SB), Z9, Z10
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VRNDSCALEPS       $0x08, Z10, Z10
+	VMOVAPS           Z3, Z3
+	VMOVAPS           Z9, Z12
+	VFNMADD231PS.BCST constants<>+96(SB), Z6, Z3
+	VFNMADD231PS.BCST constants<>+96(SB), Z10, Z12
+	VFNMADD231PS.BCST constants<>+128(SB), Z6, Z3
+	VFNMADD231PS.BCST constants<>+128(SB), Z10, Z12
+	VBROADCASTSS      constants<>+160(SB), Z9
+	VBROADCASTSS      constants<>+160(SB), Z13
+	VFMADD213PS.BCST  constants<>+192(SB), Z3, Z9
+	VFMADD213PS.BCST  constants<>+192(SB), Z12, Z13
+	VFMADD213PS.BCST  constants<>+224(SB), Z3, Z9
+	VFMADD213PS.BCST  constants<>+224(SB), Z12, Z13
+	VFMADD213PS.BCST  constants<>+256(SB), Z3, Z9
+	VFMADD213PS.BCST  constants<>+256(SB), Z12, Z13
+	VFMADD213PS.BCST  constants<>+288(SB), Z3, Z9
+	VFMADD213PS.BCST  constants<>+288(SB), Z12, Z13
+	VMULPS            Z3, Z3, Z11
+	VMULPS            Z12, Z12, Z14
+	VFMADD213PS       Z3, Z11, Z9
+	VFMADD213PS       Z12, Z14, Z13
+	VADDPS.BCST       constants<>+320(SB), Z9, Z3
+	VADDPS.BCST       constants<>+320(SB), Z13, Z9
+	VSCALEFPS         Z6, Z3, Z3
+	VSCALEFPS         Z10, Z9, Z6
+	VCMPPS.BCST       $0x15, constants<>+448(SB), Z2, K1
+	VCMPPS.BCST       $0x15, constants<>+448(SB), Z5, K2
+	VBLENDMPS.BCST    constants<>+320(SB), Z3, K1, Z4
+	VBLENDMPS.BCST    constants<>+320(SB), Z6, K2, Z7
+	VADDPS.BCST       constants<>+320(SB), Z3, Z2
+	VADDPS.BCST       constants<>+320(SB), Z6, Z3
+	VDIVPS            Z2, Z4, Z2
+	VDIVPS            Z3, Z7, Z3
+	VMOVUPS           Z2, (CX)
+	VMOVUPS           Z3, 64(CX)
+	ADDQ              $+128, CX
+	ADDQ              $+128, DX
+	SUBQ              $+32, AX
+	CMPQ              AX, $+32
+	JGE               turns
+
+rest:
+	TESTQ             AX, AX
+	JLE               done
+	MOVQ              AX, BX
+	MOVQ              $+16, SI
+	CMPQ              BX, SI
+	CMOVQGT           SI, BX
+	MOVQ              $-1, SI
+	BZHIQ             BX, SI, SI
+	KMOVW             SI, K1
+	VMOVUPS.Z         (DX), K1, Z2
 	VORPS.BCST        constants<>+1024(SB), Z2, Z3
 	VMAXPS            Z3, Z0, Z3
 	VMINPS            Z3, Z1, Z3
-	VMULPS.BCST       constants<>+64(SB), Z3, Z6
-	VRNDSCALEPS       $0x08, Z6, Z6
+	VMULPS.BCST       constants<>+64(SB), Z3, Z4
+	VRNDSCALEPS       $0x08, Z4, Z4
 	VMOVAPS           Z3, Z3
-	VFNMADD231PS.BCST constants<>+96(SB), Z6, Z3
-	VFNMADD231PS.BCST constants<>+128(SB), Z6, Z3
-	VBROADCASTSS      constants<>+160(SB), Z7
-	VFMADD213PS.BCST  constants<>+192(SB), Z3, Z7
-	VFMADD213PS.BCST  constants<>+224(SB), Z3, Z7
-	VFMADD213PS.BCST  constants<>+256(SB), Z3, Z7
-	VFMADD213PS.BCST  constants<>+288(SB), Z3, Z7
-	VMULPS            Z3, Z3, Z8
-	VFMADD213PS       Z3, Z8, Z7
-	VADDPS.BCST       constants<>+320(SB), Z7, Z3
-	VSCALEFPS         Z6, Z3, Z3
-	VCMPPS.BCST       $0x15, constants<>+448(SB), Z2, K1
-	VBLENDMPS.BCST    constants<>+320(SB), Z3, K1, Z4
+	VFNMADD231PS.BCST constants<>+96(SB), Z4, Z3
+	VFNMADD231PS.BCST constants<>+128(SB), Z4, Z3
+	VBROADCASTSS      constants<>+160(SB), Z5
+	VFMADD213PS.BCST  constants<>+192(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+224(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+256(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+288(SB), Z3, Z5
+	VMULPS            Z3, Z3, Z6
+	VFMADD213PS       Z3, Z6, Z5
+	VADDPS.BCST       constants<>+320(SB), Z5, Z3
+	VSCALEFPS         Z4, Z3, Z3
+	VCMPPS.BCST       $0x15, constants<>+448(SB), Z2, K2
+	VBLENDMPS.BCST    constants<>+320(SB), Z3, K2, Z8
 	VADDPS.BCST       constants<>+320(SB), Z3, Z2
-	VDIVPS            Z2, Z4, Z2
-	VMOVUPS           Z2, (CX)
+	VDIVPS            Z2, Z8, Z2
+	VMOVUPS           Z2, K1, (CX)
 	ADDQ              $+64, CX
 	ADDQ              $+64, DX
 	SUBQ              $+16, AX
-	JMP               single
-
-tail:
-	TESTQ             AX, AX
-	JLE               done
-	MOVQ              $-1, BX
-	BZHIQ             AX, BX, BX
-	KMOVW             BX, K1
-	VMOVUPS.Z         (DX), K1, Z2
-	VORPS.BCST        constants<>+1024(SB), Z2, Z3
-	VMAXPS            Z3, Z0, Z0
-	VMINPS            Z0, Z1, Z0
-	VMULPS.BCST       constants<>+64(SB), Z0, Z1
-	VRNDSCALEPS       $0x08, Z1, Z1
-	VMOVAPS           Z0, Z0
-	VFNMADD231PS.BCST constants<>+96(SB), Z1, Z0
-	VFNMADD231PS.BCST constants<>+128(SB), Z1, Z0
-	VBROADCASTSS      constants<>+160(SB), Z3
-	VFMADD213PS.BCST  constants<>+192(SB), Z0, Z3
-	VFMADD213PS.BCST  constants<>+224(SB), Z0, Z3
-	VFMADD213PS.BCST  constants<>+256(SB), Z0, Z3
-	VFMADD213PS.BCST  constants<>+288(SB), Z0, Z3
-	VMULPS            Z0, Z0, Z4
-	VFMADD213PS       Z0, Z4, Z3
-	VADDPS.BCST       constants<>+320(SB), Z3, Z0
-	VSCALEFPS         Z1, Z0, Z0
-	VCMPPS.BCST       $0x15, constants<>+448(SB), Z2, K2
-	VBLENDMPS.BCST    constants<>+320(SB), Z0, K2, Z5
-	VADDPS.BCST       constants<>+320(SB), Z0, Z0
-	VDIVPS            Z0, Z5, Z0
-	VMOVUPS           Z0, K1, (CX)
+	JMP               rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func erfAVX512(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV
 TEXT ·erfAVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+1056(SB), Z0
 	MOVQ         n+16(FP), AX
 	MOVQ         dst+0(FP), CX
 	MOVQ         x+8(FP), DX
+	CMPQ         AX, $+32
+	JLT          rest
 
-single:
-	CMPQ              AX, $+16
-	JLT               tail
+turns:
 	VMOVUPS           (DX), Z1
+	VMOVUPS           64(DX), Z6
+	VANDPS.BCST       constants<>+928(SB), Z1, Z2
+	VANDPS.BCST       constants<>+928(SB), Z6, Z7
+	VMULPS            Z1, Z1, Z3
+	VMULPS            Z6, Z6, Z8
+	VBROADCASTSS      constants<>+1088(SB), Z4
+	VBROADCASTSS      constants<>+1088(SB), Z9
+	VFMADD213PS.BCST  constants<>+1120(SB), Z3, Z4
+	VFMADD213PS.BCST  constants<>+1120(SB), Z8, Z9
+	VFMADD213PS.BCST  constants<>+1152(SB), Z3, Z4
+	VFMADD213PS.BCST  constants<>+1152(SB), Z8, Z9
+	VFMADD213PS.BCST  constants<>+1184(SB), Z3, Z4
+	VFMADD213PS.BCST  constants<>+1184(SB), Z8, Z9
+	VFMADD213PS.BCST  constants<>+1216(SB), Z3, Z4
+	VFMADD213PS.BCST  constants<>+1216(SB), Z8, Z9
+	VFMADD213PS.BCST  constants<>+1248(SB), Z3, Z4
+	VFMADD213PS.BCST  constants<>+1248(SB), Z8, Z9
+	VFMADD213PS.BCST  constants<>+1280(SB), Z3, Z4
+	VFMADD213PS.BCST  constants<>+1280(SB), Z8, Z9
+	VFMADD213PS       Z1, Z1, Z4
+	VFMADD213PS       Z6, Z6, Z9
+	VMINPS            Z2, Z0, Z3
+	VMINPS            Z7, Z0, Z12
+	VBROADCASTSS      constants<>+1312(SB), Z8
+	VBROADCASTSS      constants<>+1312(SB), Z13
+	VFMADD213PS.BCST  constants<>+1344(SB), Z3, Z8
+	VFMADD213PS.BCST  constants<>+1344(SB), Z12, Z13
+	VFMADD213PS.BCST  constants<>+1376(SB), Z3, Z8
+	VFMADD213PS.BCST  constants<>+1376(SB), Z12, Z13
+	VFMADD213PS.BCST  constants<>+1408(SB), Z3, Z8
+	VFMADD213PS.BCST  constants<>+1408(SB), Z12, Z13
+	VFMADD213PS.BCST  constants<>+1440(SB), Z3, Z8
+	VFMADD213PS.BCST  constants<>+1440(SB), Z12, Z13
+	VFMADD213PS.BCST  constants<>+1472(SB), Z3, Z8
+	VFMADD213PS.BCST  constants<>+1472(SB), Z12, Z13
+	VFMADD213PS.BCST  constants<>+1504(SB), Z3, Z8
+	VFMADD213PS.BCST  constants<>+1504(SB), Z12, Z13
+	VMULPS.BCST       constants<>+64(SB), Z8, Z3
+	VMULPS.BCST       constants<>+64(SB), Z13, Z12
+	VRNDSCALEPS       $0x08, Z3, Z3
+	VRNDSCALEPS       $0x08, Z12, Z12
+	VMOVAPS           Z8, Z8
+	VMOVAPS           Z13, Z15
+	VFNMADD231PS.BCST constants<>+96(SB), Z3, Z8
+	VFNMADD231PS.BCST constants<>+96(SB), Z12, Z15
+	VFNMADD231PS.BCST constants<>+128(SB), Z3, Z8
+	VFNMADD231PS.BCST constants<>+128(SB), Z12, Z15
+	VBROADCASTSS      constants<>+160(SB), Z13
+	VBROADCASTSS      constants<>+160(SB), Z16
+	VFMADD213PS.BCST  constants<>+192(SB), Z8, Z13
+	VFMADD213PS.BCST  constants<>+192(SB), Z15, Z16
+	VFMADD213PS.BCST  constants<>+224(SB), Z8, Z13
+	VFMADD213PS.BCST  constants<>+224(SB), Z15, Z16
+	VFMADD213PS.BCST  constants<>+256(SB), Z8, Z13
+	VFMADD213PS.BCST  constants<>+256(SB), Z15, Z16
+	VFMADD213PS.BCST  constants<>+288(SB), Z8, Z13
+	VFMADD213PS.BCST  constants<>+288(SB), Z15, Z16
+	VMULPS            Z8, Z8, Z14
+	VMULPS            Z15, Z15, Z17
+	VFMADD213PS       Z8, Z14, Z13
+	VFMADD213PS       Z15, Z17, Z16
+	VBROADCASTSS      constants<>+320(SB), Z8
+	VBROADCASTSS      constants<>+320(SB), Z14
+	VADDPS.BCST       constants<>+320(SB), Z13, Z13
+	VADDPS.BCST       constants<>+320(SB), Z16, Z15
+	VSCALEFPS         Z3, Z13, Z3
+	VSCALEFPS         Z12, Z15, Z12
+	VSUBPS            Z3, Z8, Z3
+	VSUBPS            Z12, Z14, Z8
+	VANDPS.BCST       constants<>+1024(SB), Z1, Z1
+	VANDPS.BCST       constants<>+1024(SB), Z6, Z6
+	VORPS             Z3, Z1, Z1
+	VORPS             Z8, Z6, Z3
+	VCMPPS.BCST       $0x11, constants<>+320(SB), Z2, K1
+	VCMPPS.BCST       $0x11, constants<>+320(SB), Z7, K2
+	VBLENDMPS         Z4, Z1, K1, Z5
+	VBLENDMPS         Z9, Z3, K2, Z10
+	VMOVUPS           Z5, (CX)
+	VMOVUPS           Z10, 64(CX)
+	ADDQ              $+128, CX
+	ADDQ              $+128, DX
+	SUBQ              $+32, AX
+	CMPQ              AX, $+32
+	JGE               turns
+
+rest:
+	TESTQ             AX, AX
+	JLE               done
+	MOVQ              AX, BX
+	MOVQ              $+16, SI
+	CMPQ              BX, SI
+	CMOVQGT           SI, BX
+	MOVQ              $-1, SI
+	BZHIQ             BX, SI, SI
+	KMOVW             SI, K1
+	VMOVUPS.Z         (DX), K1, Z1
 	VANDPS.BCST       constants<>+928(SB), Z1, Z2
 	VMULPS            Z1, Z1, Z3
 	VBROADCASTSS      constants<>+1088(SB), Z4
@@ -342,92 +577,45 @@ single:
 	VFMADD213PS.BCST  constants<>+1280(SB), Z3, Z4
 	VFMADD213PS       Z1, Z1, Z4
 	VMINPS            Z2, Z0, Z3
-	VBROADCASTSS      constants<>+1312(SB), Z7
-	VFMADD213PS.BCST  constants<>+1344(SB), Z3, Z7
-	VFMADD213PS.BCST  constants<>+1376(SB), Z3, Z7
-	VFMADD213PS.BCST  constants<>+1408(SB), Z3, Z7
-	VFMADD213PS.BCST  constants<>+1440(SB), Z3, Z7
-	VFMADD213PS.BCST  constants<>+1472(SB), Z3, Z7
-	VFMADD213PS.BCST  constants<>+1504(SB), Z3, Z7
-	VMULPS.BCST       constants<>+64(SB), Z7, Z3
+	VBROADCASTSS      constants<>+1312(SB), Z5
+	VFMADD213PS.BCST  constants<>+1344(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+1376(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+1408(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+1440(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+1472(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+1504(SB), Z3, Z5
+	VMULPS.BCST       constants<>+64(SB), Z5, Z3
 	VRNDSCALEPS       $0x08, Z3, Z3
-	VMOVAPS           Z7, Z7
-	VFNMADD231PS.BCST constants<>+96(SB), Z3, Z7
-	VFNMADD231PS.BCST constants<>+128(SB), Z3, Z7
-	VBROADCASTSS      constants<>+160(SB), Z8
-	VFMADD213PS.BCST  constants<>+192(SB), Z7, Z8
-	VFMADD213PS.BCST  constants<>+224(SB), Z7, Z8
-	VFMADD213PS.BCST  constants<>+256(SB), Z7, Z8
-	VFMADD213PS.BCST  constants<>+288(SB), Z7, Z8
-	VMULPS            Z7, Z7, Z9
-	VFMADD213PS       Z7, Z9, Z8
-	VBROADCASTSS      constants<>+320(SB), Z7
-	VADDPS.BCST       constants<>+320(SB), Z8, Z8
-	VSCALEFPS         Z3, Z8, Z3
-	VSUBPS            Z3, Z7, Z3
+	VMOVAPS           Z5, Z5
+	VFNMADD231PS.BCST constants<>+96(SB), Z3, Z5
+	VFNMADD231PS.BCST constants<>+128(SB), Z3, Z5
+	VBROADCASTSS      constants<>+160(SB), Z6
+	VFMADD213PS.BCST  constants<>+192(SB), Z5, Z6
+	VFMADD213PS.BCST  constants<>+224(SB), Z5, Z6
+	VFMADD213PS.BCST  constants<>+256(SB), Z5, Z6
+	VFMADD213PS.BCST  constants<>+288(SB), Z5, Z6
+	VMULPS            Z5, Z5, Z7
+	VFMADD213PS       Z5, Z7, Z6
+	VBROADCASTSS      constants<>+320(SB), Z5
+	VADDPS.BCST       constants<>+320(SB), Z6, Z6
+	VSCALEFPS         Z3, Z6, Z3
+	VSUBPS            Z3, Z5, Z3
 	VANDPS.BCST       constants<>+1024(SB), Z1, Z1
 	VORPS             Z3, Z1, Z1
-	VCMPPS.BCST       $0x11, constants<>+320(SB), Z2, K1
-	VBLENDMPS         Z4, Z1, K1, Z5
-	VMOVUPS           Z5, (CX)
+	VCMPPS.BCST       $0x11, constants<>+320(SB), Z2, K2
+	VBLENDMPS         Z4, Z1, K2, Z11
+	VMOVUPS           Z11, K1, (CX)
 	ADDQ              $+64, CX
 	ADDQ              $+64, DX
 	SUBQ              $+16, AX
-	JMP               single
-
-tail:
-	TESTQ             AX, AX
-	JLE               done
-	MOVQ              $-1, BX
-	BZHIQ             AX, BX, BX
-	KMOVW             BX, K1
-	VMOVUPS.Z         (DX), K1, Z1
-	VANDPS.BCST       constants<>+928(SB), Z1, Z2
-	VMULPS            Z1, Z1, Z3
-	VBROADCASTSS      constants<>+1088(SB), Z4
-	VFMADD213PS.BCST  constants<>+1120(SB), Z3, Z4
-	VFMADD213PS.BCST  constants<>+1152(SB), Z3, Z4
-	VFMADD213PS.BCST  constants<>+1184(SB), Z3, Z4
-	VFMADD213PS.BCST  constants<>+1216(SB), Z3, Z4
-	VFMADD213PS.BCST  constants<>+1248(SB), Z3, Z4
-	VFMADD213PS.BCST  constants<>+1280(SB), Z3, Z4
-	VFMADD213PS       Z1, Z1, Z4
-	VMINPS            Z2, Z0, Z0
-	VBROADCASTSS      constants<>+1312(SB), Z3
-	VFMADD213PS.BCST  constants<>+1344(SB), Z0, Z3
-	VFMADD213PS.BCST  constants<>+1376(SB), Z0, Z3
-	VFMADD213PS.BCST  constants<>+1408(SB), Z0, Z3
-	VFMADD213PS.BCST  constants<>+1440(SB), Z0, Z3
-	VFMADD213PS.BCST  constants<>+1472(SB), Z0, Z3
-	VFMADD213PS.BCST  constants<>+1504(SB), Z0, Z3
-	VMULPS.BCST       constants<>+64(SB), Z3, Z0
-	VRNDSCALEPS       $0x08, Z0, Z0
-	VMOVAPS           Z3, Z3
-	VFNMADD231PS.BCST constants<>+96(SB), Z0, Z3
-	VFNMADD231PS.BCST constants<>+128(SB), Z0, Z3
-	VBROADCASTSS      constants<>+160(SB), Z5
-	VFMADD213PS.BCST  constants<>+192(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+224(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+256(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+288(SB), Z3, Z5
-	VMULPS            Z3, Z3, Z7
-	VFMADD213PS       Z3, Z7, Z5
-	VBROADCASTSS      constants<>+320(SB), Z3
-	VADDPS.BCST       constants<>+320(SB), Z5, Z5
-	VSCALEFPS         Z0, Z5, Z0
-	VSUBPS            Z0, Z3, Z0
-	VANDPS.BCST       constants<>+1024(SB), Z1, Z1
-	VORPS             Z0, Z1, Z0
-	VCMPPS.BCST       $0x11, constants<>+320(SB), Z2, K2
-	VBLENDMPS         Z4, Z0, K2, Z6
-	VMOVUPS           Z6, K1, (CX)
+	JMP               rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func geluAVX512(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV
 TEXT ·geluAVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+1536(SB), Z0
 	VBROADCASTSS constants<>+448(SB), Z1
@@ -435,55 +623,94 @@ TEXT ·geluAVX512(SB), NOSPLIT, $0-32
 	MOVQ         n+16(FP), AX
 	MOVQ         dst+0(FP), CX
 	MOVQ         x+8(FP), DX
+	CMPQ         AX, $+32
+	JLT          rest
 
-single:
-	CMPQ              AX, $+16
-	JLT               tail
+turns:
 	VMOVUPS           (DX), Z3
+	VMOVUPS           64(DX), Z9
 	VANDPS.BCST       constants<>+928(SB), Z3, Z4
+	VANDPS.BCST       constants<>+928(SB), Z9, Z10
 	VMINPS            Z4, Z0, Z5
+	VMINPS            Z10, Z0, Z11
 	VBROADCASTSS      constants<>+1568(SB), Z6
+	VBROADCASTSS      constants<>+1568(SB), Z12
 	VFMADD213PS.BCST  constants<>+1600(SB), Z5, Z6
+	VFMADD213PS.BCST  constants<>+1600(SB), Z11, Z12
 	VFMADD213PS.BCST  constants<>+1632(SB), Z5, Z6
+	VFMADD213PS.BCST  constants<>+1632(SB), Z11, Z12
 	VFMADD213PS.BCST  constants<>+1664(SB), Z5, Z6
+	VFMADD213PS.BCST  constants<>+1664(SB), Z11, Z12
 	VFMADD213PS.BCST  constants<>+1696(SB), Z5, Z6
+	VFMADD213PS.BCST  constants<>+1696(SB), Z11, Z12
 	VFMADD213PS.BCST  constants<>+1728(SB), Z5, Z6
+	VFMADD213PS.BCST  constants<>+1728(SB), Z11, Z12
 	VFMADD213PS.BCST  constants<>+1760(SB), Z5, Z6
+	VFMADD213PS.BCST  constants<>+1760(SB), Z11, Z12
 	VFMADD213PS.BCST  constants<>+1792(SB), Z5, Z6
+	VFMADD213PS.BCST  constants<>+1792(SB), Z11, Z12
 	VFMADD213PS.BCST  constants<>+1824(SB), Z5, Z6
+	VFMADD213PS.BCST  constants<>+1824(SB), Z11, Z12
 	VFMADD213PS.BCST  constants<>+1856(SB), Z5, Z6
+	VFMADD213PS.BCST  constants<>+1856(SB), Z11, Z12
 	VMULPS.BCST       constants<>+64(SB), Z6, Z5
+	VMULPS.BCST       constants<>+64(SB), Z12, Z11
 	VRNDSCALEPS       $0x08, Z5, Z5
+	VRNDSCALEPS       $0x08, Z11, Z11
 	VMOVAPS           Z6, Z6
+	VMOVAPS           Z12, Z18
 	VFNMADD231PS.BCST constants<>+96(SB), Z5, Z6
+	VFNMADD231PS.BCST constants<>+96(SB), Z11, Z18
 	VFNMADD231PS.BCST constants<>+128(SB), Z5, Z6
-	VBROADCASTSS      constants<>+160(SB), Z11
-	VFMADD213PS.BCST  constants<>+192(SB), Z6, Z11
-	VFMADD213PS.BCST  constants<>+224(SB), Z6, Z11
-	VFMADD213PS.BCST  constants<>+256(SB), Z6, Z11
-	VFMADD213PS.BCST  constants<>+288(SB), Z6, Z11
-	VMULPS            Z6, Z6, Z12
-	VFMADD213PS       Z6, Z12, Z11
-	VADDPS            Z2, Z11, Z6
+	VFNMADD231PS.BCST constants<>+128(SB), Z11, Z18
+	VBROADCASTSS      constants<>+160(SB), Z12
+	VBROADCASTSS      constants<>+160(SB), Z19
+	VFMADD213PS.BCST  constants<>+192(SB), Z6, Z12
+	VFMADD213PS.BCST  constants<>+192(SB), Z18, Z19
+	VFMADD213PS.BCST  constants<>+224(SB), Z6, Z12
+	VFMADD213PS.BCST  constants<>+224(SB), Z18, Z19
+	VFMADD213PS.BCST  constants<>+256(SB), Z6, Z12
+	VFMADD213PS.BCST  constants<>+256(SB), Z18, Z19
+	VFMADD213PS.BCST  constants<>+288(SB), Z6, Z12
+	VFMADD213PS.BCST  constants<>+288(SB), Z18, Z19
+	VMULPS            Z6, Z6, Z17
+	VMULPS            Z18, Z18, Z20
+	VFMADD213PS       Z6, Z17, Z12
+	VFMADD213PS       Z18, Z20, Z19
+	VADDPS            Z2, Z12, Z6
+	VADDPS            Z2, Z19, Z12
 	VSCALEFPS         Z5, Z6, Z5
+	VSCALEFPS         Z11, Z12, Z6
 	VCMPPS            $0x11, Z0, Z4, K1
+	VCMPPS            $0x11, Z0, Z10, K2
 	VBLENDMPS         Z5, Z1, K1, Z7
+	VBLENDMPS         Z6, Z1, K2, Z13
 	VSUBPS            Z7, Z2, Z4
+	VSUBPS            Z13, Z2, Z5
 	VCMPPS            $0x11, Z1, Z3, K1
+	VCMPPS            $0x11, Z1, Z9, K2
 	VBLENDMPS         Z7, Z4, K1, Z8
+	VBLENDMPS         Z13, Z5, K2, Z14
 	VMULPS            Z3, Z8, Z3
+	VMULPS            Z9, Z14, Z4
 	VMOVUPS           Z3, (CX)
-	ADDQ              $+64, CX
-	ADDQ              $+64, DX
-	SUBQ              $+16, AX
-	JMP               single
+	VMOVUPS           Z4, 64(CX)
+	ADDQ              $+128, CX
+	ADDQ              $+128, DX
+	SUBQ              $+32, AX
+	CMPQ              AX, $+32
+	JGE               turns
 
-tail:
+rest:
 	TESTQ             AX, AX
 	JLE               done
-	MOVQ              $-1, BX
-	BZHIQ             AX, BX, BX
-	KMOVW             BX, K1
+	MOVQ              AX, BX
+	MOVQ              $+16, SI
+	CMPQ              BX, SI
+	CMOVQGT           SI, BX
+	MOVQ              $-1, SI
+	BZHIQ             BX, SI, SI
+	KMOVW             SI, K1
 	VMOVUPS.Z         (DX), K1, Z3
 	VANDPS.BCST       constants<>+928(SB), Z3, Z4
 	VMINPS            Z4, Z0, Z5
@@ -512,30 +739,106 @@ tail:
 	VADDPS            Z2, Z7, Z6
 	VSCALEFPS         Z5, Z6, Z5
 	VCMPPS            $0x11, Z0, Z4, K2
-	VBLENDMPS         Z5, Z1, K2, Z9
-	VSUBPS            Z9, Z2, Z0
+	VBLENDMPS         Z5, Z1, K2, Z15
+	VSUBPS            Z15, Z2, Z4
 	VCMPPS            $0x11, Z1, Z3, K2
-	VBLENDMPS         Z9, Z0, K2, Z10
-	VMULPS            Z3, Z10, Z0
-	VMOVUPS           Z0, K1, (CX)
+	VBLENDMPS         Z15, Z4, K2, Z16
+	VMULPS            Z3, Z16, Z3
+	VMOVUPS           Z3, K1, (CX)
+	ADDQ              $+64, CX
+	ADDQ              $+64, DX
+	SUBQ              $+16, AX
+	JMP               rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func geluTanhAVX512(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV
 TEXT ·geluTanhAVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+0(SB), Z0
 	VBROADCASTSS constants<>+32(SB), Z1
 	MOVQ         n+16(FP), AX
 	MOVQ         dst+0(FP), CX
 	MOVQ         x+8(FP), DX
+	CMPQ         AX, $+32
+	JLT          rest
 
-single:
-	CMPQ              AX, $+16
-	JLT               tail
+turns:
 	VMOVUPS           (DX), Z2
+	VMOVUPS           64(DX), Z6
+	VBROADCASTSS      constants<>+1888(SB), Z3
+	VBROADCASTSS      constants<>+1888(SB), Z7
+	VMULPS            Z2, Z2, Z4
+	VMULPS            Z6, Z6, Z8
+	VFMADD213PS.BCST  constants<>+1920(SB), Z4, Z3
+	VFMADD213PS.BCST  constants<>+1920(SB), Z8, Z7
+	VMULPS            Z2, Z3, Z3
+	VMULPS            Z6, Z7, Z7
+	VORPS.BCST        constants<>+1024(SB), Z3, Z4
+	VORPS.BCST        constants<>+1024(SB), Z7, Z8
+	VMAXPS            Z4, Z0, Z4
+	VMAXPS            Z8, Z0, Z8
+	VMINPS            Z4, Z1, Z4
+	VMINPS            Z8, Z1, Z11
+	VMULPS.BCST       constants<>+64(SB), Z4, Z8
+	VMULPS.BCST       constants<>+64(SB), Z11, Z12
+	VRNDSCALEPS       $0x08, Z8, Z8
+	VRNDSCALEPS       $0x08, Z12, Z12
+	VMOVAPS           Z4, Z4
+	VMOVAPS           Z11, Z14
+	VFNMADD231PS.BCST constants<>+96(SB), Z8, Z4
+	VFNMADD231PS.BCST constants<>+96(SB), Z12, Z14
+	VFNMADD231PS.BCST constants<>+128(SB), Z8, Z4
+	VFNMADD231PS.BCST constants<>+128(SB), Z12, Z14
+	VBROADCASTSS      constants<>+160(SB), Z11
+	VBROADCASTSS      constants<>+160(SB), Z15
+	VFMADD213PS.BCST  constants<>+192(SB), Z4, Z11
+	VFMADD213PS.BCST  constants<>+192(SB), Z14, Z15
+	VFMADD213PS.BCST  constants<>+224(SB), Z4, Z11
+	VFMADD213PS.BCST  constants<>+224(SB), Z14, Z15
+	VFMADD213PS.BCST  constants<>+256(SB), Z4, Z11
+	VFMADD213PS.BCST  constants<>+256(SB), Z14, Z15
+	VFMADD213PS.BCST  constants<>+288(SB), Z4, Z11
+	VFMADD213PS.BCST  constants<>+288(SB), Z14, Z15
+	VMULPS            Z4, Z4, Z13
+	VMULPS            Z14, Z14, Z16
+	VFMADD213PS       Z4, Z13, Z11
+	VFMADD213PS       Z14, Z16, Z15
+	VADDPS.BCST       constants<>+320(SB), Z11, Z4
+	VADDPS.BCST       constants<>+320(SB), Z15, Z11
+	VSCALEFPS         Z8, Z4, Z4
+	VSCALEFPS         Z12, Z11, Z8
+	VCMPPS.BCST       $0x15, constants<>+448(SB), Z3, K1
+	VCMPPS.BCST       $0x15, constants<>+448(SB), Z7, K2
+	VBLENDMPS.BCST    constants<>+320(SB), Z4, K1, Z5
+	VBLENDMPS.BCST    constants<>+320(SB), Z8, K2, Z9
+	VADDPS.BCST       constants<>+320(SB), Z4, Z3
+	VADDPS.BCST       constants<>+320(SB), Z8, Z4
+	VDIVPS            Z3, Z5, Z3
+	VDIVPS            Z4, Z9, Z4
+	VMULPS            Z2, Z3, Z2
+	VMULPS            Z6, Z4, Z3
+	VMOVUPS           Z2, (CX)
+	VMOVUPS           Z3, 64(CX)
+	ADDQ              $+128, CX
+	ADDQ              $+128, DX
+	SUBQ              $+32, AX
+	CMPQ              AX, $+32
+	JGE               turns
+
+rest:
+	TESTQ             AX, AX
+	JLE               done
+	MOVQ              AX, BX
+	MOVQ              $+16, SI
+	CMPQ              BX, SI
+	CMOVQGT           SI, BX
+	MOVQ              $-1, SI
+	BZHIQ             BX, SI, SI
+	KMOVW             SI, K1
+	VMOVUPS.Z         (DX), K1, Z2
 	VBROADCASTSS      constants<>+1888(SB), Z3
 	VMULPS            Z2, Z2, Z4
 	VFMADD213PS.BCST  constants<>+1920(SB), Z4, Z3
@@ -543,72 +846,37 @@ single:
 	VORPS.BCST        constants<>+1024(SB), Z3, Z4
 	VMAXPS            Z4, Z0, Z4
 	VMINPS            Z4, Z1, Z4
-	VMULPS.BCST       constants<>+64(SB), Z4, Z7
-	VRNDSCALEPS       $0x08, Z7, Z7
+	VMULPS.BCST       constants<>+64(SB), Z4, Z5
+	VRNDSCALEPS       $0x08, Z5, Z5
 	VMOVAPS           Z4, Z4
-	VFNMADD231PS.BCST constants<>+96(SB), Z7, Z4
-	VFNMADD231PS.BCST constants<>+128(SB), Z7, Z4
-	VBROADCASTSS      constants<>+160(SB), Z8
-	VFMADD213PS.BCST  constants<>+192(SB), Z4, Z8
-	VFMADD213PS.BCST  constants<>+224(SB), Z4, Z8
-	VFMADD213PS.BCST  constants<>+256(SB), Z4, Z8
-	VFMADD213PS.BCST  constants<>+288(SB), Z4, Z8
-	VMULPS            Z4, Z4, Z9
-	VFMADD213PS       Z4, Z9, Z8
-	VADDPS.BCST       constants<>+320(SB), Z8, Z4
-	VSCALEFPS         Z7, Z4, Z4
-	VCMPPS.BCST       $0x15, constants<>+448(SB), Z3, K1
-	VBLENDMPS.BCST    constants<>+320(SB), Z4, K1, Z5
+	VFNMADD231PS.BCST constants<>+96(SB), Z5, Z4
+	VFNMADD231PS.BCST constants<>+128(SB), Z5, Z4
+	VBROADCASTSS      constants<>+160(SB), Z6
+	VFMADD213PS.BCST  constants<>+192(SB), Z4, Z6
+	VFMADD213PS.BCST  constants<>+224(SB), Z4, Z6
+	VFMADD213PS.BCST  constants<>+256(SB), Z4, Z6
+	VFMADD213PS.BCST  constants<>+288(SB), Z4, Z6
+	VMULPS            Z4, Z4, Z7
+	VFMADD213PS       Z4, Z7, Z6
+	VADDPS.BCST       constants<>+320(SB), Z6, Z4
+	VSCALEFPS         Z5, Z4, Z4
+	VCMPPS.BCST       $0x15, constants<>+448(SB), Z3, K2
+	VBLENDMPS.BCST    constants<>+320(SB), Z4, K2, Z10
 	VADDPS.BCST       constants<>+320(SB), Z4, Z3
-	VDIVPS            Z3, Z5, Z3
+	VDIVPS            Z3, Z10, Z3
 	VMULPS            Z2, Z3, Z2
-	VMOVUPS           Z2, (CX)
+	VMOVUPS           Z2, K1, (CX)
 	ADDQ              $+64, CX
 	ADDQ              $+64, DX
 	SUBQ              $+16, AX
-	JMP               single
-
-tail:
-	TESTQ             AX, AX
-	JLE               done
-	MOVQ              $-1, BX
-	BZHIQ             AX, BX, BX
-	KMOVW             BX, K1
-	VMOVUPS.Z         (DX), K1, Z2
-	VBROADCASTSS      constants<>+1888(SB), Z3
-	VMULPS            Z2, Z2, Z4
-	VFMADD213PS.BCST  constants<>+1920(SB), Z4, Z3
-	VMULPS            Z2, Z3, Z3
-	VORPS.BCST        constants<>+1024(SB), Z3, Z4
-	VMAXPS            Z4, Z0, Z0
-	VMINPS            Z0, Z1, Z0
-	VMULPS.BCST       constants<>+64(SB), Z0, Z1
-	VRNDSCALEPS       $0x08, Z1, Z1
-	VMOVAPS           Z0, Z0
-	VFNMADD231PS.BCST constants<>+96(SB), Z1, Z0
-	VFNMADD231PS.BCST constants<>+128(SB), Z1, Z0
-	VBROADCASTSS      constants<>+160(SB), Z4
-	VFMADD213PS.BCST  constants<>+192(SB), Z0, Z4
-	VFMADD213PS.BCST  constants<>+224(SB), Z0, Z4
-	VFMADD213PS.BCST  constants<>+256(SB), Z0, Z4
-	VFMADD213PS.BCST  constants<>+288(SB), Z0, Z4
-	VMULPS            Z0, Z0, Z5
-	VFMADD213PS       Z0, Z5, Z4
-	VADDPS.BCST       constants<>+320(SB), Z4, Z0
-	VSCALEFPS         Z1, Z0, Z0
-	VCMPPS.BCST       $0x15, constants<>+448(SB), Z3, K2
-	VBLENDMPS.BCST    constants<>+320(SB), Z0, K2, Z6
-	VADDPS.BCST       constants<>+320(SB), Z0, Z0
-	VDIVPS            Z0, Z6, Z0
-	VMULPS            Z2, Z0, Z0
-	VMOVUPS           Z0, K1, (CX)
+	JMP               rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func swishAVX512(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV
 TEXT ·swishAVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+0(SB), Z0
 	VBROADCASTSS constants<>+32(SB), Z1
@@ -617,78 +885,112 @@ TEXT ·swishAVX512(SB), NOSPLIT, $0-32
 	MOVQ         n+16(FP), AX
 	MOVQ         dst+0(FP), CX
 	MOVQ         x+8(FP), DX
+	CMPQ         AX, $+32
+	JLT          rest
 
-single:
-	CMPQ              AX, $+16
-	JLT               tail
+turns:
 	VMOVUPS           (DX), Z3
+	VMOVUPS           64(DX), Z7
+	VMULPS            Z2, Z3, Z4
+	VMULPS            Z2, Z7, Z8
+	VORPS.BCST        constants<>+1024(SB), Z4, Z5
+	VORPS.BCST        constants<>+1024(SB), Z8, Z9
+	VMAXPS            Z5, Z0, Z5
+	VMAXPS            Z9, Z0, Z9
+	VMINPS            Z5, Z1, Z5
+	VMINPS            Z9, Z1, Z12
+	VMULPS.BCST       constants<>+64(SB), Z5, Z9
+	VMULPS.BCST       constants<>+64(SB), Z12, Z13
+	VRNDSCALEPS       $0x08, Z9, Z9
+	VRNDSCALEPS       $0x08, Z13, Z13
+	VMOVAPS           Z5, Z5
+	VMOVAPS           Z12, Z15
+	VFNMADD231PS.BCST constants<>+96(SB), Z9, Z5
+	VFNMADD231PS.BCST constants<>+96(SB), Z13, Z15
+	VFNMADD231PS.BCST constants<>+128(SB), Z9, Z5
+	VFNMADD231PS.BCST constants<>+128(SB), Z13, Z15
+	VBROADCASTSS      constants<>+160(SB), Z12
+	VBROADCASTSS      constants<>+160(SB), Z16
+	VFMADD213PS.BCST  constants<>+192(SB), Z5, Z12
+	VFMADD213PS.BCST  constants<>+192(SB), Z15, Z16
+	VFMADD213PS.BCST  constants<>+224(SB), Z5, Z12
+	VFMADD213PS.BCST  constants<>+224(SB), Z15, Z16
+	VFMADD213PS.BCST  constants<>+256(SB), Z5, Z12
+	VFMADD213PS.BCST  constants<>+256(SB), Z15, Z16
+	VFMADD213PS.BCST  constants<>+288(SB), Z5, Z12
+	VFMADD213PS.BCST  constants<>+288(SB), Z15, Z16
+	VMULPS            Z5, Z5, Z14
+	VMULPS            Z15, Z15, Z17
+	VFMADD213PS       Z5, Z14, Z12
+	VFMADD213PS       Z15, Z17, Z16
+	VADDPS.BCST       constants<>+320(SB), Z12, Z5
+	VADDPS.BCST       constants<>+320(SB), Z16, Z12
+	VSCALEFPS         Z9, Z5, Z5
+	VSCALEFPS         Z13, Z12, Z9
+	VCMPPS.BCST       $0x15, constants<>+448(SB), Z4, K1
+	VCMPPS.BCST       $0x15, constants<>+448(SB), Z8, K2
+	VBLENDMPS.BCST    constants<>+320(SB), Z5, K1, Z6
+	VBLENDMPS.BCST    constants<>+320(SB), Z9, K2, Z10
+	VADDPS.BCST       constants<>+320(SB), Z5, Z4
+	VADDPS.BCST       constants<>+320(SB), Z9, Z5
+	VDIVPS            Z4, Z6, Z4
+	VDIVPS            Z5, Z10, Z5
+	VMULPS            Z3, Z4, Z3
+	VMULPS            Z7, Z5, Z4
+	VMOVUPS           Z3, (CX)
+	VMOVUPS           Z4, 64(CX)
+	ADDQ              $+128, CX
+	ADDQ              $+128, DX
+	SUBQ              $+32, AX
+	CMPQ              AX, $+32
+	JGE               turns
+
+rest:
+	TESTQ             AX, AX
+	JLE               done
+	MOVQ              AX, BX
+	MOVQ              $+16, SI
+	CMPQ              BX, SI
+	CMOVQGT           SI, BX
+	MOVQ              $-1, SI
+	BZHIQ             BX, SI, SI
+	KMOVW             SI, K1
+	VMOVUPS.Z         (DX), K1, Z3
 	VMULPS            Z2, Z3, Z4
 	VORPS.BCST        constants<>+1024(SB), Z4, Z5
 	VMAXPS            Z5, Z0, Z5
 	VMINPS            Z5, Z1, Z5
-	VMULPS.BCST       constants<>+64(SB), Z5, Z8
-	VRNDSCALEPS       $0x08, Z8, Z8
+	VMULPS.BCST       constants<>+64(SB), Z5, Z6
+	VRNDSCALEPS       $0x08, Z6, Z6
 	VMOVAPS           Z5, Z5
-	VFNMADD231PS.BCST constants<>+96(SB), Z8, Z5
-	VFNMADD231PS.BCST constants<>+128(SB), Z8, Z5
-	VBROADCASTSS      constants<>+160(SB), Z9
-	VFMADD213PS.BCST  constants<>+192(SB), Z5, Z9
-	VFMADD213PS.BCST  constants<>+224(SB), Z5, Z9
-	VFMADD213PS.BCST  constants<>+256(SB), Z5, Z9
-	VFMADD213PS.BCST  constants<>+288(SB), Z5, Z9
-	VMULPS            Z5, Z5, Z10
-	VFMADD213PS       Z5, Z10, Z9
-	VADDPS.BCST       constants<>+320(SB), Z9, Z5
-	VSCALEFPS         Z8, Z5, Z5
-	VCMPPS.BCST       $0x15, constants<>+448(SB), Z4, K1
-	VBLENDMPS.BCST    constants<>+320(SB), Z5, K1, Z6
+	VFNMADD231PS.BCST constants<>+96(SB), Z6, Z5
+	VFNMADD231PS.BCST constants<>+128(SB), Z6, Z5
+	VBROADCASTSS      constants<>+160(SB), Z7
+	VFMADD213PS.BCST  constants<>+192(SB), Z5, Z7
+	VFMADD213PS.BCST  constants<>+224(SB), Z5, Z7
+	VFMADD213PS.BCST  constants<>+256(SB), Z5, Z7
+	VFMADD213PS.BCST  constants<>+288(SB), Z5, Z7
+	VMULPS            Z5, Z5, Z8
+	VFMADD213PS       Z5, Z8, Z7
+	VADDPS.BCST       constants<>+320(SB), Z7, Z5
+	VSCALEFPS         Z6, Z5, Z5
+	VCMPPS.BCST       $0x15, constants<>+448(SB), Z4, K2
+	VBLENDMPS.BCST    constants<>+320(SB), Z5, K2, Z11
 	VADDPS.BCST       constants<>+320(SB), Z5, Z4
-	VDIVPS            Z4, Z6, Z4
+	VDIVPS            Z4, Z11, Z4
 	VMULPS            Z3, Z4, Z3
-	VMOVUPS           Z3, (CX)
+	VMOVUPS           Z3, K1, (CX)
 	ADDQ              $+64, CX
 	ADDQ              $+64, DX
 	SUBQ              $+16, AX
-	JMP               single
-
-tail:
-	TESTQ             AX, AX
-	JLE               done
-	MOVQ              $-1, BX
-	BZHIQ             AX, BX, BX
-	KMOVW             BX, K1
-	VMOVUPS.Z         (DX), K1, Z3
-	VMULPS            Z2, Z3, Z2
-	VORPS.BCST        constants<>+1024(SB), Z2, Z4
-	VMAXPS            Z4, Z0, Z0
-	VMINPS            Z0, Z1, Z0
-	VMULPS.BCST       constants<>+64(SB), Z0, Z1
-	VRNDSCALEPS       $0x08, Z1, Z1
-	VMOVAPS           Z0, Z0
-	VFNMADD231PS.BCST constants<>+96(SB), Z1, Z0
-	VFNMADD231PS.BCST constants<>+128(SB), Z1, Z0
-	VBROADCASTSS      constants<>+160(SB), Z4
-	VFMADD213PS.BCST  constants<>+192(SB), Z0, Z4
-	VFMADD213PS.BCST  constants<>+224(SB), Z0, Z4
-	VFMADD213PS.BCST  constants<>+256(SB), Z0, Z4
-	VFMADD213PS.BCST  constants<>+288(SB), Z0, Z4
-	VMULPS            Z0, Z0, Z5
-	VFMADD213PS       Z0, Z5, Z4
-	VADDPS.BCST       constants<>+320(SB), Z4, Z0
-	VSCALEFPS         Z1, Z0, Z0
-	VCMPPS.BCST       $0x15, constants<>+448(SB), Z2, K2
-	VBLENDMPS.BCST    constants<>+320(SB), Z0, K2, Z7
-	VADDPS.BCST       constants<>+320(SB), Z0, Z0
-	VDIVPS            Z0, Z7, Z0
-	VMULPS            Z3, Z0, Z0
-	VMOVUPS           Z0, K1, (CX)
+	JMP               rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func softplusAVX512(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV
 TEXT ·softplusAVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+0(SB), Z0
 	VBROADCASTSS constants<>+32(SB), Z1
@@ -696,11 +998,89 @@ TEXT ·softplusAVX512(SB), NOSPLIT, $0-32
 	MOVQ         n+16(FP), AX
 	MOVQ         dst+0(FP), CX
 	MOVQ         x+8(FP), DX
+	CMPQ         AX, $+32
+	JLT          rest
 
-single:
-	CMPQ              AX, $+16
-	JLT               tail
+turns:
 	VMOVUPS           (DX), Z3
+	VMOVUPS           64(DX), Z5
+	VORPS.BCST        constants<>+1024(SB), Z3, Z4
+	VORPS.BCST        constants<>+1024(SB), Z5, Z6
+	VMAXPS            Z4, Z0, Z4
+	VMAXPS            Z6, Z0, Z6
+	VMINPS            Z4, Z1, Z4
+	VMINPS            Z6, Z1, Z7
+	VMULPS.BCST       constants<>+64(SB), Z4, Z6
+	VMULPS.BCST       constants<>+64(SB), Z7, Z8
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VRNDSCALEPS       $0x08, Z8, Z8
+	VMOVAPS           Z4, Z4
+	VMOVAPS           Z7, Z10
+	VFNMADD231PS.BCST constants<>+96(SB), Z6, Z4
+	VFNMADD231PS.BCST constants<>+96(SB), Z8, Z10
+	VFNMADD231PS.BCST constants<>+128(SB), Z6, Z4
+	VFNMADD231PS.BCST constants<>+128(SB), Z8, Z10
+	VBROADCASTSS      constants<>+160(SB), Z7
+	VBROADCASTSS      constants<>+160(SB), Z11
+	VFMADD213PS.BCST  constants<>+192(SB), Z4, Z7
+	VFMADD213PS.BCST  constants<>+192(SB), Z10, Z11
+	VFMADD213PS.BCST  constants<>+224(SB), Z4, Z7
+	VFMADD213PS.BCST  constants<>+224(SB), Z10, Z11
+	VFMADD213PS.BCST  constants<>+256(SB), Z4, Z7
+	VFMADD213PS.BCST  constants<>+256(SB), Z10, Z11
+	VFMADD213PS.BCST  constants<>+288(SB), Z4, Z7
+	VFMADD213PS.BCST  constants<>+288(SB), Z10, Z11
+	VMULPS            Z4, Z4, Z9
+	VMULPS            Z10, Z10, Z12
+	VFMADD213PS       Z4, Z9, Z7
+	VFMADD213PS       Z10, Z12, Z11
+	VADDPS.BCST       constants<>+320(SB), Z7, Z4
+	VADDPS.BCST       constants<>+320(SB), Z11, Z7
+	VSCALEFPS         Z6, Z4, Z4
+	VSCALEFPS         Z8, Z7, Z7
+	VADDPS.BCST       constants<>+992(SB), Z4, Z6
+	VADDPS.BCST       constants<>+992(SB), Z7, Z8
+	VDIVPS            Z6, Z4, Z4
+	VDIVPS            Z8, Z7, Z8
+	VMULPS            Z4, Z4, Z6
+	VMULPS            Z8, Z8, Z9
+	VBROADCASTSS      constants<>+1952(SB), Z7
+	VBROADCASTSS      constants<>+1952(SB), Z10
+	VFMADD213PS.BCST  constants<>+1984(SB), Z6, Z7
+	VFMADD213PS.BCST  constants<>+1984(SB), Z9, Z10
+	VFMADD213PS.BCST  constants<>+2016(SB), Z6, Z7
+	VFMADD213PS.BCST  constants<>+2016(SB), Z9, Z10
+	VFMADD213PS.BCST  constants<>+2048(SB), Z6, Z7
+	VFMADD213PS.BCST  constants<>+2048(SB), Z9, Z10
+	VMULPS            Z4, Z6, Z6
+	VMULPS            Z8, Z9, Z9
+	VADDPS            Z4, Z4, Z4
+	VADDPS            Z8, Z8, Z8
+	VFMADD213PS       Z4, Z6, Z7
+	VFMADD213PS       Z8, Z9, Z10
+	VMAXPS            Z3, Z2, Z3
+	VMAXPS            Z5, Z2, Z4
+	VADDPS            Z3, Z7, Z3
+	VADDPS            Z4, Z10, Z4
+	VMOVUPS           Z3, (CX)
+	VMOVUPS           Z4, 64(CX)
+	ADDQ              $+128, CX
+	ADDQ              $+128, DX
+	SUBQ              $+32, AX
+	CMPQ              AX, $+32
+	JGE               turns
+
+rest:
+	TESTQ             AX, AX
+	JLE               done
+	MOVQ              AX, BX
+	MOVQ              $+16, SI
+	CMPQ              BX, SI
+	CMOVQGT           SI, BX
+	MOVQ              $-1, SI
+	BZHIQ             BX, SI, SI
+	KMOVW             SI, K1
+	VMOVUPS.Z         (DX), K1, Z3
 	VORPS.BCST        constants<>+1024(SB), Z3, Z4
 	VMAXPS            Z4, Z0, Z4
 	VMINPS            Z4, Z1, Z4
@@ -730,56 +1110,18 @@ single:
 	VFMADD213PS       Z4, Z5, Z6
 	VMAXPS            Z3, Z2, Z3
 	VADDPS            Z3, Z6, Z3
-	VMOVUPS           Z3, (CX)
+	VMOVUPS           Z3, K1, (CX)
 	ADDQ              $+64, CX
 	ADDQ              $+64, DX
 	SUBQ              $+16, AX
-	JMP               single
-
-tail:
-	TESTQ             AX, AX
-	JLE               done
-	MOVQ              $-1, BX
-	BZHIQ             AX, BX, BX
-	KMOVW             BX, K1
-	VMOVUPS.Z         (DX), K1, Z3
-	VORPS.BCST        constants<>+1024(SB), Z3, Z4
-	VMAXPS            Z4, Z0, Z0
-	VMINPS            Z0, Z1, Z0
-	VMULPS.BCST       constants<>+64(SB), Z0, Z1
-	VRNDSCALEPS       $0x08, Z1, Z1
-	VMOVAPS           Z0, Z0
-	VFNMADD231PS.BCST constants<>+96(SB), Z1, Z0
-	VFNMADD231PS.BCST constants<>+128(SB), Z1, Z0
-	VBROADCASTSS      constants<>+160(SB), Z4
-	VFMADD213PS.BCST  constants<>+192(SB), Z0, Z4
-	VFMADD213PS.BCST  constants<>+224(SB), Z0, Z4
-	VFMADD213PS.BCST  constants<>+256(SB), Z0, Z4
-	VFMADD213PS.BCST  constants<>+288(SB), Z0, Z4
-	VMULPS            Z0, Z0, Z5
-	VFMADD213PS       Z0, Z5, Z4
-	VADDPS.BCST       constants<>+320(SB), Z4, Z0
-	VSCALEFPS         Z1, Z0, Z0
-	VADDPS.BCST       constants<>+992(SB), Z0, Z1
-	VDIVPS            Z1, Z0, Z0
-	VMULPS            Z0, Z0, Z1
-	VBROADCASTSS      constants<>+1952(SB), Z4
-	VFMADD213PS.BCST  constants<>+1984(SB), Z1, Z4
-	VFMADD213PS.BCST  constants<>+2016(SB), Z1, Z4
-	VFMADD213PS.BCST  constants<>+2048(SB), Z1, Z4
-	VMULPS            Z0, Z1, Z1
-	VADDPS            Z0, Z0, Z0
-	VFMADD213PS       Z0, Z1, Z4
-	VMAXPS            Z3, Z2, Z0
-	VADDPS            Z0, Z4, Z0
-	VMOVUPS           Z0, K1, (CX)
+	JMP               rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func mishAVX512(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, CMOV
 TEXT ·mishAVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+0(SB), Z0
 	VBROADCASTSS constants<>+32(SB), Z1
@@ -787,11 +1129,75 @@ TEXT ·mishAVX512(SB), NOSPLIT, $0-32
 	MOVQ         n+16(FP), AX
 	MOVQ         dst+0(FP), CX
 	MOVQ         x+8(FP), DX
+	CMPQ         AX, $+32
+	JLT          rest
 
-single:
-	CMPQ              AX, $+16
-	JLT               tail
+turns:
 	VMOVUPS           (DX), Z3
+	VMOVUPS           64(DX), Z5
+	VMINPS            Z3, Z2, Z4
+	VMINPS            Z5, Z2, Z6
+	VMAXPS            Z4, Z0, Z4
+	VMAXPS            Z6, Z0, Z6
+	VMINPS            Z4, Z1, Z4
+	VMINPS            Z6, Z1, Z7
+	VMULPS.BCST       constants<>+64(SB), Z4, Z6
+	VMULPS.BCST       constants<>+64(SB), Z7, Z8
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VRNDSCALEPS       $0x08, Z8, Z8
+	VMOVAPS           Z4, Z4
+	VMOVAPS           Z7, Z10
+	VFNMADD231PS.BCST constants<>+96(SB), Z6, Z4
+	VFNMADD231PS.BCST constants<>+96(SB), Z8, Z10
+	VFNMADD231PS.BCST constants<>+128(SB), Z6, Z4
+	VFNMADD231PS.BCST constants<>+128(SB), Z8, Z10
+	VBROADCASTSS      constants<>+160(SB), Z7
+	VBROADCASTSS      constants<>+160(SB), Z11
+	VFMADD213PS.BCST  constants<>+192(SB), Z4, Z7
+	VFMADD213PS.BCST  constants<>+192(SB), Z10, Z11
+	VFMADD213PS.BCST  constants<>+224(SB), Z4, Z7
+	VFMADD213PS.BCST  constants<>+224(SB), Z10, Z11
+	VFMADD213PS.BCST  constants<>+256(SB), Z4, Z7
+	VFMADD213PS.BCST  constants<>+256(SB), Z10, Z11
+	VFMADD213PS.BCST  constants<>+288(SB), Z4, Z7
+	VFMADD213PS.BCST  constants<>+288(SB), Z10, Z11
+	VMULPS            Z4, Z4, Z9
+	VMULPS            Z10, Z10, Z12
+	VFMADD213PS       Z4, Z9, Z7
+	VFMADD213PS       Z10, Z12, Z11
+	VADDPS.BCST       constants<>+320(SB), Z7, Z4
+	VADDPS.BCST       constants<>+320(SB), Z11, Z7
+	VSCALEFPS         Z6, Z4, Z4
+	VSCALEFPS         Z8, Z7, Z7
+	VADDPS.BCST       constants<>+992(SB), Z4, Z6
+	VADDPS.BCST       constants<>+992(SB), Z7, Z8
+	VMULPS            Z6, Z4, Z4
+	VMULPS            Z8, Z7, Z7
+	VADDPS.BCST       constants<>+992(SB), Z4, Z6
+	VADDPS.BCST       constants<>+992(SB), Z7, Z8
+	VDIVPS            Z6, Z4, Z4
+	VDIVPS            Z8, Z7, Z6
+	VMULPS            Z3, Z4, Z3
+	VMULPS            Z5, Z6, Z4
+	VMOVUPS           Z3, (CX)
+	VMOVUPS           Z4, 64(CX)
+	ADDQ              $+128, CX
+	ADDQ              $+128, DX
+	SUBQ              $+32, AX
+	CMPQ              AX, $+32
+	JGE               turns
+
+rest:
+	TESTQ             AX, AX
+	JLE               done
+	MOVQ              AX, BX
+	MOVQ              $+16, SI
+	CMPQ              BX, SI
+	CMOVQGT           SI, BX
+	MOVQ              $-1, SI
+	BZHIQ             BX, SI, SI
+	KMOVW             SI, K1
+	VMOVUPS.Z         (DX), K1, Z3
 	VMINPS            Z3, Z2, Z4
 	VMAXPS            Z4, Z0, Z4
 	VMINPS            Z4, Z1, Z4
@@ -814,49 +1220,18 @@ single:
 	VADDPS.BCST       constants<>+992(SB), Z4, Z5
 	VDIVPS            Z5, Z4, Z4
 	VMULPS            Z3, Z4, Z3
-	VMOVUPS           Z3, (CX)
+	VMOVUPS           Z3, K1, (CX)
 	ADDQ              $+64, CX
 	ADDQ              $+64, DX
 	SUBQ              $+16, AX
-	JMP               single
-
-tail:
-	TESTQ             AX, AX
-	JLE               done
-	MOVQ              $-1, BX
-	BZHIQ             AX, BX, BX
-	KMOVW             BX, K1
-	VMOVUPS.Z         (DX), K1, Z3
-	VMINPS            Z3, Z2, Z2
-	VMAXPS            Z2, Z0, Z0
-	VMINPS            Z0, Z1, Z0
-	VMULPS.BCST       constants<>+64(SB), Z0, Z1
-	VRNDSCALEPS       $0x08, Z1, Z1
-	VMOVAPS           Z0, Z0
-	VFNMADD231PS.BCST constants<>+96(SB), Z1, Z0
-	VFNMADD231PS.BCST constants<>+128(SB), Z1, Z0
-	VBROADCASTSS      constants<>+160(SB), Z2
-	VFMADD213PS.BCST  constants<>+192(SB), Z0, Z2
-	VFMADD213PS.BCST  constants<>+224(SB), Z0, Z2
-	VFMADD213PS.BCST  constants<>+256(SB), Z0, Z2
-	VFMADD213PS.BCST  constants<>+288(SB), Z0, Z2
-	VMULPS            Z0, Z0, Z4
-	VFMADD213PS       Z0, Z4, Z2
-	VADDPS.BCST       constants<>+320(SB), Z2, Z0
-	VSCALEFPS         Z1, Z0, Z0
-	VADDPS.BCST       constants<>+992(SB), Z0, Z1
-	VMULPS            Z1, Z0, Z0
-	VADDPS.BCST       constants<>+992(SB), Z0, Z1
-	VDIVPS            Z1, Z0, Z0
-	VMULPS            Z3, Z0, Z0
-	VMOVUPS           Z0, K1, (CX)
+	JMP               rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func exponentialAVX512(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, CMOV
 TEXT ·exponentialAVX512(SB), NOSPLIT, $0-32
 	MOVQ         p+24(FP), AX
 	VBROADCASTSS (AX), Z0
@@ -867,80 +1242,115 @@ TEXT ·exponentialAVX512(SB), NOSPLIT, $0-32
 	MOVQ         n+16(FP), AX
 	MOVQ         dst+0(FP), CX
 	MOVQ         x+8(FP), DX
+	CMPQ         AX, $+32
+	JLT          rest
 
-single:
-	CMPQ              AX, $+16
-	JLT               tail
+turns:
 	VMOVUPS           (DX), Z5
+	VMOVUPS           64(DX), Z8
+	VMULPS            Z2, Z5, Z6
+	VMULPS            Z2, Z8, Z9
+	VMINPS            Z6, Z4, Z6
+	VMINPS            Z9, Z4, Z9
+	VMAXPS            Z6, Z3, Z6
+	VMAXPS            Z9, Z3, Z12
+	VMULPS.BCST       constants<>+64(SB), Z6, Z9
+	VMULPS.BCST       constants<>+64(SB), Z12, Z13
+	VRNDSCALEPS       $0x08, Z9, Z9
+	VRNDSCALEPS       $0x08, Z13, Z13
+	VMOVAPS           Z6, Z6
+	VMOVAPS           Z12, Z15
+	VFNMADD231PS.BCST constants<>+96(SB), Z9, Z6
+	VFNMADD231PS.BCST constants<>+96(SB), Z13, Z15
+	VFNMADD231PS.BCST constants<>+128(SB), Z9, Z6
+	VFNMADD231PS.BCST constants<>+128(SB), Z13, Z15
+	VBROADCASTSS      constants<>+160(SB), Z12
+	VBROADCASTSS      constants<>+160(SB), Z16
+	VFMADD213PS.BCST  constants<>+192(SB), Z6, Z12
+	VFMADD213PS.BCST  constants<>+192(SB), Z15, Z16
+	VFMADD213PS.BCST  constants<>+224(SB), Z6, Z12
+	VFMADD213PS.BCST  constants<>+224(SB), Z15, Z16
+	VFMADD213PS.BCST  constants<>+256(SB), Z6, Z12
+	VFMADD213PS.BCST  constants<>+256(SB), Z15, Z16
+	VFMADD213PS.BCST  constants<>+288(SB), Z6, Z12
+	VFMADD213PS.BCST  constants<>+288(SB), Z15, Z16
+	VMULPS            Z6, Z6, Z14
+	VMULPS            Z15, Z15, Z17
+	VFMADD213PS       Z6, Z14, Z12
+	VFMADD213PS       Z15, Z17, Z16
+	VCVTPS2DQ         Z9, Z6
+	VCVTPS2DQ         Z13, Z13
+	VPADDD.BCST       constants<>+960(SB), Z6, Z6
+	VPADDD.BCST       constants<>+960(SB), Z13, Z13
+	VPSLLD            $0x17, Z6, Z6
+	VPSLLD            $0x17, Z13, Z13
+	VSUBPS.BCST       constants<>+320(SB), Z6, Z9
+	VSUBPS.BCST       constants<>+320(SB), Z13, Z14
+	VFMADD213PS       Z9, Z6, Z12
+	VFMADD213PS       Z14, Z13, Z16
+	VMULPS            Z1, Z12, Z6
+	VMULPS            Z1, Z16, Z12
+	VMULPS            Z0, Z5, Z9
+	VMULPS            Z0, Z8, Z13
+	VCMPPS            $0x12, Z4, Z5, K1
+	VCMPPS            $0x12, Z4, Z8, K2
+	VBLENDMPS         Z6, Z9, K1, Z7
+	VBLENDMPS         Z12, Z13, K2, Z10
+	VMOVUPS           Z7, (CX)
+	VMOVUPS           Z10, 64(CX)
+	ADDQ              $+128, CX
+	ADDQ              $+128, DX
+	SUBQ              $+32, AX
+	CMPQ              AX, $+32
+	JGE               turns
+
+rest:
+	TESTQ             AX, AX
+	JLE               done
+	MOVQ              AX, BX
+	MOVQ              $+16, SI
+	CMPQ              BX, SI
+	CMOVQGT           SI, BX
+	MOVQ              $-1, SI
+	BZHIQ             BX, SI, SI
+	KMOVW             SI, K1
+	VMOVUPS.Z         (DX), K1, Z5
 	VMULPS            Z2, Z5, Z6
 	VMINPS            Z6, Z4, Z6
 	VMAXPS            Z6, Z3, Z6
-	VMULPS.BCST       constants<>+64(SB), Z6, Z9
-	VRNDSCALEPS       $0x08, Z9, Z9
+	VMULPS.BCST       constants<>+64(SB), Z6, Z7
+	VRNDSCALEPS       $0x08, Z7, Z7
 	VMOVAPS           Z6, Z6
-	VFNMADD231PS.BCST constants<>+96(SB), Z9, Z6
-	VFNMADD231PS.BCST constants<>+128(SB), Z9, Z6
-	VBROADCASTSS      constants<>+160(SB), Z10
-	VFMADD213PS.BCST  constants<>+192(SB), Z6, Z10
-	VFMADD213PS.BCST  constants<>+224(SB), Z6, Z10
-	VFMADD213PS.BCST  constants<>+256(SB), Z6, Z10
-	VFMADD213PS.BCST  constants<>+288(SB), Z6, Z10
-	VMULPS            Z6, Z6, Z11
-	VFMADD213PS       Z6, Z11, Z10
-	VCVTPS2DQ         Z9, Z6
+	VFNMADD231PS.BCST constants<>+96(SB), Z7, Z6
+	VFNMADD231PS.BCST constants<>+128(SB), Z7, Z6
+	VBROADCASTSS      constants<>+160(SB), Z8
+	VFMADD213PS.BCST  constants<>+192(SB), Z6, Z8
+	VFMADD213PS.BCST  constants<>+224(SB), Z6, Z8
+	VFMADD213PS.BCST  constants<>+256(SB), Z6, Z8
+	VFMADD213PS.BCST  constants<>+288(SB), Z6, Z8
+	VMULPS            Z6, Z6, Z9
+	VFMADD213PS       Z6, Z9, Z8
+	VCVTPS2DQ         Z7, Z6
 	VPADDD.BCST       constants<>+960(SB), Z6, Z6
 	VPSLLD            $0x17, Z6, Z6
-	VSUBPS.BCST       constants<>+320(SB), Z6, Z9
-	VFMADD213PS       Z9, Z6, Z10
-	VMULPS            Z1, Z10, Z6
-	VMULPS            Z0, Z5, Z9
-	VCMPPS            $0x12, Z4, Z5, K1
-	VBLENDMPS         Z6, Z9, K1, Z7
-	VMOVUPS           Z7, (CX)
+	VSUBPS.BCST       constants<>+320(SB), Z6, Z7
+	VFMADD213PS       Z7, Z6, Z8
+	VMULPS            Z1, Z8, Z6
+	VMULPS            Z0, Z5, Z7
+	VCMPPS            $0x12, Z4, Z5, K2
+	VBLENDMPS         Z6, Z7, K2, Z11
+	VMOVUPS           Z11, K1, (CX)
 	ADDQ              $+64, CX
 	ADDQ              $+64, DX
 	SUBQ              $+16, AX
-	JMP               single
-
-tail:
-	TESTQ             AX, AX
-	JLE               done
-	MOVQ              $-1, BX
-	BZHIQ             AX, BX, BX
-	KMOVW             BX, K1
-	VMOVUPS.Z         (DX), K1, Z5
-	VMULPS            Z2, Z5, Z2
-	VMINPS            Z2, Z4, Z2
-	VMAXPS            Z2, Z3, Z2
-	VMULPS.BCST       constants<>+64(SB), Z2, Z3
-	VRNDSCALEPS       $0x08, Z3, Z3
-	VMOVAPS           Z2, Z2
-	VFNMADD231PS.BCST constants<>+96(SB), Z3, Z2
-	VFNMADD231PS.BCST constants<>+128(SB), Z3, Z2
-	VBROADCASTSS      constants<>+160(SB), Z6
-	VFMADD213PS.BCST  constants<>+192(SB), Z2, Z6
-	VFMADD213PS.BCST  constants<>+224(SB), Z2, Z6
-	VFMADD213PS.BCST  constants<>+256(SB), Z2, Z6
-	VFMADD213PS.BCST  constants<>+288(SB), Z2, Z6
-	VMULPS            Z2, Z2, Z7
-	VFMADD213PS       Z2, Z7, Z6
-	VCVTPS2DQ         Z3, Z2
-	VPADDD.BCST       constants<>+960(SB), Z2, Z2
-	VPSLLD            $0x17, Z2, Z2
-	VSUBPS.BCST       constants<>+320(SB), Z2, Z3
-	VFMADD213PS       Z3, Z2, Z6
-	VMULPS            Z1, Z6, Z1
-	VMULPS            Z0, Z5, Z0
-	VCMPPS            $0x12, Z4, Z5, K2
-	VBLENDMPS         Z1, Z0, K2, Z8
-	VMOVUPS           Z8, K1, (CX)
+	JMP               rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func leakyReLUAVX512(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, CMOV
 TEXT ·leakyReLUAVX512(SB), NOSPLIT, $0-32
 	MOVQ         p+24(FP), AX
 	VBROADCASTSS (AX), Z0
@@ -948,38 +1358,52 @@ TEXT ·leakyReLUAVX512(SB), NOSPLIT, $0-32
 	MOVQ         n+16(FP), AX
 	MOVQ         dst+0(FP), CX
 	MOVQ         x+8(FP), DX
+	CMPQ         AX, $+32
+	JLT          rest
 
-single:
-	CMPQ      AX, $+16
-	JLT       tail
+turns:
 	VMOVUPS   (DX), Z2
+	VMOVUPS   64(DX), Z5
 	VMULPS    Z0, Z2, Z3
+	VMULPS    Z0, Z5, Z6
 	VCMPPS    $0x12, Z1, Z2, K1
+	VCMPPS    $0x12, Z1, Z5, K2
 	VBLENDMPS Z3, Z2, K1, Z4
+	VBLENDMPS Z6, Z5, K2, Z7
 	VMOVUPS   Z4, (CX)
+	VMOVUPS   Z7, 64(CX)
+	ADDQ      $+128, CX
+	ADDQ      $+128, DX
+	SUBQ      $+32, AX
+	CMPQ      AX, $+32
+	JGE       turns
+
+rest:
+	TESTQ     AX, AX
+	JLE       done
+	MOVQ      AX, BX
+	MOVQ      $+16, SI
+	CMPQ      BX, SI
+	CMOVQGT   SI, BX
+	MOVQ      $-1, SI
+	BZHIQ     BX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (DX), K1, Z2
+	VMULPS    Z0, Z2, Z3
+	VCMPPS    $0x12, Z1, Z2, K2
+	VBLENDMPS Z3, Z2, K2, Z8
+	VMOVUPS   Z8, K1, (CX)
 	ADDQ      $+64, CX
 	ADDQ      $+64, DX
 	SUBQ      $+16, AX
-	JMP       single
-
-tail:
-	TESTQ     AX, AX
-	JLE       done
-	MOVQ      $-1, BX
-	BZHIQ     AX, BX, BX
-	KMOVW     BX, K1
-	VMOVUPS.Z (DX), K1, Z2
-	VMULPS    Z0, Z2, Z0
-	VCMPPS    $0x12, Z1, Z2, K2
-	VBLENDMPS Z0, Z2, K2, Z5
-	VMOVUPS   Z5, K1, (CX)
+	JMP       rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func hardSigmoidAVX512(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, CMOV
 TEXT ·hardSigmoidAVX512(SB), NOSPLIT, $0-32
 	MOVQ         p+24(FP), AX
 	VBROADCASTSS (AX), Z0
@@ -989,40 +1413,55 @@ TEXT ·hardSigmoidAVX512(SB), NOSPLIT, $0-32
 	MOVQ         n+16(FP), AX
 	MOVQ         dst+0(FP), CX
 	MOVQ         x+8(FP), DX
+	CMPQ         AX, $+32
+	JLT          rest
 
-single:
-	CMPQ        AX, $+16
-	JLT         tail
+turns:
 	VMOVUPS     (DX), Z4
+	VMOVUPS     64(DX), Z5
+	VMOVAPS     Z4, Z4
+	VMOVAPS     Z5, Z5
+	VFMADD213PS Z1, Z0, Z4
+	VFMADD213PS Z1, Z0, Z5
+	VMINPS      Z4, Z3, Z4
+	VMINPS      Z5, Z3, Z5
+	VMAXPS      Z4, Z2, Z4
+	VMAXPS      Z5, Z2, Z5
+	VMOVUPS     Z4, (CX)
+	VMOVUPS     Z5, 64(CX)
+	ADDQ        $+128, CX
+	ADDQ        $+128, DX
+	SUBQ        $+32, AX
+	CMPQ        AX, $+32
+	JGE         turns
+
+rest:
+	TESTQ       AX, AX
+	JLE         done
+	MOVQ        AX, BX
+	MOVQ        $+16, SI
+	CMPQ        BX, SI
+	CMOVQGT     SI, BX
+	MOVQ        $-1, SI
+	BZHIQ       BX, SI, SI
+	KMOVW       SI, K1
+	VMOVUPS.Z   (DX), K1, Z4
 	VMOVAPS     Z4, Z4
 	VFMADD213PS Z1, Z0, Z4
 	VMINPS      Z4, Z3, Z4
 	VMAXPS      Z4, Z2, Z4
-	VMOVUPS     Z4, (CX)
+	VMOVUPS     Z4, K1, (CX)
 	ADDQ        $+64, CX
 	ADDQ        $+64, DX
 	SUBQ        $+16, AX
-	JMP         single
-
-tail:
-	TESTQ       AX, AX
-	JLE         done
-	MOVQ        $-1, BX
-	BZHIQ       AX, BX, BX
-	KMOVW       BX, K1
-	VMOVUPS.Z   (DX), K1, Z4
-	VMOVAPS     Z4, Z4
-	VFMADD213PS Z1, Z0, Z4
-	VMINPS      Z4, Z3, Z0
-	VMAXPS      Z0, Z2, Z0
-	VMOVUPS     Z0, K1, (CX)
+	JMP         rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func hardSwishAVX512(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, CMOV
 TEXT ·hardSwishAVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+2144(SB), Z0
 	VBROADCASTSS constants<>+448(SB), Z1
@@ -1030,272 +1469,375 @@ TEXT ·hardSwishAVX512(SB), NOSPLIT, $0-32
 	MOVQ         n+16(FP), AX
 	MOVQ         dst+0(FP), CX
 	MOVQ         x+8(FP), DX
+	CMPQ         AX, $+32
+	JLT          rest
 
-single:
-	CMPQ             AX, $+16
-	JLT              tail
+turns:
 	VMOVUPS          (DX), Z3
+	VMOVUPS          64(DX), Z5
+	VMOVAPS          Z3, Z4
+	VMOVAPS          Z5, Z6
+	VFMADD213PS.BCST constants<>+768(SB), Z0, Z4
+	VFMADD213PS.BCST constants<>+768(SB), Z0, Z6
+	VMINPS           Z4, Z2, Z4
+	VMINPS           Z6, Z2, Z6
+	VMAXPS           Z4, Z1, Z4
+	VMAXPS           Z6, Z1, Z6
+	VMULPS           Z3, Z4, Z3
+	VMULPS           Z5, Z6, Z4
+	VMOVUPS          Z3, (CX)
+	VMOVUPS          Z4, 64(CX)
+	ADDQ             $+128, CX
+	ADDQ             $+128, DX
+	SUBQ             $+32, AX
+	CMPQ             AX, $+32
+	JGE              turns
+
+rest:
+	TESTQ            AX, AX
+	JLE              done
+	MOVQ             AX, BX
+	MOVQ             $+16, SI
+	CMPQ             BX, SI
+	CMOVQGT          SI, BX
+	MOVQ             $-1, SI
+	BZHIQ            BX, SI, SI
+	KMOVW            SI, K1
+	VMOVUPS.Z        (DX), K1, Z3
 	VMOVAPS          Z3, Z4
 	VFMADD213PS.BCST constants<>+768(SB), Z0, Z4
 	VMINPS           Z4, Z2, Z4
 	VMAXPS           Z4, Z1, Z4
 	VMULPS           Z3, Z4, Z3
-	VMOVUPS          Z3, (CX)
+	VMOVUPS          Z3, K1, (CX)
 	ADDQ             $+64, CX
 	ADDQ             $+64, DX
 	SUBQ             $+16, AX
-	JMP              single
-
-tail:
-	TESTQ            AX, AX
-	JLE              done
-	MOVQ             $-1, BX
-	BZHIQ            AX, BX, BX
-	KMOVW            BX, K1
-	VMOVUPS.Z        (DX), K1, Z3
-	VMOVAPS          Z3, Z4
-	VFMADD213PS.BCST constants<>+768(SB), Z0, Z4
-	VMINPS           Z4, Z2, Z0
-	VMAXPS           Z0, Z1, Z0
-	VMULPS           Z3, Z0, Z0
-	VMOVUPS          Z0, K1, (CX)
+	JMP              rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func softsignAVX512(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV
 TEXT ·softsignAVX512(SB), NOSPLIT, $0-32
 	MOVQ n+16(FP), AX
 	MOVQ dst+0(FP), CX
 	MOVQ x+8(FP), DX
+	CMPQ AX, $+32
+	JLT  rest
 
-single:
-	CMPQ        AX, $+16
-	JLT         tail
+turns:
 	VMOVUPS     (DX), Z0
+	VMOVUPS     64(DX), Z2
 	VANDPS.BCST constants<>+928(SB), Z0, Z1
+	VANDPS.BCST constants<>+928(SB), Z2, Z3
 	VADDPS.BCST constants<>+320(SB), Z1, Z1
+	VADDPS.BCST constants<>+320(SB), Z3, Z3
 	VDIVPS      Z1, Z0, Z0
+	VDIVPS      Z3, Z2, Z1
 	VMOVUPS     Z0, (CX)
-	ADDQ        $+64, CX
-	ADDQ        $+64, DX
-	SUBQ        $+16, AX
-	JMP         single
+	VMOVUPS     Z1, 64(CX)
+	ADDQ        $+128, CX
+	ADDQ        $+128, DX
+	SUBQ        $+32, AX
+	CMPQ        AX, $+32
+	JGE         turns
 
-tail:
+rest:
 	TESTQ       AX, AX
 	JLE         done
-	MOVQ        $-1, BX
-	BZHIQ       AX, BX, BX
-	KMOVW       BX, K1
+	MOVQ        AX, BX
+	MOVQ        $+16, SI
+	CMPQ        BX, SI
+	CMOVQGT     SI, BX
+	MOVQ        $-1, SI
+	BZHIQ       BX, SI, SI
+	KMOVW       SI, K1
 	VMOVUPS.Z   (DX), K1, Z0
 	VANDPS.BCST constants<>+928(SB), Z0, Z1
 	VADDPS.BCST constants<>+320(SB), Z1, Z1
 	VDIVPS      Z1, Z0, Z0
 	VMOVUPS     Z0, K1, (CX)
+	ADDQ        $+64, CX
+	ADDQ        $+64, DX
+	SUBQ        $+16, AX
+	JMP         rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func absAVX512(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV
 TEXT ·absAVX512(SB), NOSPLIT, $0-32
 	MOVQ n+16(FP), AX
 	MOVQ dst+0(FP), CX
 	MOVQ x+8(FP), DX
+	CMPQ AX, $+32
+	JLT  rest
 
-single:
-	CMPQ        AX, $+16
-	JLT         tail
+turns:
 	VMOVUPS     (DX), Z0
+	VMOVUPS     64(DX), Z1
 	VANDPS.BCST constants<>+928(SB), Z0, Z0
+	VANDPS.BCST constants<>+928(SB), Z1, Z1
 	VMOVUPS     Z0, (CX)
-	ADDQ        $+64, CX
-	ADDQ        $+64, DX
-	SUBQ        $+16, AX
-	JMP         single
+	VMOVUPS     Z1, 64(CX)
+	ADDQ        $+128, CX
+	ADDQ        $+128, DX
+	SUBQ        $+32, AX
+	CMPQ        AX, $+32
+	JGE         turns
 
-tail:
+rest:
 	TESTQ       AX, AX
 	JLE         done
-	MOVQ        $-1, BX
-	BZHIQ       AX, BX, BX
-	KMOVW       BX, K1
+	MOVQ        AX, BX
+	MOVQ        $+16, SI
+	CMPQ        BX, SI
+	CMOVQGT     SI, BX
+	MOVQ        $-1, SI
+	BZHIQ       BX, SI, SI
+	KMOVW       SI, K1
 	VMOVUPS.Z   (DX), K1, Z0
 	VANDPS.BCST constants<>+928(SB), Z0, Z0
 	VMOVUPS     Z0, K1, (CX)
+	ADDQ        $+64, CX
+	ADDQ        $+64, DX
+	SUBQ        $+16, AX
+	JMP         rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func reciprocalAVX512(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, CMOV
 TEXT ·reciprocalAVX512(SB), NOSPLIT, $0-32
 	MOVQ n+16(FP), AX
 	MOVQ dst+0(FP), CX
 	MOVQ x+8(FP), DX
+	CMPQ AX, $+32
+	JLT  rest
 
-single:
-	CMPQ         AX, $+16
-	JLT          tail
+turns:
 	VMOVUPS      (DX), Z0
+	VMOVUPS      64(DX), Z2
 	VBROADCASTSS constants<>+320(SB), Z1
+	VBROADCASTSS constants<>+320(SB), Z3
 	VDIVPS       Z0, Z1, Z0
+	VDIVPS       Z2, Z3, Z1
 	VMOVUPS      Z0, (CX)
-	ADDQ         $+64, CX
-	ADDQ         $+64, DX
-	SUBQ         $+16, AX
-	JMP          single
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         $+128, CX
+	ADDQ         $+128, DX
+	SUBQ         $+32, AX
+	CMPQ         AX, $+32
+	JGE          turns
 
-tail:
+rest:
 	TESTQ        AX, AX
 	JLE          done
-	MOVQ         $-1, BX
-	BZHIQ        AX, BX, BX
-	KMOVW        BX, K1
+	MOVQ         AX, BX
+	MOVQ         $+16, SI
+	CMPQ         BX, SI
+	CMOVQGT      SI, BX
+	MOVQ         $-1, SI
+	BZHIQ        BX, SI, SI
+	KMOVW        SI, K1
 	VMOVUPS.Z    (DX), K1, Z0
 	VBROADCASTSS constants<>+320(SB), Z1
 	VDIVPS       Z0, Z1, Z0
 	VMOVUPS      Z0, K1, (CX)
+	ADDQ         $+64, CX
+	ADDQ         $+64, DX
+	SUBQ         $+16, AX
+	JMP          rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func sqrtAVX512(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, CMOV
 TEXT ·sqrtAVX512(SB), NOSPLIT, $0-32
 	MOVQ n+16(FP), AX
 	MOVQ dst+0(FP), CX
 	MOVQ x+8(FP), DX
+	CMPQ AX, $+32
+	JLT  rest
 
-single:
-	CMPQ    AX, $+16
-	JLT     tail
+turns:
 	VMOVUPS (DX), Z0
+	VMOVUPS 64(DX), Z1
 	VSQRTPS Z0, Z0
+	VSQRTPS Z1, Z1
 	VMOVUPS Z0, (CX)
-	ADDQ    $+64, CX
-	ADDQ    $+64, DX
-	SUBQ    $+16, AX
-	JMP     single
+	VMOVUPS Z1, 64(CX)
+	ADDQ    $+128, CX
+	ADDQ    $+128, DX
+	SUBQ    $+32, AX
+	CMPQ    AX, $+32
+	JGE     turns
 
-tail:
+rest:
 	TESTQ     AX, AX
 	JLE       done
-	MOVQ      $-1, BX
-	BZHIQ     AX, BX, BX
-	KMOVW     BX, K1
+	MOVQ      AX, BX
+	MOVQ      $+16, SI
+	CMPQ      BX, SI
+	CMOVQGT   SI, BX
+	MOVQ      $-1, SI
+	BZHIQ     BX, SI, SI
+	KMOVW     SI, K1
 	VMOVUPS.Z (DX), K1, Z0
 	VSQRTPS   Z0, Z0
 	VMOVUPS   Z0, K1, (CX)
+	ADDQ      $+64, CX
+	ADDQ      $+64, DX
+	SUBQ      $+16, AX
+	JMP       rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func roundAVX512(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, CMOV
 TEXT ·roundAVX512(SB), NOSPLIT, $0-32
 	MOVQ n+16(FP), AX
 	MOVQ dst+0(FP), CX
 	MOVQ x+8(FP), DX
+	CMPQ AX, $+32
+	JLT  rest
 
-single:
-	CMPQ        AX, $+16
-	JLT         tail
+turns:
 	VMOVUPS     (DX), Z0
+	VMOVUPS     64(DX), Z1
 	VRNDSCALEPS $0x08, Z0, Z0
+	VRNDSCALEPS $0x08, Z1, Z1
 	VMOVUPS     Z0, (CX)
-	ADDQ        $+64, CX
-	ADDQ        $+64, DX
-	SUBQ        $+16, AX
-	JMP         single
+	VMOVUPS     Z1, 64(CX)
+	ADDQ        $+128, CX
+	ADDQ        $+128, DX
+	SUBQ        $+32, AX
+	CMPQ        AX, $+32
+	JGE         turns
 
-tail:
+rest:
 	TESTQ       AX, AX
 	JLE         done
-	MOVQ        $-1, BX
-	BZHIQ       AX, BX, BX
-	KMOVW       BX, K1
+	MOVQ        AX, BX
+	MOVQ        $+16, SI
+	CMPQ        BX, SI
+	CMOVQGT     SI, BX
+	MOVQ        $-1, SI
+	BZHIQ       BX, SI, SI
+	KMOVW       SI, K1
 	VMOVUPS.Z   (DX), K1, Z0
 	VRNDSCALEPS $0x08, Z0, Z0
 	VMOVUPS     Z0, K1, (CX)
+	ADDQ        $+64, CX
+	ADDQ        $+64, DX
+	SUBQ        $+16, AX
+	JMP         rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func floorAVX512(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, CMOV
 TEXT ·floorAVX512(SB), NOSPLIT, $0-32
 	MOVQ n+16(FP), AX
 	MOVQ dst+0(FP), CX
 	MOVQ x+8(FP), DX
+	CMPQ AX, $+32
+	JLT  rest
 
-single:
-	CMPQ        AX, $+16
-	JLT         tail
+turns:
 	VMOVUPS     (DX), Z0
+	VMOVUPS     64(DX), Z1
 	VRNDSCALEPS $0x09, Z0, Z0
+	VRNDSCALEPS $0x09, Z1, Z1
 	VMOVUPS     Z0, (CX)
-	ADDQ        $+64, CX
-	ADDQ        $+64, DX
-	SUBQ        $+16, AX
-	JMP         single
+	VMOVUPS     Z1, 64(CX)
+	ADDQ        $+128, CX
+	ADDQ        $+128, DX
+	SUBQ        $+32, AX
+	CMPQ        AX, $+32
+	JGE         turns
 
-tail:
+rest:
 	TESTQ       AX, AX
 	JLE         done
-	MOVQ        $-1, BX
-	BZHIQ       AX, BX, BX
-	KMOVW       BX, K1
+	MOVQ        AX, BX
+	MOVQ        $+16, SI
+	CMPQ        BX, SI
+	CMOVQGT     SI, BX
+	MOVQ        $-1, SI
+	BZHIQ       BX, SI, SI
+	KMOVW       SI, K1
 	VMOVUPS.Z   (DX), K1, Z0
 	VRNDSCALEPS $0x09, Z0, Z0
 	VMOVUPS     Z0, K1, (CX)
+	ADDQ        $+64, CX
+	ADDQ        $+64, DX
+	SUBQ        $+16, AX
+	JMP         rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func ceilAVX512(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, CMOV
 TEXT ·ceilAVX512(SB), NOSPLIT, $0-32
 	MOVQ n+16(FP), AX
 	MOVQ dst+0(FP), CX
 	MOVQ x+8(FP), DX
+	CMPQ AX, $+32
+	JLT  rest
 
-single:
-	CMPQ        AX, $+16
-	JLT         tail
+turns:
 	VMOVUPS     (DX), Z0
+	VMOVUPS     64(DX), Z1
 	VRNDSCALEPS $0x0a, Z0, Z0
+	VRNDSCALEPS $0x0a, Z1, Z1
 	VMOVUPS     Z0, (CX)
-	ADDQ        $+64, CX
-	ADDQ        $+64, DX
-	SUBQ        $+16, AX
-	JMP         single
+	VMOVUPS     Z1, 64(CX)
+	ADDQ        $+128, CX
+	ADDQ        $+128, DX
+	SUBQ        $+32, AX
+	CMPQ        AX, $+32
+	JGE         turns
 
-tail:
+rest:
 	TESTQ       AX, AX
 	JLE         done
-	MOVQ        $-1, BX
-	BZHIQ       AX, BX, BX
-	KMOVW       BX, K1
+	MOVQ        AX, BX
+	MOVQ        $+16, SI
+	CMPQ        BX, SI
+	CMOVQGT     SI, BX
+	MOVQ        $-1, SI
+	BZHIQ       BX, SI, SI
+	KMOVW       SI, K1
 	VMOVUPS.Z   (DX), K1, Z0
 	VRNDSCALEPS $0x0a, Z0, Z0
 	VMOVUPS     Z0, K1, (CX)
+	ADDQ        $+64, CX
+	ADDQ        $+64, DX
+	SUBQ        $+16, AX
+	JMP         rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func expDiffAVX512(dst *float32, x *float32, n int, m float32) float32
-// Requires: AVX, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512F, BMI2, CMOV, SSE
 TEXT ·expDiffAVX512(SB), NOSPLIT, $0-36
 	VBROADCASTSS constants<>+0(SB), Z0
 	VBROADCASTSS constants<>+32(SB), Z1
@@ -1304,11 +1846,67 @@ TEXT ·expDiffAVX512(SB), NOSPLIT, $0-36
 	MOVQ         n+16(FP), AX
 	MOVQ         x+8(FP), CX
 	MOVQ         dst+0(FP), DX
+	CMPQ         AX, $+32
+	JLT          rest
 
-single:
-	CMPQ              AX, $+16
-	JLT               tail
+turns:
 	VMOVUPS           (CX), Z4
+	VMOVUPS           64(CX), Z5
+	VSUBPS            Z2, Z4, Z4
+	VSUBPS            Z2, Z5, Z5
+	VMAXPS            Z4, Z0, Z4
+	VMAXPS            Z5, Z0, Z5
+	VMINPS            Z4, Z1, Z4
+	VMINPS            Z5, Z1, Z6
+	VMULPS.BCST       constants<>+64(SB), Z4, Z5
+	VMULPS.BCST       constants<>+64(SB), Z6, Z7
+	VRNDSCALEPS       $0x08, Z5, Z5
+	VRNDSCALEPS       $0x08, Z7, Z7
+	VMOVAPS           Z4, Z4
+	VMOVAPS           Z6, Z9
+	VFNMADD231PS.BCST constants<>+96(SB), Z5, Z4
+	VFNMADD231PS.BCST constants<>+96(SB), Z7, Z9
+	VFNMADD231PS.BCST constants<>+128(SB), Z5, Z4
+	VFNMADD231PS.BCST constants<>+128(SB), Z7, Z9
+	VBROADCASTSS      constants<>+160(SB), Z6
+	VBROADCASTSS      constants<>+160(SB), Z10
+	VFMADD213PS.BCST  constants<>+192(SB), Z4, Z6
+	VFMADD213PS.BCST  constants<>+192(SB), Z9, Z10
+	VFMADD213PS.BCST  constants<>+224(SB), Z4, Z6
+	VFMADD213PS.BCST  constants<>+224(SB), Z9, Z10
+	VFMADD213PS.BCST  constants<>+256(SB), Z4, Z6
+	VFMADD213PS.BCST  constants<>+256(SB), Z9, Z10
+	VFMADD213PS.BCST  constants<>+288(SB), Z4, Z6
+	VFMADD213PS.BCST  constants<>+288(SB), Z9, Z10
+	VMULPS            Z4, Z4, Z8
+	VMULPS            Z9, Z9, Z11
+	VFMADD213PS       Z4, Z8, Z6
+	VFMADD213PS       Z9, Z11, Z10
+	VADDPS.BCST       constants<>+320(SB), Z6, Z4
+	VADDPS.BCST       constants<>+320(SB), Z10, Z6
+	VSCALEFPS         Z5, Z4, Z4
+	VSCALEFPS         Z7, Z6, Z5
+	VMOVUPS           Z4, (DX)
+	VMOVUPS           Z5, 64(DX)
+	VADDPS            Z4, Z3, Z3
+	VADDPS            Z5, Z3, Z3
+	ADDQ              $+128, CX
+	ADDQ              $+128, DX
+	SUBQ              $+32, AX
+	CMPQ              AX, $+32
+	JGE               turns
+
+rest:
+	TESTQ             AX, AX
+	JLE               done
+	MOVQ              AX, BX
+	MOVQ              $+16, SI
+	CMPQ              BX, SI
+	CMOVQGT           SI, BX
+	MOVQ              $-1, SI
+	BZHIQ             BX, SI, SI
+	KMOVW             SI, K1
+	VMOVUPS.Z         (CX), K1, Z4
 	VSUBPS            Z2, Z4, Z4
 	VMAXPS            Z4, Z0, Z4
 	VMINPS            Z4, Z1, Z4
@@ -1326,40 +1924,13 @@ single:
 	VFMADD213PS       Z4, Z7, Z6
 	VADDPS.BCST       constants<>+320(SB), Z6, Z4
 	VSCALEFPS         Z5, Z4, Z4
-	VMOVUPS           Z4, (DX)
+	VMOVUPS           Z4, K1, (DX)
+	VMOVAPS.Z         Z4, K1, Z4
 	VADDPS            Z4, Z3, Z3
 	ADDQ              $+64, CX
 	ADDQ              $+64, DX
 	SUBQ              $+16, AX
-	JMP               single
-
-tail:
-	TESTQ             AX, AX
-	JLE               done
-	MOVQ              $-1, BX
-	BZHIQ             AX, BX, BX
-	KMOVW             BX, K1
-	VMOVUPS.Z         (CX), K1, Z4
-	VSUBPS            Z2, Z4, Z2
-	VMAXPS            Z2, Z0, Z0
-	VMINPS            Z0, Z1, Z0
-	VMULPS.BCST       constants<>+64(SB), Z0, Z1
-	VRNDSCALEPS       $0x08, Z1, Z1
-	VMOVAPS           Z0, Z0
-	VFNMADD231PS.BCST constants<>+96(SB), Z1, Z0
-	VFNMADD231PS.BCST constants<>+128(SB), Z1, Z0
-	VBROADCASTSS      constants<>+160(SB), Z2
-	VFMADD213PS.BCST  constants<>+192(SB), Z0, Z2
-	VFMADD213PS.BCST  constants<>+224(SB), Z0, Z2
-	VFMADD213PS.BCST  constants<>+256(SB), Z0, Z2
-	VFMADD213PS.BCST  constants<>+288(SB), Z0, Z2
-	VMULPS            Z0, Z0, Z4
-	VFMADD213PS       Z0, Z4, Z2
-	VADDPS.BCST       constants<>+320(SB), Z2, Z0
-	VSCALEFPS         Z1, Z0, Z0
-	VMOVUPS           Z0, K1, (DX)
-	VMOVAPS.Z         Z0, K1, Z0
-	VADDPS            Z0, Z3, Z3
+	JMP               rest
 
 done:
 	VEXTRACTF64X4 $0x01, Z3, Y0
@@ -1375,7 +1946,7 @@ done:
 	RET
 
 // func expSumAVX512(x *float32, n int, m float32) float32
-// Requires: AVX, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512F, BMI2, CMOV, SSE
 TEXT ·expSumAVX512(SB), NOSPLIT, $0-28
 	VBROADCASTSS constants<>+0(SB), Z0
 	VBROADCASTSS constants<>+32(SB), Z1
@@ -1383,11 +1954,64 @@ TEXT ·expSumAVX512(SB), NOSPLIT, $0-28
 	VPXORD       Z3, Z3, Z3
 	MOVQ         n+8(FP), AX
 	MOVQ         x+0(FP), CX
+	CMPQ         AX, $+32
+	JLT          rest
 
-single:
-	CMPQ              AX, $+16
-	JLT               tail
+turns:
 	VMOVUPS           (CX), Z4
+	VMOVUPS           64(CX), Z5
+	VSUBPS            Z2, Z4, Z4
+	VSUBPS            Z2, Z5, Z5
+	VMAXPS            Z4, Z0, Z4
+	VMAXPS            Z5, Z0, Z5
+	VMINPS            Z4, Z1, Z4
+	VMINPS            Z5, Z1, Z6
+	VMULPS.BCST       constants<>+64(SB), Z4, Z5
+	VMULPS.BCST       constants<>+64(SB), Z6, Z7
+	VRNDSCALEPS       $0x08, Z5, Z5
+	VRNDSCALEPS       $0x08, Z7, Z7
+	VMOVAPS           Z4, Z4
+	VMOVAPS           Z6, Z9
+	VFNMADD231PS.BCST constants<>+96(SB), Z5, Z4
+	VFNMADD231PS.BCST constants<>+96(SB), Z7, Z9
+	VFNMADD231PS.BCST constants<>+128(SB), Z5, Z4
+	VFNMADD231PS.BCST constants<>+128(SB), Z7, Z9
+	VBROADCASTSS      constants<>+160(SB), Z6
+	VBROADCASTSS      constants<>+160(SB), Z10
+	VFMADD213PS.BCST  constants<>+192(SB), Z4, Z6
+	VFMADD213PS.BCST  constants<>+192(SB), Z9, Z10
+	VFMADD213PS.BCST  constants<>+224(SB), Z4, Z6
+	VFMADD213PS.BCST  constants<>+224(SB), Z9, Z10
+	VFMADD213PS.BCST  constants<>+256(SB), Z4, Z6
+	VFMADD213PS.BCST  constants<>+256(SB), Z9, Z10
+	VFMADD213PS.BCST  constants<>+288(SB), Z4, Z6
+	VFMADD213PS.BCST  constants<>+288(SB), Z9, Z10
+	VMULPS            Z4, Z4, Z8
+	VMULPS            Z9, Z9, Z11
+	VFMADD213PS       Z4, Z8, Z6
+	VFMADD213PS       Z9, Z11, Z10
+	VADDPS.BCST       constants<>+320(SB), Z6, Z4
+	VADDPS.BCST       constants<>+320(SB), Z10, Z6
+	VSCALEFPS         Z5, Z4, Z4
+	VSCALEFPS         Z7, Z6, Z5
+	VADDPS            Z4, Z3, Z3
+	VADDPS            Z5, Z3, Z3
+	ADDQ              $+128, CX
+	SUBQ              $+32, AX
+	CMPQ              AX, $+32
+	JGE               turns
+
+rest:
+	TESTQ             AX, AX
+	JLE               done
+	MOVQ              AX, DX
+	MOVQ              $+16, BX
+	CMPQ              DX, BX
+	CMOVQGT           BX, DX
+	MOVQ              $-1, BX
+	BZHIQ             DX, BX, BX
+	KMOVW             BX, K1
+	VMOVUPS.Z         (CX), K1, Z4
 	VSUBPS            Z2, Z4, Z4
 	VMAXPS            Z4, Z0, Z4
 	VMINPS            Z4, Z1, Z4
@@ -1405,37 +2029,11 @@ single:
 	VFMADD213PS       Z4, Z7, Z6
 	VADDPS.BCST       constants<>+320(SB), Z6, Z4
 	VSCALEFPS         Z5, Z4, Z4
+	VMOVAPS.Z         Z4, K1, Z4
 	VADDPS            Z4, Z3, Z3
 	ADDQ              $+64, CX
 	SUBQ              $+16, AX
-	JMP               single
-
-tail:
-	TESTQ             AX, AX
-	JLE               done
-	MOVQ              $-1, DX
-	BZHIQ             AX, DX, DX
-	KMOVW             DX, K1
-	VMOVUPS.Z         (CX), K1, Z4
-	VSUBPS            Z2, Z4, Z2
-	VMAXPS            Z2, Z0, Z0
-	VMINPS            Z0, Z1, Z0
-	VMULPS.BCST       constants<>+64(SB), Z0, Z1
-	VRNDSCALEPS       $0x08, Z1, Z1
-	VMOVAPS           Z0, Z0
-	VFNMADD231PS.BCST constants<>+96(SB), Z1, Z0
-	VFNMADD231PS.BCST constants<>+128(SB), Z1, Z0
-	VBROADCASTSS      constants<>+160(SB), Z2
-	VFMADD213PS.BCST  constants<>+192(SB), Z0, Z2
-	VFMADD213PS.BCST  constants<>+224(SB), Z0, Z2
-	VFMADD213PS.BCST  constants<>+256(SB), Z0, Z2
-	VFMADD213PS.BCST  constants<>+288(SB), Z0, Z2
-	VMULPS            Z0, Z0, Z4
-	VFMADD213PS       Z0, Z4, Z2
-	VADDPS.BCST       constants<>+320(SB), Z2, Z0
-	VSCALEFPS         Z1, Z0, Z0
-	VMOVAPS.Z         Z0, K1, Z0
-	VADDPS            Z0, Z3, Z3
+	JMP               rest
 
 done:
 	VEXTRACTF64X4 $0x01, Z3, Y0
@@ -1451,7 +2049,7 @@ done:
 	RET
 
 // func softmaxGradAVX512(s *float32, dp *float32, n int, lse float32, inner float32, scale float32)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, CMOV
 TEXT ·softmaxGradAVX512(SB), NOSPLIT, $0-36
 	VBROADCASTSS constants<>+0(SB), Z0
 	VBROADCASTSS constants<>+32(SB), Z1
@@ -1463,153 +2061,223 @@ TEXT ·softmaxGradAVX512(SB), NOSPLIT, $0-36
 	MOVQ         n+16(FP), AX
 	MOVQ         s+0(FP), CX
 	MOVQ         dp+8(FP), DX
+	CMPQ         AX, $+32
+	JLT          rest
 
-single:
-	CMPQ              AX, $+16
-	JLT               tail
+turns:
 	VMOVUPS           (CX), Z7
+	VMOVUPS           64(CX), Z10
+	VSUBPS            Z4, Z7, Z8
+	VSUBPS            Z4, Z10, Z11
+	VMAXPS            Z8, Z0, Z8
+	VMAXPS            Z11, Z0, Z11
+	VMINPS            Z8, Z1, Z8
+	VMINPS            Z11, Z1, Z14
+	VMULPS.BCST       constants<>+64(SB), Z8, Z11
+	VMULPS.BCST       constants<>+64(SB), Z14, Z15
+	VRNDSCALEPS       $0x08, Z11, Z11
+	VRNDSCALEPS       $0x08, Z15, Z15
+	VMOVAPS           Z8, Z8
+	VMOVAPS           Z14, Z17
+	VFNMADD231PS.BCST constants<>+96(SB), Z11, Z8
+	VFNMADD231PS.BCST constants<>+96(SB), Z15, Z17
+	VFNMADD231PS.BCST constants<>+128(SB), Z11, Z8
+	VFNMADD231PS.BCST constants<>+128(SB), Z15, Z17
+	VBROADCASTSS      constants<>+160(SB), Z14
+	VBROADCASTSS      constants<>+160(SB), Z18
+	VFMADD213PS.BCST  constants<>+192(SB), Z8, Z14
+	VFMADD213PS.BCST  constants<>+192(SB), Z17, Z18
+	VFMADD213PS.BCST  constants<>+224(SB), Z8, Z14
+	VFMADD213PS.BCST  constants<>+224(SB), Z17, Z18
+	VFMADD213PS.BCST  constants<>+256(SB), Z8, Z14
+	VFMADD213PS.BCST  constants<>+256(SB), Z17, Z18
+	VFMADD213PS.BCST  constants<>+288(SB), Z8, Z14
+	VFMADD213PS.BCST  constants<>+288(SB), Z17, Z18
+	VMULPS            Z8, Z8, Z16
+	VMULPS            Z17, Z17, Z19
+	VFMADD213PS       Z8, Z16, Z14
+	VFMADD213PS       Z17, Z19, Z18
+	VADDPS.BCST       constants<>+320(SB), Z14, Z8
+	VADDPS.BCST       constants<>+320(SB), Z18, Z14
+	VSCALEFPS         Z11, Z8, Z8
+	VSCALEFPS         Z15, Z14, Z14
+	VMOVUPS           (DX), Z11
+	VMOVUPS           64(DX), Z15
+	VSUBPS            Z5, Z11, Z11
+	VSUBPS            Z5, Z15, Z15
+	VMULPS            Z8, Z11, Z11
+	VMULPS            Z14, Z15, Z15
+	VMULPS            Z6, Z11, Z11
+	VMULPS            Z6, Z15, Z15
+	VCMPPS            $0x00, Z3, Z7, K1
+	VCMPPS            $0x00, Z3, Z10, K2
+	VBLENDMPS         Z2, Z11, K1, Z9
+	VBLENDMPS         Z2, Z15, K2, Z12
+	VMOVUPS           Z9, (DX)
+	VMOVUPS           Z12, 64(DX)
+	VMOVUPS           Z8, (CX)
+	VMOVUPS           Z14, 64(CX)
+	ADDQ              $+128, CX
+	ADDQ              $+128, DX
+	SUBQ              $+32, AX
+	CMPQ              AX, $+32
+	JGE               turns
+
+rest:
+	TESTQ             AX, AX
+	JLE               done
+	MOVQ              AX, BX
+	MOVQ              $+16, SI
+	CMPQ              BX, SI
+	CMOVQGT           SI, BX
+	MOVQ              $-1, SI
+	BZHIQ             BX, SI, SI
+	KMOVW             SI, K1
+	VMOVUPS.Z         (CX), K1, Z7
 	VSUBPS            Z4, Z7, Z8
 	VMAXPS            Z8, Z0, Z8
 	VMINPS            Z8, Z1, Z8
-	VMULPS.BCST       constants<>+64(SB), Z8, Z11
-	VRNDSCALEPS       $0x08, Z11, Z11
+	VMULPS.BCST       constants<>+64(SB), Z8, Z9
+	VRNDSCALEPS       $0x08, Z9, Z9
 	VMOVAPS           Z8, Z8
-	VFNMADD231PS.BCST constants<>+96(SB), Z11, Z8
-	VFNMADD231PS.BCST constants<>+128(SB), Z11, Z8
-	VBROADCASTSS      constants<>+160(SB), Z12
-	VFMADD213PS.BCST  constants<>+192(SB), Z8, Z12
-	VFMADD213PS.BCST  constants<>+224(SB), Z8, Z12
-	VFMADD213PS.BCST  constants<>+256(SB), Z8, Z12
-	VFMADD213PS.BCST  constants<>+288(SB), Z8, Z12
-	VMULPS            Z8, Z8, Z13
-	VFMADD213PS       Z8, Z13, Z12
-	VADDPS.BCST       constants<>+320(SB), Z12, Z8
-	VSCALEFPS         Z11, Z8, Z8
-	VMOVUPS           (DX), Z11
-	VSUBPS            Z5, Z11, Z11
-	VMULPS            Z8, Z11, Z11
-	VMULPS            Z6, Z11, Z11
-	VCMPPS            $0x00, Z3, Z7, K1
-	VBLENDMPS         Z2, Z11, K1, Z9
-	VMOVUPS           Z9, (DX)
-	VMOVUPS           Z8, (CX)
+	VFNMADD231PS.BCST constants<>+96(SB), Z9, Z8
+	VFNMADD231PS.BCST constants<>+128(SB), Z9, Z8
+	VBROADCASTSS      constants<>+160(SB), Z10
+	VFMADD213PS.BCST  constants<>+192(SB), Z8, Z10
+	VFMADD213PS.BCST  constants<>+224(SB), Z8, Z10
+	VFMADD213PS.BCST  constants<>+256(SB), Z8, Z10
+	VFMADD213PS.BCST  constants<>+288(SB), Z8, Z10
+	VMULPS            Z8, Z8, Z11
+	VFMADD213PS       Z8, Z11, Z10
+	VADDPS.BCST       constants<>+320(SB), Z10, Z8
+	VSCALEFPS         Z9, Z8, Z8
+	VMOVUPS.Z         (DX), K1, Z9
+	VSUBPS            Z5, Z9, Z9
+	VMULPS            Z8, Z9, Z9
+	VMULPS            Z6, Z9, Z9
+	VCMPPS            $0x00, Z3, Z7, K2
+	VBLENDMPS         Z2, Z9, K2, Z13
+	VMOVUPS           Z13, K1, (DX)
+	VMOVUPS           Z8, K1, (CX)
 	ADDQ              $+64, CX
 	ADDQ              $+64, DX
 	SUBQ              $+16, AX
-	JMP               single
-
-tail:
-	TESTQ             AX, AX
-	JLE               done
-	MOVQ              $-1, BX
-	BZHIQ             AX, BX, BX
-	KMOVW             BX, K1
-	VMOVUPS.Z         (CX), K1, Z7
-	VSUBPS            Z4, Z7, Z4
-	VMAXPS            Z4, Z0, Z0
-	VMINPS            Z0, Z1, Z0
-	VMULPS.BCST       constants<>+64(SB), Z0, Z1
-	VRNDSCALEPS       $0x08, Z1, Z1
-	VMOVAPS           Z0, Z0
-	VFNMADD231PS.BCST constants<>+96(SB), Z1, Z0
-	VFNMADD231PS.BCST constants<>+128(SB), Z1, Z0
-	VBROADCASTSS      constants<>+160(SB), Z4
-	VFMADD213PS.BCST  constants<>+192(SB), Z0, Z4
-	VFMADD213PS.BCST  constants<>+224(SB), Z0, Z4
-	VFMADD213PS.BCST  constants<>+256(SB), Z0, Z4
-	VFMADD213PS.BCST  constants<>+288(SB), Z0, Z4
-	VMULPS            Z0, Z0, Z8
-	VFMADD213PS       Z0, Z8, Z4
-	VADDPS.BCST       constants<>+320(SB), Z4, Z0
-	VSCALEFPS         Z1, Z0, Z0
-	VMOVUPS.Z         (DX), K1, Z1
-	VSUBPS            Z5, Z1, Z1
-	VMULPS            Z0, Z1, Z1
-	VMULPS            Z6, Z1, Z1
-	VCMPPS            $0x00, Z3, Z7, K2
-	VBLENDMPS         Z2, Z1, K2, Z10
-	VMOVUPS           Z10, K1, (DX)
-	VMOVUPS           Z0, K1, (CX)
+	JMP               rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func expAVX2(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·expAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+0(SB), Y0
 	VBROADCASTSS constants<>+32(SB), Y1
 	MOVQ         n+16(FP), AX
 	MOVQ         dst+0(FP), CX
 	MOVQ         x+8(FP), DX
+	CMPQ         AX, $+16
+	JLT          rest
 
-single:
-	CMPQ         AX, $+8
-	JLT          tail
+turns:
 	VMOVUPS      (DX), Y2
+	VMOVUPS      32(DX), Y3
 	VMAXPS       Y2, Y0, Y2
+	VMAXPS       Y3, Y0, Y3
 	VMINPS       Y2, Y1, Y2
+	VMINPS       Y3, Y1, Y4
 	VMULPS       constants<>+64(SB), Y2, Y3
+	VMULPS       constants<>+64(SB), Y4, Y5
 	VROUNDPS     $0x08, Y3, Y3
+	VROUNDPS     $0x08, Y5, Y5
 	VMOVAPS      Y2, Y2
+	VMOVAPS      Y4, Y7
 	VFNMADD231PS constants<>+96(SB), Y3, Y2
+	VFNMADD231PS constants<>+96(SB), Y5, Y7
 	VFNMADD231PS constants<>+128(SB), Y3, Y2
+	VFNMADD231PS constants<>+128(SB), Y5, Y7
 	VBROADCASTSS constants<>+160(SB), Y4
+	VBROADCASTSS constants<>+160(SB), Y8
 	VFMADD213PS  constants<>+192(SB), Y2, Y4
+	VFMADD213PS  constants<>+192(SB), Y7, Y8
 	VFMADD213PS  constants<>+224(SB), Y2, Y4
+	VFMADD213PS  constants<>+224(SB), Y7, Y8
 	VFMADD213PS  constants<>+256(SB), Y2, Y4
+	VFMADD213PS  constants<>+256(SB), Y7, Y8
 	VFMADD213PS  constants<>+288(SB), Y2, Y4
-	VMULPS       Y2, Y2, Y5
-	VFMADD213PS  Y2, Y5, Y4
+	VFMADD213PS  constants<>+288(SB), Y7, Y8
+	VMULPS       Y2, Y2, Y6
+	VMULPS       Y7, Y7, Y9
+	VFMADD213PS  Y2, Y6, Y4
+	VFMADD213PS  Y7, Y9, Y8
 	VADDPS       constants<>+320(SB), Y4, Y2
+	VADDPS       constants<>+320(SB), Y8, Y4
 	VCVTPS2DQ    Y3, Y3
-	VPSRAD       $0x01, Y3, Y4
-	VPSUBD       Y4, Y3, Y3
+	VCVTPS2DQ    Y5, Y6
+	VPSRAD       $0x01, Y3, Y5
+	VPSRAD       $0x01, Y6, Y7
+	VPSUBD       Y5, Y3, Y3
+	VPSUBD       Y7, Y6, Y6
 	VPADDD       constants<>+960(SB), Y3, Y3
+	VPADDD       constants<>+960(SB), Y6, Y6
 	VPSLLD       $0x17, Y3, Y3
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       constants<>+960(SB), Y5, Y5
+	VPADDD       constants<>+960(SB), Y7, Y7
+	VPSLLD       $0x17, Y5, Y5
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y5, Y2, Y2
+	VMULPS       Y7, Y4, Y4
+	VMULPS       Y3, Y2, Y2
+	VMULPS       Y6, Y4, Y3
+	VMOVUPS      Y2, (CX)
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         $+64, CX
+	ADDQ         $+64, DX
+	SUBQ         $+16, AX
+	CMPQ         AX, $+16
+	JGE          turns
+
+rest:
+	TESTQ        AX, AX
+	JLE          done
+	MOVQ         AX, BX
+	MOVQ         $+8, SI
+	CMPQ         BX, SI
+	CMOVQGT      SI, BX
+	LEAQ         laneMask<>+0(SB), SI
+	NEGQ         BX
+	VMOVUPS      32(SI)(BX*4), Y2
+	VMASKMOVPS   (DX), Y2, Y3
+	VMAXPS       Y3, Y0, Y3
+	VMINPS       Y3, Y1, Y3
+	VMULPS       constants<>+64(SB), Y3, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VMOVAPS      Y3, Y3
+	VFNMADD231PS constants<>+96(SB), Y4, Y3
+	VFNMADD231PS constants<>+128(SB), Y4, Y3
+	VBROADCASTSS constants<>+160(SB), Y5
+	VFMADD213PS  constants<>+192(SB), Y3, Y5
+	VFMADD213PS  constants<>+224(SB), Y3, Y5
+	VFMADD213PS  constants<>+256(SB), Y3, Y5
+	VFMADD213PS  constants<>+288(SB), Y3, Y5
+	VMULPS       Y3, Y3, Y6
+	VFMADD213PS  Y3, Y6, Y5
+	VADDPS       constants<>+320(SB), Y5, Y3
+	VCVTPS2DQ    Y4, Y4
+	VPSRAD       $0x01, Y4, Y5
+	VPSUBD       Y5, Y4, Y4
 	VPADDD       constants<>+960(SB), Y4, Y4
 	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y2, Y2
-	VMULPS       Y3, Y2, Y2
-	VMOVUPS      Y2, (CX)
+	VPADDD       constants<>+960(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y5, Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMASKMOVPS   Y3, Y2, (CX)
 	ADDQ         $+32, CX
 	ADDQ         $+32, DX
 	SUBQ         $+8, AX
-	JMP          single
-
-tail:
-	TESTQ        AX, AX
-	JLE          done
-	LEAQ         laneMask<>+0(SB), BX
-	NEGQ         AX
-	VMOVUPS      32(BX)(AX*4), Y2
-	VMASKMOVPS   (DX), Y2, Y3
-	VMAXPS       Y3, Y0, Y0
-	VMINPS       Y0, Y1, Y0
-	VMULPS       constants<>+64(SB), Y0, Y1
-	VROUNDPS     $0x08, Y1, Y1
-	VMOVAPS      Y0, Y0
-	VFNMADD231PS constants<>+96(SB), Y1, Y0
-	VFNMADD231PS constants<>+128(SB), Y1, Y0
-	VBROADCASTSS constants<>+160(SB), Y3
-	VFMADD213PS  constants<>+192(SB), Y0, Y3
-	VFMADD213PS  constants<>+224(SB), Y0, Y3
-	VFMADD213PS  constants<>+256(SB), Y0, Y3
-	VFMADD213PS  constants<>+288(SB), Y0, Y3
-	VMULPS       Y0, Y0, Y4
-	VFMADD213PS  Y0, Y4, Y3
-	VADDPS       constants<>+320(SB), Y3, Y0
-	VCVTPS2DQ    Y1, Y1
-	VPSRAD       $0x01, Y1, Y3
-	VPSUBD       Y3, Y1, Y1
-	VPADDD       constants<>+960(SB), Y1, Y1
-	VPSLLD       $0x17, Y1, Y1
-	VPADDD       constants<>+960(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y0, Y0
-	VMULPS       Y1, Y0, Y0
-	VMASKMOVPS   Y0, Y2, (CX)
+	JMP          rest
 
 done:
 	VZEROUPPER
@@ -1634,62 +2302,103 @@ DATA laneMask<>+60(SB)/4, $0x00000000
 GLOBL laneMask<>(SB), RODATA|NOPTR, $64
 
 // func logAVX2(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·logAVX2(SB), NOSPLIT, $0-32
 	MOVQ n+16(FP), AX
 	MOVQ dst+0(FP), CX
 	MOVQ x+8(FP), DX
+	CMPQ AX, $+16
+	JLT  rest
 
-single:
-	CMPQ         AX, $+8
-	JLT          tail
+turns:
 	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y3
 	VMULPS       constants<>+384(SB), Y0, Y1
+	VMULPS       constants<>+384(SB), Y3, Y4
 	VCMPPS       $0x11, constants<>+352(SB), Y0, Y2
+	VCMPPS       $0x11, constants<>+352(SB), Y3, Y5
 	VBLENDVPS    Y2, Y1, Y0, Y1
+	VBLENDVPS    Y5, Y4, Y3, Y5
 	VBROADCASTSS constants<>+448(SB), Y2
-	VCMPPS       $0x11, constants<>+352(SB), Y0, Y3
-	VBLENDVPS    Y3, constants<>+416(SB), Y2, Y2
-	VPSUBD       constants<>+480(SB), Y1, Y3
-	VPSRAD       $0x17, Y3, Y3
-	VPSLLD       $0x17, Y3, Y4
-	VPSUBD       Y4, Y1, Y4
-	VCVTDQ2PS    Y3, Y3
-	VSUBPS       Y2, Y3, Y3
-	VSUBPS       constants<>+320(SB), Y4, Y1
+	VBROADCASTSS constants<>+448(SB), Y6
+	VCMPPS       $0x11, constants<>+352(SB), Y0, Y4
+	VCMPPS       $0x11, constants<>+352(SB), Y3, Y7
+	VBLENDVPS    Y4, constants<>+416(SB), Y2, Y2
+	VBLENDVPS    Y7, constants<>+416(SB), Y6, Y7
+	VPSUBD       constants<>+480(SB), Y1, Y4
+	VPSUBD       constants<>+480(SB), Y5, Y8
+	VPSRAD       $0x17, Y4, Y4
+	VPSRAD       $0x17, Y8, Y8
+	VPSLLD       $0x17, Y4, Y6
+	VPSLLD       $0x17, Y8, Y9
+	VPSUBD       Y6, Y1, Y6
+	VPSUBD       Y9, Y5, Y9
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y8, Y8
+	VSUBPS       Y2, Y4, Y4
+	VSUBPS       Y7, Y8, Y8
+	VSUBPS       constants<>+320(SB), Y6, Y1
+	VSUBPS       constants<>+320(SB), Y9, Y6
 	VMULPS       Y1, Y1, Y2
-	VBROADCASTSS constants<>+512(SB), Y4
-	VFMADD213PS  constants<>+544(SB), Y1, Y4
-	VFMADD213PS  constants<>+576(SB), Y1, Y4
-	VFMADD213PS  constants<>+608(SB), Y1, Y4
-	VFMADD213PS  constants<>+640(SB), Y1, Y4
-	VFMADD213PS  constants<>+672(SB), Y1, Y4
-	VFMADD213PS  constants<>+704(SB), Y1, Y4
-	VFMADD213PS  constants<>+736(SB), Y1, Y4
-	VMULPS       Y1, Y4, Y4
-	VMULPS       Y2, Y4, Y4
-	VFMADD231PS  constants<>+128(SB), Y3, Y4
-	VFNMADD231PS constants<>+768(SB), Y2, Y4
-	VADDPS       Y1, Y4, Y1
-	VFMADD231PS  constants<>+96(SB), Y3, Y1
-	VCMPPS       $0x15, constants<>+800(SB), Y0, Y2
-	VBLENDVPS    Y2, Y0, Y1, Y1
+	VMULPS       Y6, Y6, Y7
+	VBROADCASTSS constants<>+512(SB), Y5
+	VBROADCASTSS constants<>+512(SB), Y9
+	VFMADD213PS  constants<>+544(SB), Y1, Y5
+	VFMADD213PS  constants<>+544(SB), Y6, Y9
+	VFMADD213PS  constants<>+576(SB), Y1, Y5
+	VFMADD213PS  constants<>+576(SB), Y6, Y9
+	VFMADD213PS  constants<>+608(SB), Y1, Y5
+	VFMADD213PS  constants<>+608(SB), Y6, Y9
+	VFMADD213PS  constants<>+640(SB), Y1, Y5
+	VFMADD213PS  constants<>+640(SB), Y6, Y9
+	VFMADD213PS  constants<>+672(SB), Y1, Y5
+	VFMADD213PS  constants<>+672(SB), Y6, Y9
+	VFMADD213PS  constants<>+704(SB), Y1, Y5
+	VFMADD213PS  constants<>+704(SB), Y6, Y9
+	VFMADD213PS  constants<>+736(SB), Y1, Y5
+	VFMADD213PS  constants<>+736(SB), Y6, Y9
+	VMULPS       Y1, Y5, Y5
+	VMULPS       Y6, Y9, Y9
+	VMULPS       Y2, Y5, Y5
+	VMULPS       Y7, Y9, Y9
+	VFMADD231PS  constants<>+128(SB), Y4, Y5
+	VFMADD231PS  constants<>+128(SB), Y8, Y9
+	VFNMADD231PS constants<>+768(SB), Y2, Y5
+	VFNMADD231PS constants<>+768(SB), Y7, Y9
+	VADDPS       Y1, Y5, Y1
+	VADDPS       Y6, Y9, Y2
+	VFMADD231PS  constants<>+96(SB), Y4, Y1
+	VFMADD231PS  constants<>+96(SB), Y8, Y2
+	VCMPPS       $0x15, constants<>+800(SB), Y0, Y4
+	VCMPPS       $0x15, constants<>+800(SB), Y3, Y5
+	VBLENDVPS    Y4, Y0, Y1, Y1
+	VBLENDVPS    Y5, Y3, Y2, Y4
 	VCMPPS       $0x00, constants<>+448(SB), Y0, Y2
+	VCMPPS       $0x00, constants<>+448(SB), Y3, Y5
 	VBLENDVPS    Y2, constants<>+832(SB), Y1, Y1
+	VBLENDVPS    Y5, constants<>+832(SB), Y4, Y2
 	VCMPPS       $0x11, constants<>+448(SB), Y0, Y0
+	VCMPPS       $0x11, constants<>+448(SB), Y3, Y3
 	VBLENDVPS    Y0, constants<>+864(SB), Y1, Y0
+	VBLENDVPS    Y3, constants<>+864(SB), Y2, Y1
 	VMOVUPS      Y0, (CX)
-	ADDQ         $+32, CX
-	ADDQ         $+32, DX
-	SUBQ         $+8, AX
-	JMP          single
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         $+64, CX
+	ADDQ         $+64, DX
+	SUBQ         $+16, AX
+	CMPQ         AX, $+16
+	JGE          turns
 
-tail:
+rest:
 	TESTQ        AX, AX
 	JLE          done
-	LEAQ         laneMask<>+0(SB), BX
-	NEGQ         AX
-	VMOVUPS      32(BX)(AX*4), Y0
+	MOVQ         AX, BX
+	MOVQ         $+8, SI
+	CMPQ         BX, SI
+	CMOVQGT      SI, BX
+	LEAQ         laneMask<>+0(SB), SI
+	NEGQ         BX
+	VMOVUPS      32(SI)(BX*4), Y0
 	VMASKMOVPS   (DX), Y0, Y1
 	VMULPS       constants<>+384(SB), Y1, Y2
 	VCMPPS       $0x11, constants<>+352(SB), Y1, Y3
@@ -1726,106 +2435,98 @@ tail:
 	VCMPPS       $0x11, constants<>+448(SB), Y1, Y1
 	VBLENDVPS    Y1, constants<>+864(SB), Y2, Y1
 	VMASKMOVPS   Y1, Y0, (CX)
+	ADDQ         $+32, CX
+	ADDQ         $+32, DX
+	SUBQ         $+8, AX
+	JMP          rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func tanhAVX2(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·tanhAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+896(SB), Y0
 	MOVQ         n+16(FP), AX
 	MOVQ         dst+0(FP), CX
 	MOVQ         x+8(FP), DX
+	CMPQ         AX, $+16
+	JLT          rest
 
-single:
-	CMPQ         AX, $+8
-	JLT          tail
+turns:
 	VMOVUPS      (DX), Y1
+	VMOVUPS      32(DX), Y3
 	VANDPS       constants<>+928(SB), Y1, Y2
+	VANDPS       constants<>+928(SB), Y3, Y4
 	VADDPS       Y2, Y2, Y2
+	VADDPS       Y4, Y4, Y4
 	VMINPS       Y2, Y0, Y2
-	VMULPS       constants<>+64(SB), Y2, Y3
-	VROUNDPS     $0x08, Y3, Y3
+	VMINPS       Y4, Y0, Y5
+	VMULPS       constants<>+64(SB), Y2, Y4
+	VMULPS       constants<>+64(SB), Y5, Y6
+	VROUNDPS     $0x08, Y4, Y4
+	VROUNDPS     $0x08, Y6, Y6
 	VMOVAPS      Y2, Y2
-	VFNMADD231PS constants<>+96(SB), Y3, Y2
-	VFNMADD231PS constants<>+128(SB), Y3, Y2
-	VBROADCASTSS constants<>+160(SB), Y4
-	VFMADD213PS  constants<>+192(SB), Y2, Y4
-	VFMADD213PS  constants<>+224(SB), Y2, Y4
-	VFMADD213PS  constants<>+256(SB), Y2, Y4
-	VFMADD213PS  constants<>+288(SB), Y2, Y4
-	VMULPS       Y2, Y2, Y5
-	VFMADD213PS  Y2, Y5, Y4
-	VCVTPS2DQ    Y3, Y2
+	VMOVAPS      Y5, Y8
+	VFNMADD231PS constants<>+96(SB), Y4, Y2
+	VFNMADD231PS constants<>+96(SB), Y6, Y8
+	VFNMADD231PS constants<>+128(SB), Y4, Y2
+	VFNMADD231PS constants<>+128(SB), Y6, Y8
+	VBROADCASTSS constants<>+160(SB), Y5
+	VBROADCASTSS constants<>+160(SB), Y9
+	VFMADD213PS  constants<>+192(SB), Y2, Y5
+	VFMADD213PS  constants<>+192(SB), Y8, Y9
+	VFMADD213PS  constants<>+224(SB), Y2, Y5
+	VFMADD213PS  constants<>+224(SB), Y8, Y9
+	VFMADD213PS  constants<>+256(SB), Y2, Y5
+	VFMADD213PS  constants<>+256(SB), Y8, Y9
+	VFMADD213PS  constants<>+288(SB), Y2, Y5
+	VFMADD213PS  constants<>+288(SB), Y8, Y9
+	VMULPS       Y2, Y2, Y7
+	VMULPS       Y8, Y8, Y10
+	VFMADD213PS  Y2, Y7, Y5
+	VFMADD213PS  Y8, Y10, Y9
+	VCVTPS2DQ    Y4, Y2
+	VCVTPS2DQ    Y6, Y6
 	VPADDD       constants<>+960(SB), Y2, Y2
+	VPADDD       constants<>+960(SB), Y6, Y6
 	VPSLLD       $0x17, Y2, Y2
-	VSUBPS       constants<>+320(SB), Y2, Y3
-	VFMADD213PS  Y3, Y2, Y4
-	VADDPS       constants<>+992(SB), Y4, Y2
-	VDIVPS       Y2, Y4, Y2
+	VPSLLD       $0x17, Y6, Y6
+	VSUBPS       constants<>+320(SB), Y2, Y4
+	VSUBPS       constants<>+320(SB), Y6, Y7
+	VFMADD213PS  Y4, Y2, Y5
+	VFMADD213PS  Y7, Y6, Y9
+	VADDPS       constants<>+992(SB), Y5, Y2
+	VADDPS       constants<>+992(SB), Y9, Y4
+	VDIVPS       Y2, Y5, Y2
+	VDIVPS       Y4, Y9, Y4
 	VANDPS       constants<>+1024(SB), Y1, Y1
+	VANDPS       constants<>+1024(SB), Y3, Y3
 	VORPS        Y2, Y1, Y1
+	VORPS        Y4, Y3, Y2
 	VMOVUPS      Y1, (CX)
-	ADDQ         $+32, CX
-	ADDQ         $+32, DX
-	SUBQ         $+8, AX
-	JMP          single
+	VMOVUPS      Y2, 32(CX)
+	ADDQ         $+64, CX
+	ADDQ         $+64, DX
+	SUBQ         $+16, AX
+	CMPQ         AX, $+16
+	JGE          turns
 
-tail:
+rest:
 	TESTQ        AX, AX
 	JLE          done
-	LEAQ         laneMask<>+0(SB), BX
-	NEGQ         AX
-	VMOVUPS      32(BX)(AX*4), Y1
+	MOVQ         AX, BX
+	MOVQ         $+8, SI
+	CMPQ         BX, SI
+	CMOVQGT      SI, BX
+	LEAQ         laneMask<>+0(SB), SI
+	NEGQ         BX
+	VMOVUPS      32(SI)(BX*4), Y1
 	VMASKMOVPS   (DX), Y1, Y2
 	VANDPS       constants<>+928(SB), Y2, Y3
 	VADDPS       Y3, Y3, Y3
-	VMINPS       Y3, Y0, Y0
-	VMULPS       constants<>+64(SB), Y0, Y3
-	VROUNDPS     $0x08, Y3, Y3
-	VMOVAPS      Y0, Y0
-	VFNMADD231PS constants<>+96(SB), Y3, Y0
-	VFNMADD231PS constants<>+128(SB), Y3, Y0
-	VBROADCASTSS constants<>+160(SB), Y4
-	VFMADD213PS  constants<>+192(SB), Y0, Y4
-	VFMADD213PS  constants<>+224(SB), Y0, Y4
-	VFMADD213PS  constants<>+256(SB), Y0, Y4
-	VFMADD213PS  constants<>+288(SB), Y0, Y4
-	VMULPS       Y0, Y0, Y5
-	VFMADD213PS  Y0, Y5, Y4
-	VCVTPS2DQ    Y3, Y0
-	VPADDD       constants<>+960(SB), Y0, Y0
-	VPSLLD       $0x17, Y0, Y0
-	VSUBPS       constants<>+320(SB), Y0, Y3
-	VFMADD213PS  Y3, Y0, Y4
-	VADDPS       constants<>+992(SB), Y4, Y0
-	VDIVPS       Y0, Y4, Y0
-	VANDPS       constants<>+1024(SB), Y2, Y2
-	VORPS        Y0, Y2, Y0
-	VMASKMOVPS   Y0, Y1, (CX)
-
-done:
-	VZEROUPPER
-	RET
-
-// func sigmoidAVX2(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·sigmoidAVX2(SB), NOSPLIT, $0-32
-	VBROADCASTSS constants<>+0(SB), Y0
-	VBROADCASTSS constants<>+32(SB), Y1
-	MOVQ         n+16(FP), AX
-	MOVQ         dst+0(FP), CX
-	MOVQ         x+8(FP), DX
-
-single:
-	CMPQ         AX, $+8
-	JLT          tail
-	VMOVUPS      (DX), Y2
-	VORPS        constants<>+1024(SB), Y2, Y3
-	VMAXPS       Y3, Y0, Y3
-	VMINPS       Y3, Y1, Y3
+	VMINPS       Y3, Y0, Y3
 	VMULPS       constants<>+64(SB), Y3, Y4
 	VROUNDPS     $0x08, Y4, Y4
 	VMOVAPS      Y3, Y3
@@ -1838,133 +2539,268 @@ single:
 	VFMADD213PS  constants<>+288(SB), Y3, Y5
 	VMULPS       Y3, Y3, Y6
 	VFMADD213PS  Y3, Y6, Y5
-	VADDPS       constants<>+320(SB), Y5, Y3
-	VCVTPS2DQ    Y4, Y4
-	VPSRAD       $0x01, Y4, Y5
-	VPSUBD       Y5, Y4, Y4
-	VPADDD       constants<>+960(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       constants<>+960(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y3, Y3
-	VMULPS       Y4, Y3, Y3
-	VCMPPS       $0x15, constants<>+448(SB), Y2, Y2
-	VBLENDVPS    Y2, constants<>+320(SB), Y3, Y2
-	VADDPS       constants<>+320(SB), Y3, Y3
-	VDIVPS       Y3, Y2, Y2
-	VMOVUPS      Y2, (CX)
+	VCVTPS2DQ    Y4, Y3
+	VPADDD       constants<>+960(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VSUBPS       constants<>+320(SB), Y3, Y4
+	VFMADD213PS  Y4, Y3, Y5
+	VADDPS       constants<>+992(SB), Y5, Y3
+	VDIVPS       Y3, Y5, Y3
+	VANDPS       constants<>+1024(SB), Y2, Y2
+	VORPS        Y3, Y2, Y2
+	VMASKMOVPS   Y2, Y1, (CX)
 	ADDQ         $+32, CX
 	ADDQ         $+32, DX
 	SUBQ         $+8, AX
-	JMP          single
+	JMP          rest
 
-tail:
+done:
+	VZEROUPPER
+	RET
+
+// func sigmoidAVX2(dst *float32, x *float32, n int, p *float32)
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·sigmoidAVX2(SB), NOSPLIT, $0-32
+	VBROADCASTSS constants<>+0(SB), Y0
+	VBROADCASTSS constants<>+32(SB), Y1
+	MOVQ         n+16(FP), AX
+	MOVQ         dst+0(FP), CX
+	MOVQ         x+8(FP), DX
+	CMPQ         AX, $+16
+	JLT          rest
+
+turns:
+	VMOVUPS      (DX), Y2
+	VMOVUPS      32(DX), Y4
+	VORPS        constants<>+1024(SB), Y2, Y3
+	VORPS        constants<>+1024(SB), Y4, Y5
+	VMAXPS       Y3, Y0, Y3
+	VMAXPS       Y5, Y0, Y5
+	VMINPS       Y3, Y1, Y3
+	VMINPS       Y5, Y1, Y6
+	VMULPS       constants<>+64(SB), Y3, Y5
+	VMULPS       constants<>+64(SB), Y6, Y7
+	VROUNDPS     $0x08, Y5, Y5
+	VROUNDPS     $0x08, Y7, Y7
+	VMOVAPS      Y3, Y3
+	VMOVAPS      Y6, Y9
+	VFNMADD231PS constants<>+96(SB), Y5, Y3
+	VFNMADD231PS constants<>+96(SB), Y7, Y9
+	VFNMADD231PS constants<>+128(SB), Y5, Y3
+	VFNMADD231PS constants<>+128(SB), Y7, Y9
+	VBROADCASTSS constants<>+160(SB), Y6
+	VBROADCASTSS constants<>+160(SB), Y10
+	VFMADD213PS  constants<>+192(SB), Y3, Y6
+	VFMADD213PS  constants<>+192(SB), Y9, Y10
+	VFMADD213PS  constants<>+224(SB), Y3, Y6
+	VFMADD213PS  constants<>+224(SB), Y9, Y10
+	VFMADD213PS  constants<>+256(SB), Y3, Y6
+	VFMADD213PS  constants<>+256(SB), Y9, Y10
+	VFMADD213PS  constants<>+288(SB), Y3, Y6
+	VFMADD213PS  constants<>+288(SB), Y9, Y10
+	VMULPS       Y3, Y3, Y8
+	VMULPS       Y9, Y9, Y11
+	VFMADD213PS  Y3, Y8, Y6
+	VFMADD213PS  Y9, Y11, Y10
+	VADDPS       constants<>+320(SB), Y6, Y3
+	VADDPS       constants<>+320(SB), Y10, Y6
+	VCVTPS2DQ    Y5, Y5
+	VCVTPS2DQ    Y7, Y8
+	VPSRAD       $0x01, Y5, Y7
+	VPSRAD       $0x01, Y8, Y9
+	VPSUBD       Y7, Y5, Y5
+	VPSUBD       Y9, Y8, Y8
+	VPADDD       constants<>+960(SB), Y5, Y5
+	VPADDD       constants<>+960(SB), Y8, Y8
+	VPSLLD       $0x17, Y5, Y5
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       constants<>+960(SB), Y7, Y7
+	VPADDD       constants<>+960(SB), Y9, Y9
+	VPSLLD       $0x17, Y7, Y7
+	VPSLLD       $0x17, Y9, Y9
+	VMULPS       Y7, Y3, Y3
+	VMULPS       Y9, Y6, Y6
+	VMULPS       Y5, Y3, Y3
+	VMULPS       Y8, Y6, Y5
+	VCMPPS       $0x15, constants<>+448(SB), Y2, Y2
+	VCMPPS       $0x15, constants<>+448(SB), Y4, Y4
+	VBLENDVPS    Y2, constants<>+320(SB), Y3, Y2
+	VBLENDVPS    Y4, constants<>+320(SB), Y5, Y4
+	VADDPS       constants<>+320(SB), Y3, Y3
+	VADDPS       constants<>+320(SB), Y5, Y5
+	VDIVPS       Y3, Y2, Y2
+	VDIVPS       Y5, Y4, Y3
+	VMOVUPS      Y2, (CX)
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         $+64, CX
+	ADDQ         $+64, DX
+	SUBQ         $+16, AX
+	CMPQ         AX, $+16
+	JGE          turns
+
+rest:
 	TESTQ        AX, AX
 	JLE          done
-	LEAQ         laneMask<>+0(SB), BX
-	NEGQ         AX
-	VMOVUPS      32(BX)(AX*4), Y2
+	MOVQ         AX, BX
+	MOVQ         $+8, SI
+	CMPQ         BX, SI
+	CMOVQGT      SI, BX
+	LEAQ         laneMask<>+0(SB), SI
+	NEGQ         BX
+	VMOVUPS      32(SI)(BX*4), Y2
 	VMASKMOVPS   (DX), Y2, Y3
 	VORPS        constants<>+1024(SB), Y3, Y4
-	VMAXPS       Y4, Y0, Y0
-	VMINPS       Y0, Y1, Y0
-	VMULPS       constants<>+64(SB), Y0, Y1
-	VROUNDPS     $0x08, Y1, Y1
-	VMOVAPS      Y0, Y0
-	VFNMADD231PS constants<>+96(SB), Y1, Y0
-	VFNMADD231PS constants<>+128(SB), Y1, Y0
-	VBROADCASTSS constants<>+160(SB), Y4
-	VFMADD213PS  constants<>+192(SB), Y0, Y4
-	VFMADD213PS  constants<>+224(SB), Y0, Y4
-	VFMADD213PS  constants<>+256(SB), Y0, Y4
-	VFMADD213PS  constants<>+288(SB), Y0, Y4
-	VMULPS       Y0, Y0, Y5
-	VFMADD213PS  Y0, Y5, Y4
-	VADDPS       constants<>+320(SB), Y4, Y0
-	VCVTPS2DQ    Y1, Y1
-	VPSRAD       $0x01, Y1, Y4
-	VPSUBD       Y4, Y1, Y1
-	VPADDD       constants<>+960(SB), Y1, Y1
-	VPSLLD       $0x17, Y1, Y1
-	VPADDD       constants<>+960(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y0, Y0
-	VMULPS       Y1, Y0, Y0
-	VCMPPS       $0x15, constants<>+448(SB), Y3, Y1
-	VBLENDVPS    Y1, constants<>+320(SB), Y0, Y1
-	VADDPS       constants<>+320(SB), Y0, Y0
-	VDIVPS       Y0, Y1, Y0
-	VMASKMOVPS   Y0, Y2, (CX)
+	VMAXPS       Y4, Y0, Y4
+	VMINPS       Y4, Y1, Y4
+	VMULPS       constants<>+64(SB), Y4, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVAPS      Y4, Y4
+	VFNMADD231PS constants<>+96(SB), Y5, Y4
+	VFNMADD231PS constants<>+128(SB), Y5, Y4
+	VBROADCASTSS constants<>+160(SB), Y6
+	VFMADD213PS  constants<>+192(SB), Y4, Y6
+	VFMADD213PS  constants<>+224(SB), Y4, Y6
+	VFMADD213PS  constants<>+256(SB), Y4, Y6
+	VFMADD213PS  constants<>+288(SB), Y4, Y6
+	VMULPS       Y4, Y4, Y7
+	VFMADD213PS  Y4, Y7, Y6
+	VADDPS       constants<>+320(SB), Y6, Y4
+	VCVTPS2DQ    Y5, Y5
+	VPSRAD       $0x01, Y5, Y6
+	VPSUBD       Y6, Y5, Y5
+	VPADDD       constants<>+960(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       constants<>+960(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y4, Y4
+	VMULPS       Y5, Y4, Y4
+	VCMPPS       $0x15, constants<>+448(SB), Y3, Y3
+	VBLENDVPS    Y3, constants<>+320(SB), Y4, Y3
+	VADDPS       constants<>+320(SB), Y4, Y4
+	VDIVPS       Y4, Y3, Y3
+	VMASKMOVPS   Y3, Y2, (CX)
+	ADDQ         $+32, CX
+	ADDQ         $+32, DX
+	SUBQ         $+8, AX
+	JMP          rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func erfAVX2(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·erfAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+1056(SB), Y0
 	MOVQ         n+16(FP), AX
 	MOVQ         dst+0(FP), CX
 	MOVQ         x+8(FP), DX
+	CMPQ         AX, $+16
+	JLT          rest
 
-single:
-	CMPQ         AX, $+8
-	JLT          tail
+turns:
 	VMOVUPS      (DX), Y1
+	VMOVUPS      32(DX), Y5
 	VANDPS       constants<>+928(SB), Y1, Y2
+	VANDPS       constants<>+928(SB), Y5, Y6
 	VMULPS       Y1, Y1, Y3
-	VBROADCASTSS constants<>+1088(SB), Y4
-	VFMADD213PS  constants<>+1120(SB), Y3, Y4
-	VFMADD213PS  constants<>+1152(SB), Y3, Y4
-	VFMADD213PS  constants<>+1184(SB), Y3, Y4
-	VFMADD213PS  constants<>+1216(SB), Y3, Y4
-	VFMADD213PS  constants<>+1248(SB), Y3, Y4
-	VFMADD213PS  constants<>+1280(SB), Y3, Y4
-	VFMADD213PS  Y1, Y1, Y4
-	VMINPS       Y2, Y0, Y3
-	VBROADCASTSS constants<>+1312(SB), Y5
-	VFMADD213PS  constants<>+1344(SB), Y3, Y5
-	VFMADD213PS  constants<>+1376(SB), Y3, Y5
-	VFMADD213PS  constants<>+1408(SB), Y3, Y5
-	VFMADD213PS  constants<>+1440(SB), Y3, Y5
-	VFMADD213PS  constants<>+1472(SB), Y3, Y5
-	VFMADD213PS  constants<>+1504(SB), Y3, Y5
-	VMULPS       constants<>+64(SB), Y5, Y3
-	VROUNDPS     $0x08, Y3, Y3
-	VMOVAPS      Y5, Y5
-	VFNMADD231PS constants<>+96(SB), Y3, Y5
-	VFNMADD231PS constants<>+128(SB), Y3, Y5
-	VBROADCASTSS constants<>+160(SB), Y6
-	VFMADD213PS  constants<>+192(SB), Y5, Y6
-	VFMADD213PS  constants<>+224(SB), Y5, Y6
-	VFMADD213PS  constants<>+256(SB), Y5, Y6
-	VFMADD213PS  constants<>+288(SB), Y5, Y6
 	VMULPS       Y5, Y5, Y7
-	VFMADD213PS  Y5, Y7, Y6
-	VBROADCASTSS constants<>+320(SB), Y5
-	VADDPS       constants<>+320(SB), Y6, Y6
+	VBROADCASTSS constants<>+1088(SB), Y4
+	VBROADCASTSS constants<>+1088(SB), Y8
+	VFMADD213PS  constants<>+1120(SB), Y3, Y4
+	VFMADD213PS  constants<>+1120(SB), Y7, Y8
+	VFMADD213PS  constants<>+1152(SB), Y3, Y4
+	VFMADD213PS  constants<>+1152(SB), Y7, Y8
+	VFMADD213PS  constants<>+1184(SB), Y3, Y4
+	VFMADD213PS  constants<>+1184(SB), Y7, Y8
+	VFMADD213PS  constants<>+1216(SB), Y3, Y4
+	VFMADD213PS  constants<>+1216(SB), Y7, Y8
+	VFMADD213PS  constants<>+1248(SB), Y3, Y4
+	VFMADD213PS  constants<>+1248(SB), Y7, Y8
+	VFMADD213PS  constants<>+1280(SB), Y3, Y4
+	VFMADD213PS  constants<>+1280(SB), Y7, Y8
+	VFMADD213PS  Y1, Y1, Y4
+	VFMADD213PS  Y5, Y5, Y8
+	VMINPS       Y2, Y0, Y3
+	VMINPS       Y6, Y0, Y9
+	VBROADCASTSS constants<>+1312(SB), Y7
+	VBROADCASTSS constants<>+1312(SB), Y10
+	VFMADD213PS  constants<>+1344(SB), Y3, Y7
+	VFMADD213PS  constants<>+1344(SB), Y9, Y10
+	VFMADD213PS  constants<>+1376(SB), Y3, Y7
+	VFMADD213PS  constants<>+1376(SB), Y9, Y10
+	VFMADD213PS  constants<>+1408(SB), Y3, Y7
+	VFMADD213PS  constants<>+1408(SB), Y9, Y10
+	VFMADD213PS  constants<>+1440(SB), Y3, Y7
+	VFMADD213PS  constants<>+1440(SB), Y9, Y10
+	VFMADD213PS  constants<>+1472(SB), Y3, Y7
+	VFMADD213PS  constants<>+1472(SB), Y9, Y10
+	VFMADD213PS  constants<>+1504(SB), Y3, Y7
+	VFMADD213PS  constants<>+1504(SB), Y9, Y10
+	VMULPS       constants<>+64(SB), Y7, Y3
+	VMULPS       constants<>+64(SB), Y10, Y9
+	VROUNDPS     $0x08, Y3, Y3
+	VROUNDPS     $0x08, Y9, Y9
+	VMOVAPS      Y7, Y7
+	VMOVAPS      Y10, Y12
+	VFNMADD231PS constants<>+96(SB), Y3, Y7
+	VFNMADD231PS constants<>+96(SB), Y9, Y12
+	VFNMADD231PS constants<>+128(SB), Y3, Y7
+	VFNMADD231PS constants<>+128(SB), Y9, Y12
+	VBROADCASTSS constants<>+160(SB), Y10
+	VBROADCASTSS constants<>+160(SB), Y13
+	VFMADD213PS  constants<>+192(SB), Y7, Y10
+	VFMADD213PS  constants<>+192(SB), Y12, Y13
+	VFMADD213PS  constants<>+224(SB), Y7, Y10
+	VFMADD213PS  constants<>+224(SB), Y12, Y13
+	VFMADD213PS  constants<>+256(SB), Y7, Y10
+	VFMADD213PS  constants<>+256(SB), Y12, Y13
+	VFMADD213PS  constants<>+288(SB), Y7, Y10
+	VFMADD213PS  constants<>+288(SB), Y12, Y13
+	VMULPS       Y7, Y7, Y11
+	VMULPS       Y12, Y12, Y14
+	VFMADD213PS  Y7, Y11, Y10
+	VFMADD213PS  Y12, Y14, Y13
+	VBROADCASTSS constants<>+320(SB), Y7
+	VBROADCASTSS constants<>+320(SB), Y11
+	VADDPS       constants<>+320(SB), Y10, Y10
+	VADDPS       constants<>+320(SB), Y13, Y12
 	VCVTPS2DQ    Y3, Y3
+	VCVTPS2DQ    Y9, Y9
 	VPADDD       constants<>+960(SB), Y3, Y3
+	VPADDD       constants<>+960(SB), Y9, Y9
 	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y6, Y3
-	VSUBPS       Y3, Y5, Y3
+	VPSLLD       $0x17, Y9, Y9
+	VMULPS       Y3, Y10, Y3
+	VMULPS       Y9, Y12, Y9
+	VSUBPS       Y3, Y7, Y3
+	VSUBPS       Y9, Y11, Y7
 	VANDPS       constants<>+1024(SB), Y1, Y1
+	VANDPS       constants<>+1024(SB), Y5, Y5
 	VORPS        Y3, Y1, Y1
+	VORPS        Y7, Y5, Y3
 	VCMPPS       $0x11, constants<>+320(SB), Y2, Y2
+	VCMPPS       $0x11, constants<>+320(SB), Y6, Y5
 	VBLENDVPS    Y2, Y4, Y1, Y1
+	VBLENDVPS    Y5, Y8, Y3, Y2
 	VMOVUPS      Y1, (CX)
-	ADDQ         $+32, CX
-	ADDQ         $+32, DX
-	SUBQ         $+8, AX
-	JMP          single
+	VMOVUPS      Y2, 32(CX)
+	ADDQ         $+64, CX
+	ADDQ         $+64, DX
+	SUBQ         $+16, AX
+	CMPQ         AX, $+16
+	JGE          turns
 
-tail:
+rest:
 	TESTQ        AX, AX
 	JLE          done
-	LEAQ         laneMask<>+0(SB), BX
-	NEGQ         AX
-	VMOVUPS      32(BX)(AX*4), Y1
+	MOVQ         AX, BX
+	MOVQ         $+8, SI
+	CMPQ         BX, SI
+	CMOVQGT      SI, BX
+	LEAQ         laneMask<>+0(SB), SI
+	NEGQ         BX
+	VMOVUPS      32(SI)(BX*4), Y1
 	VMASKMOVPS   (DX), Y1, Y2
 	VANDPS       constants<>+928(SB), Y2, Y3
 	VMULPS       Y2, Y2, Y4
@@ -1976,74 +2812,19 @@ tail:
 	VFMADD213PS  constants<>+1248(SB), Y4, Y5
 	VFMADD213PS  constants<>+1280(SB), Y4, Y5
 	VFMADD213PS  Y2, Y2, Y5
-	VMINPS       Y3, Y0, Y0
-	VBROADCASTSS constants<>+1312(SB), Y4
-	VFMADD213PS  constants<>+1344(SB), Y0, Y4
-	VFMADD213PS  constants<>+1376(SB), Y0, Y4
-	VFMADD213PS  constants<>+1408(SB), Y0, Y4
-	VFMADD213PS  constants<>+1440(SB), Y0, Y4
-	VFMADD213PS  constants<>+1472(SB), Y0, Y4
-	VFMADD213PS  constants<>+1504(SB), Y0, Y4
-	VMULPS       constants<>+64(SB), Y4, Y0
-	VROUNDPS     $0x08, Y0, Y0
-	VMOVAPS      Y4, Y4
-	VFNMADD231PS constants<>+96(SB), Y0, Y4
-	VFNMADD231PS constants<>+128(SB), Y0, Y4
-	VBROADCASTSS constants<>+160(SB), Y6
-	VFMADD213PS  constants<>+192(SB), Y4, Y6
-	VFMADD213PS  constants<>+224(SB), Y4, Y6
-	VFMADD213PS  constants<>+256(SB), Y4, Y6
-	VFMADD213PS  constants<>+288(SB), Y4, Y6
-	VMULPS       Y4, Y4, Y7
-	VFMADD213PS  Y4, Y7, Y6
-	VBROADCASTSS constants<>+320(SB), Y4
-	VADDPS       constants<>+320(SB), Y6, Y6
-	VCVTPS2DQ    Y0, Y0
-	VPADDD       constants<>+960(SB), Y0, Y0
-	VPSLLD       $0x17, Y0, Y0
-	VMULPS       Y0, Y6, Y0
-	VSUBPS       Y0, Y4, Y0
-	VANDPS       constants<>+1024(SB), Y2, Y2
-	VORPS        Y0, Y2, Y0
-	VCMPPS       $0x11, constants<>+320(SB), Y3, Y2
-	VBLENDVPS    Y2, Y5, Y0, Y0
-	VMASKMOVPS   Y0, Y1, (CX)
-
-done:
-	VZEROUPPER
-	RET
-
-// func geluAVX2(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·geluAVX2(SB), NOSPLIT, $0-32
-	VBROADCASTSS constants<>+1536(SB), Y0
-	VBROADCASTSS constants<>+448(SB), Y1
-	VBROADCASTSS constants<>+320(SB), Y2
-	MOVQ         n+16(FP), AX
-	MOVQ         dst+0(FP), CX
-	MOVQ         x+8(FP), DX
-
-single:
-	CMPQ         AX, $+8
-	JLT          tail
-	VMOVUPS      (DX), Y3
-	VANDPS       constants<>+928(SB), Y3, Y4
-	VMINPS       Y4, Y0, Y5
-	VBROADCASTSS constants<>+1568(SB), Y6
-	VFMADD213PS  constants<>+1600(SB), Y5, Y6
-	VFMADD213PS  constants<>+1632(SB), Y5, Y6
-	VFMADD213PS  constants<>+1664(SB), Y5, Y6
-	VFMADD213PS  constants<>+1696(SB), Y5, Y6
-	VFMADD213PS  constants<>+1728(SB), Y5, Y6
-	VFMADD213PS  constants<>+1760(SB), Y5, Y6
-	VFMADD213PS  constants<>+1792(SB), Y5, Y6
-	VFMADD213PS  constants<>+1824(SB), Y5, Y6
-	VFMADD213PS  constants<>+1856(SB), Y5, Y6
-	VMULPS       constants<>+64(SB), Y6, Y5
-	VROUNDPS     $0x08, Y5, Y5
+	VMINPS       Y3, Y0, Y4
+	VBROADCASTSS constants<>+1312(SB), Y6
+	VFMADD213PS  constants<>+1344(SB), Y4, Y6
+	VFMADD213PS  constants<>+1376(SB), Y4, Y6
+	VFMADD213PS  constants<>+1408(SB), Y4, Y6
+	VFMADD213PS  constants<>+1440(SB), Y4, Y6
+	VFMADD213PS  constants<>+1472(SB), Y4, Y6
+	VFMADD213PS  constants<>+1504(SB), Y4, Y6
+	VMULPS       constants<>+64(SB), Y6, Y4
+	VROUNDPS     $0x08, Y4, Y4
 	VMOVAPS      Y6, Y6
-	VFNMADD231PS constants<>+96(SB), Y5, Y6
-	VFNMADD231PS constants<>+128(SB), Y5, Y6
+	VFNMADD231PS constants<>+96(SB), Y4, Y6
+	VFNMADD231PS constants<>+128(SB), Y4, Y6
 	VBROADCASTSS constants<>+160(SB), Y7
 	VFMADD213PS  constants<>+192(SB), Y6, Y7
 	VFMADD213PS  constants<>+224(SB), Y6, Y7
@@ -2051,29 +2832,130 @@ single:
 	VFMADD213PS  constants<>+288(SB), Y6, Y7
 	VMULPS       Y6, Y6, Y8
 	VFMADD213PS  Y6, Y8, Y7
-	VADDPS       Y2, Y7, Y6
-	VCVTPS2DQ    Y5, Y5
-	VPADDD       constants<>+960(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y6, Y5
-	VCMPPS       $0x11, Y0, Y4, Y4
-	VBLENDVPS    Y4, Y5, Y1, Y4
-	VSUBPS       Y4, Y2, Y5
-	VCMPPS       $0x11, Y1, Y3, Y6
-	VBLENDVPS    Y6, Y4, Y5, Y4
-	VMULPS       Y3, Y4, Y3
-	VMOVUPS      Y3, (CX)
+	VBROADCASTSS constants<>+320(SB), Y6
+	VADDPS       constants<>+320(SB), Y7, Y7
+	VCVTPS2DQ    Y4, Y4
+	VPADDD       constants<>+960(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y7, Y4
+	VSUBPS       Y4, Y6, Y4
+	VANDPS       constants<>+1024(SB), Y2, Y2
+	VORPS        Y4, Y2, Y2
+	VCMPPS       $0x11, constants<>+320(SB), Y3, Y3
+	VBLENDVPS    Y3, Y5, Y2, Y2
+	VMASKMOVPS   Y2, Y1, (CX)
 	ADDQ         $+32, CX
 	ADDQ         $+32, DX
 	SUBQ         $+8, AX
-	JMP          single
+	JMP          rest
 
-tail:
+done:
+	VZEROUPPER
+	RET
+
+// func geluAVX2(dst *float32, x *float32, n int, p *float32)
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·geluAVX2(SB), NOSPLIT, $0-32
+	VBROADCASTSS constants<>+1536(SB), Y0
+	VBROADCASTSS constants<>+448(SB), Y1
+	VBROADCASTSS constants<>+320(SB), Y2
+	MOVQ         n+16(FP), AX
+	MOVQ         dst+0(FP), CX
+	MOVQ         x+8(FP), DX
+	CMPQ         AX, $+16
+	JLT          rest
+
+turns:
+	VMOVUPS      (DX), Y3
+	VMOVUPS      32(DX), Y7
+	VANDPS       constants<>+928(SB), Y3, Y4
+	VANDPS       constants<>+928(SB), Y7, Y8
+	VMINPS       Y4, Y0, Y5
+	VMINPS       Y8, Y0, Y9
+	VBROADCASTSS constants<>+1568(SB), Y6
+	VBROADCASTSS constants<>+1568(SB), Y10
+	VFMADD213PS  constants<>+1600(SB), Y5, Y6
+	VFMADD213PS  constants<>+1600(SB), Y9, Y10
+	VFMADD213PS  constants<>+1632(SB), Y5, Y6
+	VFMADD213PS  constants<>+1632(SB), Y9, Y10
+	VFMADD213PS  constants<>+1664(SB), Y5, Y6
+	VFMADD213PS  constants<>+1664(SB), Y9, Y10
+	VFMADD213PS  constants<>+1696(SB), Y5, Y6
+	VFMADD213PS  constants<>+1696(SB), Y9, Y10
+	VFMADD213PS  constants<>+1728(SB), Y5, Y6
+	VFMADD213PS  constants<>+1728(SB), Y9, Y10
+	VFMADD213PS  constants<>+1760(SB), Y5, Y6
+	VFMADD213PS  constants<>+1760(SB), Y9, Y10
+	VFMADD213PS  constants<>+1792(SB), Y5, Y6
+	VFMADD213PS  constants<>+1792(SB), Y9, Y10
+	VFMADD213PS  constants<>+1824(SB), Y5, Y6
+	VFMADD213PS  constants<>+1824(SB), Y9, Y10
+	VFMADD213PS  constants<>+1856(SB), Y5, Y6
+	VFMADD213PS  constants<>+1856(SB), Y9, Y10
+	VMULPS       constants<>+64(SB), Y6, Y5
+	VMULPS       constants<>+64(SB), Y10, Y9
+	VROUNDPS     $0x08, Y5, Y5
+	VROUNDPS     $0x08, Y9, Y9
+	VMOVAPS      Y6, Y6
+	VMOVAPS      Y10, Y12
+	VFNMADD231PS constants<>+96(SB), Y5, Y6
+	VFNMADD231PS constants<>+96(SB), Y9, Y12
+	VFNMADD231PS constants<>+128(SB), Y5, Y6
+	VFNMADD231PS constants<>+128(SB), Y9, Y12
+	VBROADCASTSS constants<>+160(SB), Y10
+	VBROADCASTSS constants<>+160(SB), Y13
+	VFMADD213PS  constants<>+192(SB), Y6, Y10
+	VFMADD213PS  constants<>+192(SB), Y12, Y13
+	VFMADD213PS  constants<>+224(SB), Y6, Y10
+	VFMADD213PS  constants<>+224(SB), Y12, Y13
+	VFMADD213PS  constants<>+256(SB), Y6, Y10
+	VFMADD213PS  constants<>+256(SB), Y12, Y13
+	VFMADD213PS  constants<>+288(SB), Y6, Y10
+	VFMADD213PS  constants<>+288(SB), Y12, Y13
+	VMULPS       Y6, Y6, Y11
+	VMULPS       Y12, Y12, Y14
+	VFMADD213PS  Y6, Y11, Y10
+	VFMADD213PS  Y12, Y14, Y13
+	VADDPS       Y2, Y10, Y6
+	VADDPS       Y2, Y13, Y10
+	VCVTPS2DQ    Y5, Y5
+	VCVTPS2DQ    Y9, Y9
+	VPADDD       constants<>+960(SB), Y5, Y5
+	VPADDD       constants<>+960(SB), Y9, Y9
+	VPSLLD       $0x17, Y5, Y5
+	VPSLLD       $0x17, Y9, Y9
+	VMULPS       Y5, Y6, Y5
+	VMULPS       Y9, Y10, Y6
+	VCMPPS       $0x11, Y0, Y4, Y4
+	VCMPPS       $0x11, Y0, Y8, Y8
+	VBLENDVPS    Y4, Y5, Y1, Y4
+	VBLENDVPS    Y8, Y6, Y1, Y8
+	VSUBPS       Y4, Y2, Y5
+	VSUBPS       Y8, Y2, Y9
+	VCMPPS       $0x11, Y1, Y3, Y6
+	VCMPPS       $0x11, Y1, Y7, Y10
+	VBLENDVPS    Y6, Y4, Y5, Y4
+	VBLENDVPS    Y10, Y8, Y9, Y5
+	VMULPS       Y3, Y4, Y3
+	VMULPS       Y7, Y5, Y4
+	VMOVUPS      Y3, (CX)
+	VMOVUPS      Y4, 32(CX)
+	ADDQ         $+64, CX
+	ADDQ         $+64, DX
+	SUBQ         $+16, AX
+	CMPQ         AX, $+16
+	JGE          turns
+
+rest:
 	TESTQ        AX, AX
 	JLE          done
-	LEAQ         laneMask<>+0(SB), BX
-	NEGQ         AX
-	VMOVUPS      32(BX)(AX*4), Y3
+	MOVQ         AX, BX
+	MOVQ         $+8, SI
+	CMPQ         BX, SI
+	CMOVQGT      SI, BX
+	LEAQ         laneMask<>+0(SB), SI
+	NEGQ         BX
+	VMOVUPS      32(SI)(BX*4), Y3
 	VMASKMOVPS   (DX), Y3, Y4
 	VANDPS       constants<>+928(SB), Y4, Y5
 	VMINPS       Y5, Y0, Y6
@@ -2104,134 +2986,127 @@ tail:
 	VPADDD       constants<>+960(SB), Y6, Y6
 	VPSLLD       $0x17, Y6, Y6
 	VMULPS       Y6, Y7, Y6
-	VCMPPS       $0x11, Y0, Y5, Y0
-	VBLENDVPS    Y0, Y6, Y1, Y0
-	VSUBPS       Y0, Y2, Y2
-	VCMPPS       $0x11, Y1, Y4, Y1
-	VBLENDVPS    Y1, Y0, Y2, Y0
-	VMULPS       Y4, Y0, Y0
-	VMASKMOVPS   Y0, Y3, (CX)
+	VCMPPS       $0x11, Y0, Y5, Y5
+	VBLENDVPS    Y5, Y6, Y1, Y5
+	VSUBPS       Y5, Y2, Y6
+	VCMPPS       $0x11, Y1, Y4, Y7
+	VBLENDVPS    Y7, Y5, Y6, Y5
+	VMULPS       Y4, Y5, Y4
+	VMASKMOVPS   Y4, Y3, (CX)
+	ADDQ         $+32, CX
+	ADDQ         $+32, DX
+	SUBQ         $+8, AX
+	JMP          rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func geluTanhAVX2(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·geluTanhAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+0(SB), Y0
 	VBROADCASTSS constants<>+32(SB), Y1
 	MOVQ         n+16(FP), AX
 	MOVQ         dst+0(FP), CX
 	MOVQ         x+8(FP), DX
+	CMPQ         AX, $+16
+	JLT          rest
 
-single:
-	CMPQ         AX, $+8
-	JLT          tail
+turns:
 	VMOVUPS      (DX), Y2
+	VMOVUPS      32(DX), Y5
 	VBROADCASTSS constants<>+1888(SB), Y3
+	VBROADCASTSS constants<>+1888(SB), Y6
 	VMULPS       Y2, Y2, Y4
+	VMULPS       Y5, Y5, Y7
 	VFMADD213PS  constants<>+1920(SB), Y4, Y3
+	VFMADD213PS  constants<>+1920(SB), Y7, Y6
 	VMULPS       Y2, Y3, Y3
+	VMULPS       Y5, Y6, Y6
 	VORPS        constants<>+1024(SB), Y3, Y4
+	VORPS        constants<>+1024(SB), Y6, Y7
 	VMAXPS       Y4, Y0, Y4
+	VMAXPS       Y7, Y0, Y7
 	VMINPS       Y4, Y1, Y4
-	VMULPS       constants<>+64(SB), Y4, Y5
-	VROUNDPS     $0x08, Y5, Y5
+	VMINPS       Y7, Y1, Y8
+	VMULPS       constants<>+64(SB), Y4, Y7
+	VMULPS       constants<>+64(SB), Y8, Y9
+	VROUNDPS     $0x08, Y7, Y7
+	VROUNDPS     $0x08, Y9, Y9
 	VMOVAPS      Y4, Y4
-	VFNMADD231PS constants<>+96(SB), Y5, Y4
-	VFNMADD231PS constants<>+128(SB), Y5, Y4
-	VBROADCASTSS constants<>+160(SB), Y6
-	VFMADD213PS  constants<>+192(SB), Y4, Y6
-	VFMADD213PS  constants<>+224(SB), Y4, Y6
-	VFMADD213PS  constants<>+256(SB), Y4, Y6
-	VFMADD213PS  constants<>+288(SB), Y4, Y6
-	VMULPS       Y4, Y4, Y7
-	VFMADD213PS  Y4, Y7, Y6
-	VADDPS       constants<>+320(SB), Y6, Y4
-	VCVTPS2DQ    Y5, Y5
-	VPSRAD       $0x01, Y5, Y6
-	VPSUBD       Y6, Y5, Y5
-	VPADDD       constants<>+960(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VPADDD       constants<>+960(SB), Y6, Y6
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y4, Y4
-	VMULPS       Y5, Y4, Y4
+	VMOVAPS      Y8, Y11
+	VFNMADD231PS constants<>+96(SB), Y7, Y4
+	VFNMADD231PS constants<>+96(SB), Y9, Y11
+	VFNMADD231PS constants<>+128(SB), Y7, Y4
+	VFNMADD231PS constants<>+128(SB), Y9, Y11
+	VBROADCASTSS constants<>+160(SB), Y8
+	VBROADCASTSS constants<>+160(SB), Y12
+	VFMADD213PS  constants<>+192(SB), Y4, Y8
+	VFMADD213PS  constants<>+192(SB), Y11, Y12
+	VFMADD213PS  constants<>+224(SB), Y4, Y8
+	VFMADD213PS  constants<>+224(SB), Y11, Y12
+	VFMADD213PS  constants<>+256(SB), Y4, Y8
+	VFMADD213PS  constants<>+256(SB), Y11, Y12
+	VFMADD213PS  constants<>+288(SB), Y4, Y8
+	VFMADD213PS  constants<>+288(SB), Y11, Y12
+	VMULPS       Y4, Y4, Y10
+	VMULPS       Y11, Y11, Y13
+	VFMADD213PS  Y4, Y10, Y8
+	VFMADD213PS  Y11, Y13, Y12
+	VADDPS       constants<>+320(SB), Y8, Y4
+	VADDPS       constants<>+320(SB), Y12, Y8
+	VCVTPS2DQ    Y7, Y7
+	VCVTPS2DQ    Y9, Y10
+	VPSRAD       $0x01, Y7, Y9
+	VPSRAD       $0x01, Y10, Y11
+	VPSUBD       Y9, Y7, Y7
+	VPSUBD       Y11, Y10, Y10
+	VPADDD       constants<>+960(SB), Y7, Y7
+	VPADDD       constants<>+960(SB), Y10, Y10
+	VPSLLD       $0x17, Y7, Y7
+	VPSLLD       $0x17, Y10, Y10
+	VPADDD       constants<>+960(SB), Y9, Y9
+	VPADDD       constants<>+960(SB), Y11, Y11
+	VPSLLD       $0x17, Y9, Y9
+	VPSLLD       $0x17, Y11, Y11
+	VMULPS       Y9, Y4, Y4
+	VMULPS       Y11, Y8, Y8
+	VMULPS       Y7, Y4, Y4
+	VMULPS       Y10, Y8, Y7
 	VCMPPS       $0x15, constants<>+448(SB), Y3, Y3
+	VCMPPS       $0x15, constants<>+448(SB), Y6, Y6
 	VBLENDVPS    Y3, constants<>+320(SB), Y4, Y3
+	VBLENDVPS    Y6, constants<>+320(SB), Y7, Y6
 	VADDPS       constants<>+320(SB), Y4, Y4
+	VADDPS       constants<>+320(SB), Y7, Y7
 	VDIVPS       Y4, Y3, Y3
+	VDIVPS       Y7, Y6, Y4
 	VMULPS       Y2, Y3, Y2
+	VMULPS       Y5, Y4, Y3
 	VMOVUPS      Y2, (CX)
-	ADDQ         $+32, CX
-	ADDQ         $+32, DX
-	SUBQ         $+8, AX
-	JMP          single
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         $+64, CX
+	ADDQ         $+64, DX
+	SUBQ         $+16, AX
+	CMPQ         AX, $+16
+	JGE          turns
 
-tail:
+rest:
 	TESTQ        AX, AX
 	JLE          done
-	LEAQ         laneMask<>+0(SB), BX
-	NEGQ         AX
-	VMOVUPS      32(BX)(AX*4), Y2
+	MOVQ         AX, BX
+	MOVQ         $+8, SI
+	CMPQ         BX, SI
+	CMOVQGT      SI, BX
+	LEAQ         laneMask<>+0(SB), SI
+	NEGQ         BX
+	VMOVUPS      32(SI)(BX*4), Y2
 	VMASKMOVPS   (DX), Y2, Y3
 	VBROADCASTSS constants<>+1888(SB), Y4
 	VMULPS       Y3, Y3, Y5
 	VFMADD213PS  constants<>+1920(SB), Y5, Y4
 	VMULPS       Y3, Y4, Y4
-	VORPS        constants<>+1024(SB), Y4, Y5
-	VMAXPS       Y5, Y0, Y0
-	VMINPS       Y0, Y1, Y0
-	VMULPS       constants<>+64(SB), Y0, Y1
-	VROUNDPS     $0x08, Y1, Y1
-	VMOVAPS      Y0, Y0
-	VFNMADD231PS constants<>+96(SB), Y1, Y0
-	VFNMADD231PS constants<>+128(SB), Y1, Y0
-	VBROADCASTSS constants<>+160(SB), Y5
-	VFMADD213PS  constants<>+192(SB), Y0, Y5
-	VFMADD213PS  constants<>+224(SB), Y0, Y5
-	VFMADD213PS  constants<>+256(SB), Y0, Y5
-	VFMADD213PS  constants<>+288(SB), Y0, Y5
-	VMULPS       Y0, Y0, Y6
-	VFMADD213PS  Y0, Y6, Y5
-	VADDPS       constants<>+320(SB), Y5, Y0
-	VCVTPS2DQ    Y1, Y1
-	VPSRAD       $0x01, Y1, Y5
-	VPSUBD       Y5, Y1, Y1
-	VPADDD       constants<>+960(SB), Y1, Y1
-	VPSLLD       $0x17, Y1, Y1
-	VPADDD       constants<>+960(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y0, Y0
-	VMULPS       Y1, Y0, Y0
-	VCMPPS       $0x15, constants<>+448(SB), Y4, Y1
-	VBLENDVPS    Y1, constants<>+320(SB), Y0, Y1
-	VADDPS       constants<>+320(SB), Y0, Y0
-	VDIVPS       Y0, Y1, Y0
-	VMULPS       Y3, Y0, Y0
-	VMASKMOVPS   Y0, Y2, (CX)
-
-done:
-	VZEROUPPER
-	RET
-
-// func swishAVX2(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·swishAVX2(SB), NOSPLIT, $0-32
-	VBROADCASTSS constants<>+0(SB), Y0
-	VBROADCASTSS constants<>+32(SB), Y1
-	MOVQ         p+24(FP), AX
-	VBROADCASTSS (AX), Y2
-	MOVQ         n+16(FP), AX
-	MOVQ         dst+0(FP), CX
-	MOVQ         x+8(FP), DX
-
-single:
-	CMPQ         AX, $+8
-	JLT          tail
-	VMOVUPS      (DX), Y3
-	VMULPS       Y2, Y3, Y4
 	VORPS        constants<>+1024(SB), Y4, Y5
 	VMAXPS       Y5, Y0, Y5
 	VMINPS       Y5, Y1, Y5
@@ -2262,276 +3137,117 @@ single:
 	VADDPS       constants<>+320(SB), Y5, Y5
 	VDIVPS       Y5, Y4, Y4
 	VMULPS       Y3, Y4, Y3
-	VMOVUPS      Y3, (CX)
+	VMASKMOVPS   Y3, Y2, (CX)
 	ADDQ         $+32, CX
 	ADDQ         $+32, DX
 	SUBQ         $+8, AX
-	JMP          single
-
-tail:
-	TESTQ        AX, AX
-	JLE          done
-	LEAQ         laneMask<>+0(SB), BX
-	NEGQ         AX
-	VMOVUPS      32(BX)(AX*4), Y3
-	VMASKMOVPS   (DX), Y3, Y4
-	VMULPS       Y2, Y4, Y2
-	VORPS        constants<>+1024(SB), Y2, Y5
-	VMAXPS       Y5, Y0, Y0
-	VMINPS       Y0, Y1, Y0
-	VMULPS       constants<>+64(SB), Y0, Y1
-	VROUNDPS     $0x08, Y1, Y1
-	VMOVAPS      Y0, Y0
-	VFNMADD231PS constants<>+96(SB), Y1, Y0
-	VFNMADD231PS constants<>+128(SB), Y1, Y0
-	VBROADCASTSS constants<>+160(SB), Y5
-	VFMADD213PS  constants<>+192(SB), Y0, Y5
-	VFMADD213PS  constants<>+224(SB), Y0, Y5
-	VFMADD213PS  constants<>+256(SB), Y0, Y5
-	VFMADD213PS  constants<>+288(SB), Y0, Y5
-	VMULPS       Y0, Y0, Y6
-	VFMADD213PS  Y0, Y6, Y5
-	VADDPS       constants<>+320(SB), Y5, Y0
-	VCVTPS2DQ    Y1, Y1
-	VPSRAD       $0x01, Y1, Y5
-	VPSUBD       Y5, Y1, Y1
-	VPADDD       constants<>+960(SB), Y1, Y1
-	VPSLLD       $0x17, Y1, Y1
-	VPADDD       constants<>+960(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y0, Y0
-	VMULPS       Y1, Y0, Y0
-	VCMPPS       $0x15, constants<>+448(SB), Y2, Y1
-	VBLENDVPS    Y1, constants<>+320(SB), Y0, Y1
-	VADDPS       constants<>+320(SB), Y0, Y0
-	VDIVPS       Y0, Y1, Y0
-	VMULPS       Y4, Y0, Y0
-	VMASKMOVPS   Y0, Y3, (CX)
+	JMP          rest
 
 done:
 	VZEROUPPER
 	RET
 
-// func softplusAVX2(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·softplusAVX2(SB), NOSPLIT, $0-32
+// func swishAVX2(dst *float32, x *float32, n int, p *float32)
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·swishAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+0(SB), Y0
 	VBROADCASTSS constants<>+32(SB), Y1
-	VBROADCASTSS constants<>+448(SB), Y2
-	MOVQ         n+16(FP), AX
-	MOVQ         dst+0(FP), CX
-	MOVQ         x+8(FP), DX
-
-single:
-	CMPQ         AX, $+8
-	JLT          tail
-	VMOVUPS      (DX), Y3
-	VORPS        constants<>+1024(SB), Y3, Y4
-	VMAXPS       Y4, Y0, Y4
-	VMINPS       Y4, Y1, Y4
-	VMULPS       constants<>+64(SB), Y4, Y5
-	VROUNDPS     $0x08, Y5, Y5
-	VMOVAPS      Y4, Y4
-	VFNMADD231PS constants<>+96(SB), Y5, Y4
-	VFNMADD231PS constants<>+128(SB), Y5, Y4
-	VBROADCASTSS constants<>+160(SB), Y6
-	VFMADD213PS  constants<>+192(SB), Y4, Y6
-	VFMADD213PS  constants<>+224(SB), Y4, Y6
-	VFMADD213PS  constants<>+256(SB), Y4, Y6
-	VFMADD213PS  constants<>+288(SB), Y4, Y6
-	VMULPS       Y4, Y4, Y7
-	VFMADD213PS  Y4, Y7, Y6
-	VADDPS       constants<>+320(SB), Y6, Y4
-	VCVTPS2DQ    Y5, Y5
-	VPSRAD       $0x01, Y5, Y6
-	VPSUBD       Y6, Y5, Y5
-	VPADDD       constants<>+960(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VPADDD       constants<>+960(SB), Y6, Y6
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y4, Y4
-	VMULPS       Y5, Y4, Y4
-	VADDPS       constants<>+992(SB), Y4, Y5
-	VDIVPS       Y5, Y4, Y4
-	VMULPS       Y4, Y4, Y5
-	VBROADCASTSS constants<>+1952(SB), Y6
-	VFMADD213PS  constants<>+1984(SB), Y5, Y6
-	VFMADD213PS  constants<>+2016(SB), Y5, Y6
-	VFMADD213PS  constants<>+2048(SB), Y5, Y6
-	VMULPS       Y4, Y5, Y5
-	VADDPS       Y4, Y4, Y4
-	VFMADD213PS  Y4, Y5, Y6
-	VMAXPS       Y3, Y2, Y3
-	VADDPS       Y3, Y6, Y3
-	VMOVUPS      Y3, (CX)
-	ADDQ         $+32, CX
-	ADDQ         $+32, DX
-	SUBQ         $+8, AX
-	JMP          single
-
-tail:
-	TESTQ        AX, AX
-	JLE          done
-	LEAQ         laneMask<>+0(SB), BX
-	NEGQ         AX
-	VMOVUPS      32(BX)(AX*4), Y3
-	VMASKMOVPS   (DX), Y3, Y4
-	VORPS        constants<>+1024(SB), Y4, Y5
-	VMAXPS       Y5, Y0, Y0
-	VMINPS       Y0, Y1, Y0
-	VMULPS       constants<>+64(SB), Y0, Y1
-	VROUNDPS     $0x08, Y1, Y1
-	VMOVAPS      Y0, Y0
-	VFNMADD231PS constants<>+96(SB), Y1, Y0
-	VFNMADD231PS constants<>+128(SB), Y1, Y0
-	VBROADCASTSS constants<>+160(SB), Y5
-	VFMADD213PS  constants<>+192(SB), Y0, Y5
-	VFMADD213PS  constants<>+224(SB), Y0, Y5
-	VFMADD213PS  constants<>+256(SB), Y0, Y5
-	VFMADD213PS  constants<>+288(SB), Y0, Y5
-	VMULPS       Y0, Y0, Y6
-	VFMADD213PS  Y0, Y6, Y5
-	VADDPS       constants<>+320(SB), Y5, Y0
-	VCVTPS2DQ    Y1, Y1
-	VPSRAD       $0x01, Y1, Y5
-	VPSUBD       Y5, Y1, Y1
-	VPADDD       constants<>+960(SB), Y1, Y1
-	VPSLLD       $0x17, Y1, Y1
-	VPADDD       constants<>+960(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y0, Y0
-	VMULPS       Y1, Y0, Y0
-	VADDPS       constants<>+992(SB), Y0, Y1
-	VDIVPS       Y1, Y0, Y0
-	VMULPS       Y0, Y0, Y1
-	VBROADCASTSS constants<>+1952(SB), Y5
-	VFMADD213PS  constants<>+1984(SB), Y1, Y5
-	VFMADD213PS  constants<>+2016(SB), Y1, Y5
-	VFMADD213PS  constants<>+2048(SB), Y1, Y5
-	VMULPS       Y0, Y1, Y1
-	VADDPS       Y0, Y0, Y0
-	VFMADD213PS  Y0, Y1, Y5
-	VMAXPS       Y4, Y2, Y0
-	VADDPS       Y0, Y5, Y0
-	VMASKMOVPS   Y0, Y3, (CX)
-
-done:
-	VZEROUPPER
-	RET
-
-// func mishAVX2(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·mishAVX2(SB), NOSPLIT, $0-32
-	VBROADCASTSS constants<>+0(SB), Y0
-	VBROADCASTSS constants<>+32(SB), Y1
-	VBROADCASTSS constants<>+2080(SB), Y2
-	MOVQ         n+16(FP), AX
-	MOVQ         dst+0(FP), CX
-	MOVQ         x+8(FP), DX
-
-single:
-	CMPQ         AX, $+8
-	JLT          tail
-	VMOVUPS      (DX), Y3
-	VMINPS       Y3, Y2, Y4
-	VMAXPS       Y4, Y0, Y4
-	VMINPS       Y4, Y1, Y4
-	VMULPS       constants<>+64(SB), Y4, Y5
-	VROUNDPS     $0x08, Y5, Y5
-	VMOVAPS      Y4, Y4
-	VFNMADD231PS constants<>+96(SB), Y5, Y4
-	VFNMADD231PS constants<>+128(SB), Y5, Y4
-	VBROADCASTSS constants<>+160(SB), Y6
-	VFMADD213PS  constants<>+192(SB), Y4, Y6
-	VFMADD213PS  constants<>+224(SB), Y4, Y6
-	VFMADD213PS  constants<>+256(SB), Y4, Y6
-	VFMADD213PS  constants<>+288(SB), Y4, Y6
-	VMULPS       Y4, Y4, Y7
-	VFMADD213PS  Y4, Y7, Y6
-	VADDPS       constants<>+320(SB), Y6, Y4
-	VCVTPS2DQ    Y5, Y5
-	VPSRAD       $0x01, Y5, Y6
-	VPSUBD       Y6, Y5, Y5
-	VPADDD       constants<>+960(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VPADDD       constants<>+960(SB), Y6, Y6
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y4, Y4
-	VMULPS       Y5, Y4, Y4
-	VADDPS       constants<>+992(SB), Y4, Y5
-	VMULPS       Y5, Y4, Y4
-	VADDPS       constants<>+992(SB), Y4, Y5
-	VDIVPS       Y5, Y4, Y4
-	VMULPS       Y3, Y4, Y3
-	VMOVUPS      Y3, (CX)
-	ADDQ         $+32, CX
-	ADDQ         $+32, DX
-	SUBQ         $+8, AX
-	JMP          single
-
-tail:
-	TESTQ        AX, AX
-	JLE          done
-	LEAQ         laneMask<>+0(SB), BX
-	NEGQ         AX
-	VMOVUPS      32(BX)(AX*4), Y3
-	VMASKMOVPS   (DX), Y3, Y4
-	VMINPS       Y4, Y2, Y2
-	VMAXPS       Y2, Y0, Y0
-	VMINPS       Y0, Y1, Y0
-	VMULPS       constants<>+64(SB), Y0, Y1
-	VROUNDPS     $0x08, Y1, Y1
-	VMOVAPS      Y0, Y0
-	VFNMADD231PS constants<>+96(SB), Y1, Y0
-	VFNMADD231PS constants<>+128(SB), Y1, Y0
-	VBROADCASTSS constants<>+160(SB), Y2
-	VFMADD213PS  constants<>+192(SB), Y0, Y2
-	VFMADD213PS  constants<>+224(SB), Y0, Y2
-	VFMADD213PS  constants<>+256(SB), Y0, Y2
-	VFMADD213PS  constants<>+288(SB), Y0, Y2
-	VMULPS       Y0, Y0, Y5
-	VFMADD213PS  Y0, Y5, Y2
-	VADDPS       constants<>+320(SB), Y2, Y0
-	VCVTPS2DQ    Y1, Y1
-	VPSRAD       $0x01, Y1, Y2
-	VPSUBD       Y2, Y1, Y1
-	VPADDD       constants<>+960(SB), Y1, Y1
-	VPSLLD       $0x17, Y1, Y1
-	VPADDD       constants<>+960(SB), Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y2, Y0, Y0
-	VMULPS       Y1, Y0, Y0
-	VADDPS       constants<>+992(SB), Y0, Y1
-	VMULPS       Y1, Y0, Y0
-	VADDPS       constants<>+992(SB), Y0, Y1
-	VDIVPS       Y1, Y0, Y0
-	VMULPS       Y4, Y0, Y0
-	VMASKMOVPS   Y0, Y3, (CX)
-
-done:
-	VZEROUPPER
-	RET
-
-// func exponentialAVX2(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·exponentialAVX2(SB), NOSPLIT, $0-32
 	MOVQ         p+24(FP), AX
-	VBROADCASTSS (AX), Y0
-	VBROADCASTSS 4(AX), Y1
-	VBROADCASTSS 8(AX), Y2
-	VBROADCASTSS constants<>+2112(SB), Y3
-	VBROADCASTSS constants<>+448(SB), Y4
+	VBROADCASTSS (AX), Y2
 	MOVQ         n+16(FP), AX
 	MOVQ         dst+0(FP), CX
 	MOVQ         x+8(FP), DX
+	CMPQ         AX, $+16
+	JLT          rest
 
-single:
-	CMPQ         AX, $+8
-	JLT          tail
-	VMOVUPS      (DX), Y5
-	VMULPS       Y2, Y5, Y6
-	VMINPS       Y6, Y4, Y6
-	VMAXPS       Y6, Y3, Y6
+turns:
+	VMOVUPS      (DX), Y3
+	VMOVUPS      32(DX), Y6
+	VMULPS       Y2, Y3, Y4
+	VMULPS       Y2, Y6, Y7
+	VORPS        constants<>+1024(SB), Y4, Y5
+	VORPS        constants<>+1024(SB), Y7, Y8
+	VMAXPS       Y5, Y0, Y5
+	VMAXPS       Y8, Y0, Y8
+	VMINPS       Y5, Y1, Y5
+	VMINPS       Y8, Y1, Y9
+	VMULPS       constants<>+64(SB), Y5, Y8
+	VMULPS       constants<>+64(SB), Y9, Y10
+	VROUNDPS     $0x08, Y8, Y8
+	VROUNDPS     $0x08, Y10, Y10
+	VMOVAPS      Y5, Y5
+	VMOVAPS      Y9, Y12
+	VFNMADD231PS constants<>+96(SB), Y8, Y5
+	VFNMADD231PS constants<>+96(SB), Y10, Y12
+	VFNMADD231PS constants<>+128(SB), Y8, Y5
+	VFNMADD231PS constants<>+128(SB), Y10, Y12
+	VBROADCASTSS constants<>+160(SB), Y9
+	VBROADCASTSS constants<>+160(SB), Y13
+	VFMADD213PS  constants<>+192(SB), Y5, Y9
+	VFMADD213PS  constants<>+192(SB), Y12, Y13
+	VFMADD213PS  constants<>+224(SB), Y5, Y9
+	VFMADD213PS  constants<>+224(SB), Y12, Y13
+	VFMADD213PS  constants<>+256(SB), Y5, Y9
+	VFMADD213PS  constants<>+256(SB), Y12, Y13
+	VFMADD213PS  constants<>+288(SB), Y5, Y9
+	VFMADD213PS  constants<>+288(SB), Y12, Y13
+	VMULPS       Y5, Y5, Y11
+	VMULPS       Y12, Y12, Y14
+	VFMADD213PS  Y5, Y11, Y9
+	VFMADD213PS  Y12, Y14, Y13
+	VADDPS       constants<>+320(SB), Y9, Y5
+	VADDPS       constants<>+320(SB), Y13, Y9
+	VCVTPS2DQ    Y8, Y8
+	VCVTPS2DQ    Y10, Y11
+	VPSRAD       $0x01, Y8, Y10
+	VPSRAD       $0x01, Y11, Y12
+	VPSUBD       Y10, Y8, Y8
+	VPSUBD       Y12, Y11, Y11
+	VPADDD       constants<>+960(SB), Y8, Y8
+	VPADDD       constants<>+960(SB), Y11, Y11
+	VPSLLD       $0x17, Y8, Y8
+	VPSLLD       $0x17, Y11, Y11
+	VPADDD       constants<>+960(SB), Y10, Y10
+	VPADDD       constants<>+960(SB), Y12, Y12
+	VPSLLD       $0x17, Y10, Y10
+	VPSLLD       $0x17, Y12, Y12
+	VMULPS       Y10, Y5, Y5
+	VMULPS       Y12, Y9, Y9
+	VMULPS       Y8, Y5, Y5
+	VMULPS       Y11, Y9, Y8
+	VCMPPS       $0x15, constants<>+448(SB), Y4, Y4
+	VCMPPS       $0x15, constants<>+448(SB), Y7, Y7
+	VBLENDVPS    Y4, constants<>+320(SB), Y5, Y4
+	VBLENDVPS    Y7, constants<>+320(SB), Y8, Y7
+	VADDPS       constants<>+320(SB), Y5, Y5
+	VADDPS       constants<>+320(SB), Y8, Y8
+	VDIVPS       Y5, Y4, Y4
+	VDIVPS       Y8, Y7, Y5
+	VMULPS       Y3, Y4, Y3
+	VMULPS       Y6, Y5, Y4
+	VMOVUPS      Y3, (CX)
+	VMOVUPS      Y4, 32(CX)
+	ADDQ         $+64, CX
+	ADDQ         $+64, DX
+	SUBQ         $+16, AX
+	CMPQ         AX, $+16
+	JGE          turns
+
+rest:
+	TESTQ        AX, AX
+	JLE          done
+	MOVQ         AX, BX
+	MOVQ         $+8, SI
+	CMPQ         BX, SI
+	CMOVQGT      SI, BX
+	LEAQ         laneMask<>+0(SB), SI
+	NEGQ         BX
+	VMOVUPS      32(SI)(BX*4), Y3
+	VMASKMOVPS   (DX), Y3, Y4
+	VMULPS       Y2, Y4, Y5
+	VORPS        constants<>+1024(SB), Y5, Y6
+	VMAXPS       Y6, Y0, Y6
+	VMINPS       Y6, Y1, Y6
 	VMULPS       constants<>+64(SB), Y6, Y7
 	VROUNDPS     $0x08, Y7, Y7
 	VMOVAPS      Y6, Y6
@@ -2544,60 +3260,441 @@ single:
 	VFMADD213PS  constants<>+288(SB), Y6, Y8
 	VMULPS       Y6, Y6, Y9
 	VFMADD213PS  Y6, Y9, Y8
-	VCVTPS2DQ    Y7, Y6
-	VPADDD       constants<>+960(SB), Y6, Y6
-	VPSLLD       $0x17, Y6, Y6
-	VSUBPS       constants<>+320(SB), Y6, Y7
-	VFMADD213PS  Y7, Y6, Y8
-	VMULPS       Y1, Y8, Y6
-	VMULPS       Y0, Y5, Y7
-	VCMPPS       $0x12, Y4, Y5, Y5
-	VBLENDVPS    Y5, Y6, Y7, Y5
-	VMOVUPS      Y5, (CX)
+	VADDPS       constants<>+320(SB), Y8, Y6
+	VCVTPS2DQ    Y7, Y7
+	VPSRAD       $0x01, Y7, Y8
+	VPSUBD       Y8, Y7, Y7
+	VPADDD       constants<>+960(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       constants<>+960(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y6, Y6
+	VMULPS       Y7, Y6, Y6
+	VCMPPS       $0x15, constants<>+448(SB), Y5, Y5
+	VBLENDVPS    Y5, constants<>+320(SB), Y6, Y5
+	VADDPS       constants<>+320(SB), Y6, Y6
+	VDIVPS       Y6, Y5, Y5
+	VMULPS       Y4, Y5, Y4
+	VMASKMOVPS   Y4, Y3, (CX)
 	ADDQ         $+32, CX
 	ADDQ         $+32, DX
 	SUBQ         $+8, AX
-	JMP          single
+	JMP          rest
 
-tail:
+done:
+	VZEROUPPER
+	RET
+
+// func softplusAVX2(dst *float32, x *float32, n int, p *float32)
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·softplusAVX2(SB), NOSPLIT, $0-32
+	VBROADCASTSS constants<>+0(SB), Y0
+	VBROADCASTSS constants<>+32(SB), Y1
+	VBROADCASTSS constants<>+448(SB), Y2
+	MOVQ         n+16(FP), AX
+	MOVQ         dst+0(FP), CX
+	MOVQ         x+8(FP), DX
+	CMPQ         AX, $+16
+	JLT          rest
+
+turns:
+	VMOVUPS      (DX), Y3
+	VMOVUPS      32(DX), Y5
+	VORPS        constants<>+1024(SB), Y3, Y4
+	VORPS        constants<>+1024(SB), Y5, Y6
+	VMAXPS       Y4, Y0, Y4
+	VMAXPS       Y6, Y0, Y6
+	VMINPS       Y4, Y1, Y4
+	VMINPS       Y6, Y1, Y7
+	VMULPS       constants<>+64(SB), Y4, Y6
+	VMULPS       constants<>+64(SB), Y7, Y8
+	VROUNDPS     $0x08, Y6, Y6
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVAPS      Y4, Y4
+	VMOVAPS      Y7, Y10
+	VFNMADD231PS constants<>+96(SB), Y6, Y4
+	VFNMADD231PS constants<>+96(SB), Y8, Y10
+	VFNMADD231PS constants<>+128(SB), Y6, Y4
+	VFNMADD231PS constants<>+128(SB), Y8, Y10
+	VBROADCASTSS constants<>+160(SB), Y7
+	VBROADCASTSS constants<>+160(SB), Y11
+	VFMADD213PS  constants<>+192(SB), Y4, Y7
+	VFMADD213PS  constants<>+192(SB), Y10, Y11
+	VFMADD213PS  constants<>+224(SB), Y4, Y7
+	VFMADD213PS  constants<>+224(SB), Y10, Y11
+	VFMADD213PS  constants<>+256(SB), Y4, Y7
+	VFMADD213PS  constants<>+256(SB), Y10, Y11
+	VFMADD213PS  constants<>+288(SB), Y4, Y7
+	VFMADD213PS  constants<>+288(SB), Y10, Y11
+	VMULPS       Y4, Y4, Y9
+	VMULPS       Y10, Y10, Y12
+	VFMADD213PS  Y4, Y9, Y7
+	VFMADD213PS  Y10, Y12, Y11
+	VADDPS       constants<>+320(SB), Y7, Y4
+	VADDPS       constants<>+320(SB), Y11, Y7
+	VCVTPS2DQ    Y6, Y6
+	VCVTPS2DQ    Y8, Y9
+	VPSRAD       $0x01, Y6, Y8
+	VPSRAD       $0x01, Y9, Y10
+	VPSUBD       Y8, Y6, Y6
+	VPSUBD       Y10, Y9, Y9
+	VPADDD       constants<>+960(SB), Y6, Y6
+	VPADDD       constants<>+960(SB), Y9, Y9
+	VPSLLD       $0x17, Y6, Y6
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       constants<>+960(SB), Y8, Y8
+	VPADDD       constants<>+960(SB), Y10, Y10
+	VPSLLD       $0x17, Y8, Y8
+	VPSLLD       $0x17, Y10, Y10
+	VMULPS       Y8, Y4, Y4
+	VMULPS       Y10, Y7, Y7
+	VMULPS       Y6, Y4, Y4
+	VMULPS       Y9, Y7, Y7
+	VADDPS       constants<>+992(SB), Y4, Y6
+	VADDPS       constants<>+992(SB), Y7, Y8
+	VDIVPS       Y6, Y4, Y4
+	VDIVPS       Y8, Y7, Y8
+	VMULPS       Y4, Y4, Y6
+	VMULPS       Y8, Y8, Y9
+	VBROADCASTSS constants<>+1952(SB), Y7
+	VBROADCASTSS constants<>+1952(SB), Y10
+	VFMADD213PS  constants<>+1984(SB), Y6, Y7
+	VFMADD213PS  constants<>+1984(SB), Y9, Y10
+	VFMADD213PS  constants<>+2016(SB), Y6, Y7
+	VFMADD213PS  constants<>+2016(SB), Y9, Y10
+	VFMADD213PS  constants<>+2048(SB), Y6, Y7
+	VFMADD213PS  constants<>+2048(SB), Y9, Y10
+	VMULPS       Y4, Y6, Y6
+	VMULPS       Y8, Y9, Y9
+	VADDPS       Y4, Y4, Y4
+	VADDPS       Y8, Y8, Y8
+	VFMADD213PS  Y4, Y6, Y7
+	VFMADD213PS  Y8, Y9, Y10
+	VMAXPS       Y3, Y2, Y3
+	VMAXPS       Y5, Y2, Y4
+	VADDPS       Y3, Y7, Y3
+	VADDPS       Y4, Y10, Y4
+	VMOVUPS      Y3, (CX)
+	VMOVUPS      Y4, 32(CX)
+	ADDQ         $+64, CX
+	ADDQ         $+64, DX
+	SUBQ         $+16, AX
+	CMPQ         AX, $+16
+	JGE          turns
+
+rest:
 	TESTQ        AX, AX
 	JLE          done
-	LEAQ         laneMask<>+0(SB), BX
-	NEGQ         AX
-	VMOVUPS      32(BX)(AX*4), Y5
-	VMASKMOVPS   (DX), Y5, Y6
-	VMULPS       Y2, Y6, Y2
-	VMINPS       Y2, Y4, Y2
-	VMAXPS       Y2, Y3, Y2
-	VMULPS       constants<>+64(SB), Y2, Y3
-	VROUNDPS     $0x08, Y3, Y3
-	VMOVAPS      Y2, Y2
-	VFNMADD231PS constants<>+96(SB), Y3, Y2
-	VFNMADD231PS constants<>+128(SB), Y3, Y2
+	MOVQ         AX, BX
+	MOVQ         $+8, SI
+	CMPQ         BX, SI
+	CMOVQGT      SI, BX
+	LEAQ         laneMask<>+0(SB), SI
+	NEGQ         BX
+	VMOVUPS      32(SI)(BX*4), Y3
+	VMASKMOVPS   (DX), Y3, Y4
+	VORPS        constants<>+1024(SB), Y4, Y5
+	VMAXPS       Y5, Y0, Y5
+	VMINPS       Y5, Y1, Y5
+	VMULPS       constants<>+64(SB), Y5, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVAPS      Y5, Y5
+	VFNMADD231PS constants<>+96(SB), Y6, Y5
+	VFNMADD231PS constants<>+128(SB), Y6, Y5
 	VBROADCASTSS constants<>+160(SB), Y7
-	VFMADD213PS  constants<>+192(SB), Y2, Y7
-	VFMADD213PS  constants<>+224(SB), Y2, Y7
-	VFMADD213PS  constants<>+256(SB), Y2, Y7
-	VFMADD213PS  constants<>+288(SB), Y2, Y7
-	VMULPS       Y2, Y2, Y8
-	VFMADD213PS  Y2, Y8, Y7
-	VCVTPS2DQ    Y3, Y2
-	VPADDD       constants<>+960(SB), Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VSUBPS       constants<>+320(SB), Y2, Y3
-	VFMADD213PS  Y3, Y2, Y7
-	VMULPS       Y1, Y7, Y1
-	VMULPS       Y0, Y6, Y0
-	VCMPPS       $0x12, Y4, Y6, Y2
-	VBLENDVPS    Y2, Y1, Y0, Y0
-	VMASKMOVPS   Y0, Y5, (CX)
+	VFMADD213PS  constants<>+192(SB), Y5, Y7
+	VFMADD213PS  constants<>+224(SB), Y5, Y7
+	VFMADD213PS  constants<>+256(SB), Y5, Y7
+	VFMADD213PS  constants<>+288(SB), Y5, Y7
+	VMULPS       Y5, Y5, Y8
+	VFMADD213PS  Y5, Y8, Y7
+	VADDPS       constants<>+320(SB), Y7, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPSRAD       $0x01, Y6, Y7
+	VPSUBD       Y7, Y6, Y6
+	VPADDD       constants<>+960(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       constants<>+960(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y5, Y5
+	VMULPS       Y6, Y5, Y5
+	VADDPS       constants<>+992(SB), Y5, Y6
+	VDIVPS       Y6, Y5, Y5
+	VMULPS       Y5, Y5, Y6
+	VBROADCASTSS constants<>+1952(SB), Y7
+	VFMADD213PS  constants<>+1984(SB), Y6, Y7
+	VFMADD213PS  constants<>+2016(SB), Y6, Y7
+	VFMADD213PS  constants<>+2048(SB), Y6, Y7
+	VMULPS       Y5, Y6, Y6
+	VADDPS       Y5, Y5, Y5
+	VFMADD213PS  Y5, Y6, Y7
+	VMAXPS       Y4, Y2, Y4
+	VADDPS       Y4, Y7, Y4
+	VMASKMOVPS   Y4, Y3, (CX)
+	ADDQ         $+32, CX
+	ADDQ         $+32, DX
+	SUBQ         $+8, AX
+	JMP          rest
+
+done:
+	VZEROUPPER
+	RET
+
+// func mishAVX2(dst *float32, x *float32, n int, p *float32)
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·mishAVX2(SB), NOSPLIT, $0-32
+	VBROADCASTSS constants<>+0(SB), Y0
+	VBROADCASTSS constants<>+32(SB), Y1
+	VBROADCASTSS constants<>+2080(SB), Y2
+	MOVQ         n+16(FP), AX
+	MOVQ         dst+0(FP), CX
+	MOVQ         x+8(FP), DX
+	CMPQ         AX, $+16
+	JLT          rest
+
+turns:
+	VMOVUPS      (DX), Y3
+	VMOVUPS      32(DX), Y5
+	VMINPS       Y3, Y2, Y4
+	VMINPS       Y5, Y2, Y6
+	VMAXPS       Y4, Y0, Y4
+	VMAXPS       Y6, Y0, Y6
+	VMINPS       Y4, Y1, Y4
+	VMINPS       Y6, Y1, Y7
+	VMULPS       constants<>+64(SB), Y4, Y6
+	VMULPS       constants<>+64(SB), Y7, Y8
+	VROUNDPS     $0x08, Y6, Y6
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVAPS      Y4, Y4
+	VMOVAPS      Y7, Y10
+	VFNMADD231PS constants<>+96(SB), Y6, Y4
+	VFNMADD231PS constants<>+96(SB), Y8, Y10
+	VFNMADD231PS constants<>+128(SB), Y6, Y4
+	VFNMADD231PS constants<>+128(SB), Y8, Y10
+	VBROADCASTSS constants<>+160(SB), Y7
+	VBROADCASTSS constants<>+160(SB), Y11
+	VFMADD213PS  constants<>+192(SB), Y4, Y7
+	VFMADD213PS  constants<>+192(SB), Y10, Y11
+	VFMADD213PS  constants<>+224(SB), Y4, Y7
+	VFMADD213PS  constants<>+224(SB), Y10, Y11
+	VFMADD213PS  constants<>+256(SB), Y4, Y7
+	VFMADD213PS  constants<>+256(SB), Y10, Y11
+	VFMADD213PS  constants<>+288(SB), Y4, Y7
+	VFMADD213PS  constants<>+288(SB), Y10, Y11
+	VMULPS       Y4, Y4, Y9
+	VMULPS       Y10, Y10, Y12
+	VFMADD213PS  Y4, Y9, Y7
+	VFMADD213PS  Y10, Y12, Y11
+	VADDPS       constants<>+320(SB), Y7, Y4
+	VADDPS       constants<>+320(SB), Y11, Y7
+	VCVTPS2DQ    Y6, Y6
+	VCVTPS2DQ    Y8, Y9
+	VPSRAD       $0x01, Y6, Y8
+	VPSRAD       $0x01, Y9, Y10
+	VPSUBD       Y8, Y6, Y6
+	VPSUBD       Y10, Y9, Y9
+	VPADDD       constants<>+960(SB), Y6, Y6
+	VPADDD       constants<>+960(SB), Y9, Y9
+	VPSLLD       $0x17, Y6, Y6
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       constants<>+960(SB), Y8, Y8
+	VPADDD       constants<>+960(SB), Y10, Y10
+	VPSLLD       $0x17, Y8, Y8
+	VPSLLD       $0x17, Y10, Y10
+	VMULPS       Y8, Y4, Y4
+	VMULPS       Y10, Y7, Y7
+	VMULPS       Y6, Y4, Y4
+	VMULPS       Y9, Y7, Y7
+	VADDPS       constants<>+992(SB), Y4, Y6
+	VADDPS       constants<>+992(SB), Y7, Y8
+	VMULPS       Y6, Y4, Y4
+	VMULPS       Y8, Y7, Y7
+	VADDPS       constants<>+992(SB), Y4, Y6
+	VADDPS       constants<>+992(SB), Y7, Y8
+	VDIVPS       Y6, Y4, Y4
+	VDIVPS       Y8, Y7, Y6
+	VMULPS       Y3, Y4, Y3
+	VMULPS       Y5, Y6, Y4
+	VMOVUPS      Y3, (CX)
+	VMOVUPS      Y4, 32(CX)
+	ADDQ         $+64, CX
+	ADDQ         $+64, DX
+	SUBQ         $+16, AX
+	CMPQ         AX, $+16
+	JGE          turns
+
+rest:
+	TESTQ        AX, AX
+	JLE          done
+	MOVQ         AX, BX
+	MOVQ         $+8, SI
+	CMPQ         BX, SI
+	CMOVQGT      SI, BX
+	LEAQ         laneMask<>+0(SB), SI
+	NEGQ         BX
+	VMOVUPS      32(SI)(BX*4), Y3
+	VMASKMOVPS   (DX), Y3, Y4
+	VMINPS       Y4, Y2, Y5
+	VMAXPS       Y5, Y0, Y5
+	VMINPS       Y5, Y1, Y5
+	VMULPS       constants<>+64(SB), Y5, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVAPS      Y5, Y5
+	VFNMADD231PS constants<>+96(SB), Y6, Y5
+	VFNMADD231PS constants<>+128(SB), Y6, Y5
+	VBROADCASTSS constants<>+160(SB), Y7
+	VFMADD213PS  constants<>+192(SB), Y5, Y7
+	VFMADD213PS  constants<>+224(SB), Y5, Y7
+	VFMADD213PS  constants<>+256(SB), Y5, Y7
+	VFMADD213PS  constants<>+288(SB), Y5, Y7
+	VMULPS       Y5, Y5, Y8
+	VFMADD213PS  Y5, Y8, Y7
+	VADDPS       constants<>+320(SB), Y7, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPSRAD       $0x01, Y6, Y7
+	VPSUBD       Y7, Y6, Y6
+	VPADDD       constants<>+960(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       constants<>+960(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y5, Y5
+	VMULPS       Y6, Y5, Y5
+	VADDPS       constants<>+992(SB), Y5, Y6
+	VMULPS       Y6, Y5, Y5
+	VADDPS       constants<>+992(SB), Y5, Y6
+	VDIVPS       Y6, Y5, Y5
+	VMULPS       Y4, Y5, Y4
+	VMASKMOVPS   Y4, Y3, (CX)
+	ADDQ         $+32, CX
+	ADDQ         $+32, DX
+	SUBQ         $+8, AX
+	JMP          rest
+
+done:
+	VZEROUPPER
+	RET
+
+// func exponentialAVX2(dst *float32, x *float32, n int, p *float32)
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·exponentialAVX2(SB), NOSPLIT, $0-32
+	MOVQ         p+24(FP), AX
+	VBROADCASTSS (AX), Y0
+	VBROADCASTSS 4(AX), Y1
+	VBROADCASTSS 8(AX), Y2
+	VBROADCASTSS constants<>+2112(SB), Y3
+	VBROADCASTSS constants<>+448(SB), Y4
+	MOVQ         n+16(FP), AX
+	MOVQ         dst+0(FP), CX
+	MOVQ         x+8(FP), DX
+	CMPQ         AX, $+16
+	JLT          rest
+
+turns:
+	VMOVUPS      (DX), Y5
+	VMOVUPS      32(DX), Y7
+	VMULPS       Y2, Y5, Y6
+	VMULPS       Y2, Y7, Y8
+	VMINPS       Y6, Y4, Y6
+	VMINPS       Y8, Y4, Y8
+	VMAXPS       Y6, Y3, Y6
+	VMAXPS       Y8, Y3, Y9
+	VMULPS       constants<>+64(SB), Y6, Y8
+	VMULPS       constants<>+64(SB), Y9, Y10
+	VROUNDPS     $0x08, Y8, Y8
+	VROUNDPS     $0x08, Y10, Y10
+	VMOVAPS      Y6, Y6
+	VMOVAPS      Y9, Y12
+	VFNMADD231PS constants<>+96(SB), Y8, Y6
+	VFNMADD231PS constants<>+96(SB), Y10, Y12
+	VFNMADD231PS constants<>+128(SB), Y8, Y6
+	VFNMADD231PS constants<>+128(SB), Y10, Y12
+	VBROADCASTSS constants<>+160(SB), Y9
+	VBROADCASTSS constants<>+160(SB), Y13
+	VFMADD213PS  constants<>+192(SB), Y6, Y9
+	VFMADD213PS  constants<>+192(SB), Y12, Y13
+	VFMADD213PS  constants<>+224(SB), Y6, Y9
+	VFMADD213PS  constants<>+224(SB), Y12, Y13
+	VFMADD213PS  constants<>+256(SB), Y6, Y9
+	VFMADD213PS  constants<>+256(SB), Y12, Y13
+	VFMADD213PS  constants<>+288(SB), Y6, Y9
+	VFMADD213PS  constants<>+288(SB), Y12, Y13
+	VMULPS       Y6, Y6, Y11
+	VMULPS       Y12, Y12, Y14
+	VFMADD213PS  Y6, Y11, Y9
+	VFMADD213PS  Y12, Y14, Y13
+	VCVTPS2DQ    Y8, Y6
+	VCVTPS2DQ    Y10, Y10
+	VPADDD       constants<>+960(SB), Y6, Y6
+	VPADDD       constants<>+960(SB), Y10, Y10
+	VPSLLD       $0x17, Y6, Y6
+	VPSLLD       $0x17, Y10, Y10
+	VSUBPS       constants<>+320(SB), Y6, Y8
+	VSUBPS       constants<>+320(SB), Y10, Y11
+	VFMADD213PS  Y8, Y6, Y9
+	VFMADD213PS  Y11, Y10, Y13
+	VMULPS       Y1, Y9, Y6
+	VMULPS       Y1, Y13, Y9
+	VMULPS       Y0, Y5, Y8
+	VMULPS       Y0, Y7, Y10
+	VCMPPS       $0x12, Y4, Y5, Y5
+	VCMPPS       $0x12, Y4, Y7, Y7
+	VBLENDVPS    Y5, Y6, Y8, Y5
+	VBLENDVPS    Y7, Y9, Y10, Y6
+	VMOVUPS      Y5, (CX)
+	VMOVUPS      Y6, 32(CX)
+	ADDQ         $+64, CX
+	ADDQ         $+64, DX
+	SUBQ         $+16, AX
+	CMPQ         AX, $+16
+	JGE          turns
+
+rest:
+	TESTQ        AX, AX
+	JLE          done
+	MOVQ         AX, BX
+	MOVQ         $+8, SI
+	CMPQ         BX, SI
+	CMOVQGT      SI, BX
+	LEAQ         laneMask<>+0(SB), SI
+	NEGQ         BX
+	VMOVUPS      32(SI)(BX*4), Y5
+	VMASKMOVPS   (DX), Y5, Y6
+	VMULPS       Y2, Y6, Y7
+	VMINPS       Y7, Y4, Y7
+	VMAXPS       Y7, Y3, Y7
+	VMULPS       constants<>+64(SB), Y7, Y8
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVAPS      Y7, Y7
+	VFNMADD231PS constants<>+96(SB), Y8, Y7
+	VFNMADD231PS constants<>+128(SB), Y8, Y7
+	VBROADCASTSS constants<>+160(SB), Y9
+	VFMADD213PS  constants<>+192(SB), Y7, Y9
+	VFMADD213PS  constants<>+224(SB), Y7, Y9
+	VFMADD213PS  constants<>+256(SB), Y7, Y9
+	VFMADD213PS  constants<>+288(SB), Y7, Y9
+	VMULPS       Y7, Y7, Y10
+	VFMADD213PS  Y7, Y10, Y9
+	VCVTPS2DQ    Y8, Y7
+	VPADDD       constants<>+960(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VSUBPS       constants<>+320(SB), Y7, Y8
+	VFMADD213PS  Y8, Y7, Y9
+	VMULPS       Y1, Y9, Y7
+	VMULPS       Y0, Y6, Y8
+	VCMPPS       $0x12, Y4, Y6, Y6
+	VBLENDVPS    Y6, Y7, Y8, Y6
+	VMASKMOVPS   Y6, Y5, (CX)
+	ADDQ         $+32, CX
+	ADDQ         $+32, DX
+	SUBQ         $+8, AX
+	JMP          rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func leakyReLUAVX2(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX
+// Requires: AVX, CMOV
 TEXT ·leakyReLUAVX2(SB), NOSPLIT, $0-32
 	MOVQ         p+24(FP), AX
 	VBROADCASTSS (AX), Y0
@@ -2605,38 +3702,52 @@ TEXT ·leakyReLUAVX2(SB), NOSPLIT, $0-32
 	MOVQ         n+16(FP), AX
 	MOVQ         dst+0(FP), CX
 	MOVQ         x+8(FP), DX
+	CMPQ         AX, $+16
+	JLT          rest
 
-single:
-	CMPQ      AX, $+8
-	JLT       tail
+turns:
 	VMOVUPS   (DX), Y2
+	VMOVUPS   32(DX), Y5
 	VMULPS    Y0, Y2, Y3
+	VMULPS    Y0, Y5, Y6
 	VCMPPS    $0x12, Y1, Y2, Y4
+	VCMPPS    $0x12, Y1, Y5, Y7
 	VBLENDVPS Y4, Y3, Y2, Y2
+	VBLENDVPS Y7, Y6, Y5, Y3
 	VMOVUPS   Y2, (CX)
-	ADDQ      $+32, CX
-	ADDQ      $+32, DX
-	SUBQ      $+8, AX
-	JMP       single
+	VMOVUPS   Y3, 32(CX)
+	ADDQ      $+64, CX
+	ADDQ      $+64, DX
+	SUBQ      $+16, AX
+	CMPQ      AX, $+16
+	JGE       turns
 
-tail:
+rest:
 	TESTQ      AX, AX
 	JLE        done
-	LEAQ       laneMask<>+0(SB), BX
-	NEGQ       AX
-	VMOVUPS    32(BX)(AX*4), Y2
+	MOVQ       AX, BX
+	MOVQ       $+8, SI
+	CMPQ       BX, SI
+	CMOVQGT    SI, BX
+	LEAQ       laneMask<>+0(SB), SI
+	NEGQ       BX
+	VMOVUPS    32(SI)(BX*4), Y2
 	VMASKMOVPS (DX), Y2, Y3
-	VMULPS     Y0, Y3, Y0
-	VCMPPS     $0x12, Y1, Y3, Y1
-	VBLENDVPS  Y1, Y0, Y3, Y0
-	VMASKMOVPS Y0, Y2, (CX)
+	VMULPS     Y0, Y3, Y4
+	VCMPPS     $0x12, Y1, Y3, Y5
+	VBLENDVPS  Y5, Y4, Y3, Y3
+	VMASKMOVPS Y3, Y2, (CX)
+	ADDQ       $+32, CX
+	ADDQ       $+32, DX
+	SUBQ       $+8, AX
+	JMP        rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func hardSigmoidAVX2(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX, FMA3
+// Requires: AVX, CMOV, FMA3
 TEXT ·hardSigmoidAVX2(SB), NOSPLIT, $0-32
 	MOVQ         p+24(FP), AX
 	VBROADCASTSS (AX), Y0
@@ -2646,40 +3757,55 @@ TEXT ·hardSigmoidAVX2(SB), NOSPLIT, $0-32
 	MOVQ         n+16(FP), AX
 	MOVQ         dst+0(FP), CX
 	MOVQ         x+8(FP), DX
+	CMPQ         AX, $+16
+	JLT          rest
 
-single:
-	CMPQ        AX, $+8
-	JLT         tail
+turns:
 	VMOVUPS     (DX), Y4
+	VMOVUPS     32(DX), Y5
 	VMOVAPS     Y4, Y4
+	VMOVAPS     Y5, Y5
 	VFMADD213PS Y1, Y0, Y4
+	VFMADD213PS Y1, Y0, Y5
 	VMINPS      Y4, Y3, Y4
+	VMINPS      Y5, Y3, Y5
 	VMAXPS      Y4, Y2, Y4
+	VMAXPS      Y5, Y2, Y5
 	VMOVUPS     Y4, (CX)
-	ADDQ        $+32, CX
-	ADDQ        $+32, DX
-	SUBQ        $+8, AX
-	JMP         single
+	VMOVUPS     Y5, 32(CX)
+	ADDQ        $+64, CX
+	ADDQ        $+64, DX
+	SUBQ        $+16, AX
+	CMPQ        AX, $+16
+	JGE         turns
 
-tail:
+rest:
 	TESTQ       AX, AX
 	JLE         done
-	LEAQ        laneMask<>+0(SB), BX
-	NEGQ        AX
-	VMOVUPS     32(BX)(AX*4), Y4
+	MOVQ        AX, BX
+	MOVQ        $+8, SI
+	CMPQ        BX, SI
+	CMOVQGT     SI, BX
+	LEAQ        laneMask<>+0(SB), SI
+	NEGQ        BX
+	VMOVUPS     32(SI)(BX*4), Y4
 	VMASKMOVPS  (DX), Y4, Y5
 	VMOVAPS     Y5, Y5
 	VFMADD213PS Y1, Y0, Y5
-	VMINPS      Y5, Y3, Y0
-	VMAXPS      Y0, Y2, Y0
-	VMASKMOVPS  Y0, Y4, (CX)
+	VMINPS      Y5, Y3, Y5
+	VMAXPS      Y5, Y2, Y5
+	VMASKMOVPS  Y5, Y4, (CX)
+	ADDQ        $+32, CX
+	ADDQ        $+32, DX
+	SUBQ        $+8, AX
+	JMP         rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func hardSwishAVX2(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX, FMA3
+// Requires: AVX, CMOV, FMA3
 TEXT ·hardSwishAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+2144(SB), Y0
 	VBROADCASTSS constants<>+448(SB), Y1
@@ -2687,272 +3813,375 @@ TEXT ·hardSwishAVX2(SB), NOSPLIT, $0-32
 	MOVQ         n+16(FP), AX
 	MOVQ         dst+0(FP), CX
 	MOVQ         x+8(FP), DX
+	CMPQ         AX, $+16
+	JLT          rest
 
-single:
-	CMPQ        AX, $+8
-	JLT         tail
+turns:
 	VMOVUPS     (DX), Y3
+	VMOVUPS     32(DX), Y5
 	VMOVAPS     Y3, Y4
+	VMOVAPS     Y5, Y6
 	VFMADD213PS constants<>+768(SB), Y0, Y4
+	VFMADD213PS constants<>+768(SB), Y0, Y6
 	VMINPS      Y4, Y2, Y4
+	VMINPS      Y6, Y2, Y6
 	VMAXPS      Y4, Y1, Y4
+	VMAXPS      Y6, Y1, Y6
 	VMULPS      Y3, Y4, Y3
+	VMULPS      Y5, Y6, Y4
 	VMOVUPS     Y3, (CX)
-	ADDQ        $+32, CX
-	ADDQ        $+32, DX
-	SUBQ        $+8, AX
-	JMP         single
+	VMOVUPS     Y4, 32(CX)
+	ADDQ        $+64, CX
+	ADDQ        $+64, DX
+	SUBQ        $+16, AX
+	CMPQ        AX, $+16
+	JGE         turns
 
-tail:
+rest:
 	TESTQ       AX, AX
 	JLE         done
-	LEAQ        laneMask<>+0(SB), BX
-	NEGQ        AX
-	VMOVUPS     32(BX)(AX*4), Y3
+	MOVQ        AX, BX
+	MOVQ        $+8, SI
+	CMPQ        BX, SI
+	CMOVQGT     SI, BX
+	LEAQ        laneMask<>+0(SB), SI
+	NEGQ        BX
+	VMOVUPS     32(SI)(BX*4), Y3
 	VMASKMOVPS  (DX), Y3, Y4
 	VMOVAPS     Y4, Y5
 	VFMADD213PS constants<>+768(SB), Y0, Y5
-	VMINPS      Y5, Y2, Y0
-	VMAXPS      Y0, Y1, Y0
-	VMULPS      Y4, Y0, Y0
-	VMASKMOVPS  Y0, Y3, (CX)
+	VMINPS      Y5, Y2, Y5
+	VMAXPS      Y5, Y1, Y5
+	VMULPS      Y4, Y5, Y4
+	VMASKMOVPS  Y4, Y3, (CX)
+	ADDQ        $+32, CX
+	ADDQ        $+32, DX
+	SUBQ        $+8, AX
+	JMP         rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func softsignAVX2(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX
+// Requires: AVX, CMOV
 TEXT ·softsignAVX2(SB), NOSPLIT, $0-32
 	MOVQ n+16(FP), AX
 	MOVQ dst+0(FP), CX
 	MOVQ x+8(FP), DX
+	CMPQ AX, $+16
+	JLT  rest
 
-single:
-	CMPQ    AX, $+8
-	JLT     tail
+turns:
 	VMOVUPS (DX), Y0
+	VMOVUPS 32(DX), Y2
 	VANDPS  constants<>+928(SB), Y0, Y1
+	VANDPS  constants<>+928(SB), Y2, Y3
 	VADDPS  constants<>+320(SB), Y1, Y1
+	VADDPS  constants<>+320(SB), Y3, Y3
 	VDIVPS  Y1, Y0, Y0
+	VDIVPS  Y3, Y2, Y1
 	VMOVUPS Y0, (CX)
-	ADDQ    $+32, CX
-	ADDQ    $+32, DX
-	SUBQ    $+8, AX
-	JMP     single
+	VMOVUPS Y1, 32(CX)
+	ADDQ    $+64, CX
+	ADDQ    $+64, DX
+	SUBQ    $+16, AX
+	CMPQ    AX, $+16
+	JGE     turns
 
-tail:
+rest:
 	TESTQ      AX, AX
 	JLE        done
-	LEAQ       laneMask<>+0(SB), BX
-	NEGQ       AX
-	VMOVUPS    32(BX)(AX*4), Y0
+	MOVQ       AX, BX
+	MOVQ       $+8, SI
+	CMPQ       BX, SI
+	CMOVQGT    SI, BX
+	LEAQ       laneMask<>+0(SB), SI
+	NEGQ       BX
+	VMOVUPS    32(SI)(BX*4), Y0
 	VMASKMOVPS (DX), Y0, Y1
 	VANDPS     constants<>+928(SB), Y1, Y2
 	VADDPS     constants<>+320(SB), Y2, Y2
 	VDIVPS     Y2, Y1, Y1
 	VMASKMOVPS Y1, Y0, (CX)
+	ADDQ       $+32, CX
+	ADDQ       $+32, DX
+	SUBQ       $+8, AX
+	JMP        rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func absAVX2(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX
+// Requires: AVX, CMOV
 TEXT ·absAVX2(SB), NOSPLIT, $0-32
 	MOVQ n+16(FP), AX
 	MOVQ dst+0(FP), CX
 	MOVQ x+8(FP), DX
+	CMPQ AX, $+16
+	JLT  rest
 
-single:
-	CMPQ    AX, $+8
-	JLT     tail
+turns:
 	VMOVUPS (DX), Y0
+	VMOVUPS 32(DX), Y1
 	VANDPS  constants<>+928(SB), Y0, Y0
+	VANDPS  constants<>+928(SB), Y1, Y1
 	VMOVUPS Y0, (CX)
-	ADDQ    $+32, CX
-	ADDQ    $+32, DX
-	SUBQ    $+8, AX
-	JMP     single
+	VMOVUPS Y1, 32(CX)
+	ADDQ    $+64, CX
+	ADDQ    $+64, DX
+	SUBQ    $+16, AX
+	CMPQ    AX, $+16
+	JGE     turns
 
-tail:
+rest:
 	TESTQ      AX, AX
 	JLE        done
-	LEAQ       laneMask<>+0(SB), BX
-	NEGQ       AX
-	VMOVUPS    32(BX)(AX*4), Y0
+	MOVQ       AX, BX
+	MOVQ       $+8, SI
+	CMPQ       BX, SI
+	CMOVQGT    SI, BX
+	LEAQ       laneMask<>+0(SB), SI
+	NEGQ       BX
+	VMOVUPS    32(SI)(BX*4), Y0
 	VMASKMOVPS (DX), Y0, Y1
 	VANDPS     constants<>+928(SB), Y1, Y1
 	VMASKMOVPS Y1, Y0, (CX)
+	ADDQ       $+32, CX
+	ADDQ       $+32, DX
+	SUBQ       $+8, AX
+	JMP        rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func reciprocalAVX2(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX
+// Requires: AVX, CMOV
 TEXT ·reciprocalAVX2(SB), NOSPLIT, $0-32
 	MOVQ n+16(FP), AX
 	MOVQ dst+0(FP), CX
 	MOVQ x+8(FP), DX
+	CMPQ AX, $+16
+	JLT  rest
 
-single:
-	CMPQ         AX, $+8
-	JLT          tail
+turns:
 	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y2
 	VBROADCASTSS constants<>+320(SB), Y1
+	VBROADCASTSS constants<>+320(SB), Y3
 	VDIVPS       Y0, Y1, Y0
+	VDIVPS       Y2, Y3, Y1
 	VMOVUPS      Y0, (CX)
-	ADDQ         $+32, CX
-	ADDQ         $+32, DX
-	SUBQ         $+8, AX
-	JMP          single
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         $+64, CX
+	ADDQ         $+64, DX
+	SUBQ         $+16, AX
+	CMPQ         AX, $+16
+	JGE          turns
 
-tail:
+rest:
 	TESTQ        AX, AX
 	JLE          done
-	LEAQ         laneMask<>+0(SB), BX
-	NEGQ         AX
-	VMOVUPS      32(BX)(AX*4), Y0
+	MOVQ         AX, BX
+	MOVQ         $+8, SI
+	CMPQ         BX, SI
+	CMOVQGT      SI, BX
+	LEAQ         laneMask<>+0(SB), SI
+	NEGQ         BX
+	VMOVUPS      32(SI)(BX*4), Y0
 	VMASKMOVPS   (DX), Y0, Y1
 	VBROADCASTSS constants<>+320(SB), Y2
 	VDIVPS       Y1, Y2, Y1
 	VMASKMOVPS   Y1, Y0, (CX)
+	ADDQ         $+32, CX
+	ADDQ         $+32, DX
+	SUBQ         $+8, AX
+	JMP          rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func sqrtAVX2(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX
+// Requires: AVX, CMOV
 TEXT ·sqrtAVX2(SB), NOSPLIT, $0-32
 	MOVQ n+16(FP), AX
 	MOVQ dst+0(FP), CX
 	MOVQ x+8(FP), DX
+	CMPQ AX, $+16
+	JLT  rest
 
-single:
-	CMPQ    AX, $+8
-	JLT     tail
+turns:
 	VMOVUPS (DX), Y0
+	VMOVUPS 32(DX), Y1
 	VSQRTPS Y0, Y0
+	VSQRTPS Y1, Y1
 	VMOVUPS Y0, (CX)
-	ADDQ    $+32, CX
-	ADDQ    $+32, DX
-	SUBQ    $+8, AX
-	JMP     single
+	VMOVUPS Y1, 32(CX)
+	ADDQ    $+64, CX
+	ADDQ    $+64, DX
+	SUBQ    $+16, AX
+	CMPQ    AX, $+16
+	JGE     turns
 
-tail:
+rest:
 	TESTQ      AX, AX
 	JLE        done
-	LEAQ       laneMask<>+0(SB), BX
-	NEGQ       AX
-	VMOVUPS    32(BX)(AX*4), Y0
+	MOVQ       AX, BX
+	MOVQ       $+8, SI
+	CMPQ       BX, SI
+	CMOVQGT    SI, BX
+	LEAQ       laneMask<>+0(SB), SI
+	NEGQ       BX
+	VMOVUPS    32(SI)(BX*4), Y0
 	VMASKMOVPS (DX), Y0, Y1
 	VSQRTPS    Y1, Y1
 	VMASKMOVPS Y1, Y0, (CX)
+	ADDQ       $+32, CX
+	ADDQ       $+32, DX
+	SUBQ       $+8, AX
+	JMP        rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func roundAVX2(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX
+// Requires: AVX, CMOV
 TEXT ·roundAVX2(SB), NOSPLIT, $0-32
 	MOVQ n+16(FP), AX
 	MOVQ dst+0(FP), CX
 	MOVQ x+8(FP), DX
+	CMPQ AX, $+16
+	JLT  rest
 
-single:
-	CMPQ     AX, $+8
-	JLT      tail
+turns:
 	VMOVUPS  (DX), Y0
+	VMOVUPS  32(DX), Y1
 	VROUNDPS $0x08, Y0, Y0
+	VROUNDPS $0x08, Y1, Y1
 	VMOVUPS  Y0, (CX)
-	ADDQ     $+32, CX
-	ADDQ     $+32, DX
-	SUBQ     $+8, AX
-	JMP      single
+	VMOVUPS  Y1, 32(CX)
+	ADDQ     $+64, CX
+	ADDQ     $+64, DX
+	SUBQ     $+16, AX
+	CMPQ     AX, $+16
+	JGE      turns
 
-tail:
+rest:
 	TESTQ      AX, AX
 	JLE        done
-	LEAQ       laneMask<>+0(SB), BX
-	NEGQ       AX
-	VMOVUPS    32(BX)(AX*4), Y0
+	MOVQ       AX, BX
+	MOVQ       $+8, SI
+	CMPQ       BX, SI
+	CMOVQGT    SI, BX
+	LEAQ       laneMask<>+0(SB), SI
+	NEGQ       BX
+	VMOVUPS    32(SI)(BX*4), Y0
 	VMASKMOVPS (DX), Y0, Y1
 	VROUNDPS   $0x08, Y1, Y1
 	VMASKMOVPS Y1, Y0, (CX)
+	ADDQ       $+32, CX
+	ADDQ       $+32, DX
+	SUBQ       $+8, AX
+	JMP        rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func floorAVX2(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX
+// Requires: AVX, CMOV
 TEXT ·floorAVX2(SB), NOSPLIT, $0-32
 	MOVQ n+16(FP), AX
 	MOVQ dst+0(FP), CX
 	MOVQ x+8(FP), DX
+	CMPQ AX, $+16
+	JLT  rest
 
-single:
-	CMPQ     AX, $+8
-	JLT      tail
+turns:
 	VMOVUPS  (DX), Y0
+	VMOVUPS  32(DX), Y1
 	VROUNDPS $0x09, Y0, Y0
+	VROUNDPS $0x09, Y1, Y1
 	VMOVUPS  Y0, (CX)
-	ADDQ     $+32, CX
-	ADDQ     $+32, DX
-	SUBQ     $+8, AX
-	JMP      single
+	VMOVUPS  Y1, 32(CX)
+	ADDQ     $+64, CX
+	ADDQ     $+64, DX
+	SUBQ     $+16, AX
+	CMPQ     AX, $+16
+	JGE      turns
 
-tail:
+rest:
 	TESTQ      AX, AX
 	JLE        done
-	LEAQ       laneMask<>+0(SB), BX
-	NEGQ       AX
-	VMOVUPS    32(BX)(AX*4), Y0
+	MOVQ       AX, BX
+	MOVQ       $+8, SI
+	CMPQ       BX, SI
+	CMOVQGT    SI, BX
+	LEAQ       laneMask<>+0(SB), SI
+	NEGQ       BX
+	VMOVUPS    32(SI)(BX*4), Y0
 	VMASKMOVPS (DX), Y0, Y1
 	VROUNDPS   $0x09, Y1, Y1
 	VMASKMOVPS Y1, Y0, (CX)
+	ADDQ       $+32, CX
+	ADDQ       $+32, DX
+	SUBQ       $+8, AX
+	JMP        rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func ceilAVX2(dst *float32, x *float32, n int, p *float32)
-// Requires: AVX
+// Requires: AVX, CMOV
 TEXT ·ceilAVX2(SB), NOSPLIT, $0-32
 	MOVQ n+16(FP), AX
 	MOVQ dst+0(FP), CX
 	MOVQ x+8(FP), DX
+	CMPQ AX, $+16
+	JLT  rest
 
-single:
-	CMPQ     AX, $+8
-	JLT      tail
+turns:
 	VMOVUPS  (DX), Y0
+	VMOVUPS  32(DX), Y1
 	VROUNDPS $0x0a, Y0, Y0
+	VROUNDPS $0x0a, Y1, Y1
 	VMOVUPS  Y0, (CX)
-	ADDQ     $+32, CX
-	ADDQ     $+32, DX
-	SUBQ     $+8, AX
-	JMP      single
+	VMOVUPS  Y1, 32(CX)
+	ADDQ     $+64, CX
+	ADDQ     $+64, DX
+	SUBQ     $+16, AX
+	CMPQ     AX, $+16
+	JGE      turns
 
-tail:
+rest:
 	TESTQ      AX, AX
 	JLE        done
-	LEAQ       laneMask<>+0(SB), BX
-	NEGQ       AX
-	VMOVUPS    32(BX)(AX*4), Y0
+	MOVQ       AX, BX
+	MOVQ       $+8, SI
+	CMPQ       BX, SI
+	CMOVQGT    SI, BX
+	LEAQ       laneMask<>+0(SB), SI
+	NEGQ       BX
+	VMOVUPS    32(SI)(BX*4), Y0
 	VMASKMOVPS (DX), Y0, Y1
 	VROUNDPS   $0x0a, Y1, Y1
 	VMASKMOVPS Y1, Y0, (CX)
+	ADDQ       $+32, CX
+	ADDQ       $+32, DX
+	SUBQ       $+8, AX
+	JMP        rest
 
 done:
 	VZEROUPPER
 	RET
 
 // func expDiffAVX2(dst *float32, x *float32, n int, m float32) float32
-// Requires: AVX, AVX2, FMA3, SSE
+// Requires: AVX, AVX2, CMOV, FMA3, SSE
 TEXT ·expDiffAVX2(SB), NOSPLIT, $0-36
 	VBROADCASTSS constants<>+0(SB), Y0
 	VBROADCASTSS constants<>+32(SB), Y1
@@ -2961,78 +4190,115 @@ TEXT ·expDiffAVX2(SB), NOSPLIT, $0-36
 	MOVQ         n+16(FP), AX
 	MOVQ         x+8(FP), CX
 	MOVQ         dst+0(FP), DX
+	CMPQ         AX, $+16
+	JLT          rest
 
-single:
-	CMPQ         AX, $+8
-	JLT          tail
+turns:
 	VMOVUPS      (CX), Y4
+	VMOVUPS      32(CX), Y5
 	VSUBPS       Y2, Y4, Y4
+	VSUBPS       Y2, Y5, Y5
 	VMAXPS       Y4, Y0, Y4
+	VMAXPS       Y5, Y0, Y5
 	VMINPS       Y4, Y1, Y4
+	VMINPS       Y5, Y1, Y6
 	VMULPS       constants<>+64(SB), Y4, Y5
+	VMULPS       constants<>+64(SB), Y6, Y7
 	VROUNDPS     $0x08, Y5, Y5
+	VROUNDPS     $0x08, Y7, Y7
 	VMOVAPS      Y4, Y4
+	VMOVAPS      Y6, Y9
 	VFNMADD231PS constants<>+96(SB), Y5, Y4
+	VFNMADD231PS constants<>+96(SB), Y7, Y9
 	VFNMADD231PS constants<>+128(SB), Y5, Y4
+	VFNMADD231PS constants<>+128(SB), Y7, Y9
 	VBROADCASTSS constants<>+160(SB), Y6
+	VBROADCASTSS constants<>+160(SB), Y10
 	VFMADD213PS  constants<>+192(SB), Y4, Y6
+	VFMADD213PS  constants<>+192(SB), Y9, Y10
 	VFMADD213PS  constants<>+224(SB), Y4, Y6
+	VFMADD213PS  constants<>+224(SB), Y9, Y10
 	VFMADD213PS  constants<>+256(SB), Y4, Y6
+	VFMADD213PS  constants<>+256(SB), Y9, Y10
 	VFMADD213PS  constants<>+288(SB), Y4, Y6
-	VMULPS       Y4, Y4, Y7
-	VFMADD213PS  Y4, Y7, Y6
+	VFMADD213PS  constants<>+288(SB), Y9, Y10
+	VMULPS       Y4, Y4, Y8
+	VMULPS       Y9, Y9, Y11
+	VFMADD213PS  Y4, Y8, Y6
+	VFMADD213PS  Y9, Y11, Y10
 	VADDPS       constants<>+320(SB), Y6, Y4
+	VADDPS       constants<>+320(SB), Y10, Y6
 	VCVTPS2DQ    Y5, Y5
-	VPSRAD       $0x01, Y5, Y6
-	VPSUBD       Y6, Y5, Y5
+	VCVTPS2DQ    Y7, Y8
+	VPSRAD       $0x01, Y5, Y7
+	VPSRAD       $0x01, Y8, Y9
+	VPSUBD       Y7, Y5, Y5
+	VPSUBD       Y9, Y8, Y8
 	VPADDD       constants<>+960(SB), Y5, Y5
+	VPADDD       constants<>+960(SB), Y8, Y8
 	VPSLLD       $0x17, Y5, Y5
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       constants<>+960(SB), Y7, Y7
+	VPADDD       constants<>+960(SB), Y9, Y9
+	VPSLLD       $0x17, Y7, Y7
+	VPSLLD       $0x17, Y9, Y9
+	VMULPS       Y7, Y4, Y4
+	VMULPS       Y9, Y6, Y6
+	VMULPS       Y5, Y4, Y4
+	VMULPS       Y8, Y6, Y5
+	VMOVUPS      Y4, (DX)
+	VMOVUPS      Y5, 32(DX)
+	VADDPS       Y4, Y3, Y3
+	VADDPS       Y5, Y3, Y3
+	ADDQ         $+64, CX
+	ADDQ         $+64, DX
+	SUBQ         $+16, AX
+	CMPQ         AX, $+16
+	JGE          turns
+
+rest:
+	TESTQ        AX, AX
+	JLE          done
+	MOVQ         AX, BX
+	MOVQ         $+8, SI
+	CMPQ         BX, SI
+	CMOVQGT      SI, BX
+	LEAQ         laneMask<>+0(SB), SI
+	NEGQ         BX
+	VMOVUPS      32(SI)(BX*4), Y4
+	VMASKMOVPS   (CX), Y4, Y5
+	VSUBPS       Y2, Y5, Y5
+	VMAXPS       Y5, Y0, Y5
+	VMINPS       Y5, Y1, Y5
+	VMULPS       constants<>+64(SB), Y5, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVAPS      Y5, Y5
+	VFNMADD231PS constants<>+96(SB), Y6, Y5
+	VFNMADD231PS constants<>+128(SB), Y6, Y5
+	VBROADCASTSS constants<>+160(SB), Y7
+	VFMADD213PS  constants<>+192(SB), Y5, Y7
+	VFMADD213PS  constants<>+224(SB), Y5, Y7
+	VFMADD213PS  constants<>+256(SB), Y5, Y7
+	VFMADD213PS  constants<>+288(SB), Y5, Y7
+	VMULPS       Y5, Y5, Y8
+	VFMADD213PS  Y5, Y8, Y7
+	VADDPS       constants<>+320(SB), Y7, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPSRAD       $0x01, Y6, Y7
+	VPSUBD       Y7, Y6, Y6
 	VPADDD       constants<>+960(SB), Y6, Y6
 	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y4, Y4
-	VMULPS       Y5, Y4, Y4
-	VMOVUPS      Y4, (DX)
-	VADDPS       Y4, Y3, Y3
+	VPADDD       constants<>+960(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y5, Y5
+	VMULPS       Y6, Y5, Y5
+	VMASKMOVPS   Y5, Y4, (DX)
+	VANDPS       Y4, Y5, Y5
+	VADDPS       Y5, Y3, Y3
 	ADDQ         $+32, CX
 	ADDQ         $+32, DX
 	SUBQ         $+8, AX
-	JMP          single
-
-tail:
-	TESTQ        AX, AX
-	JLE          done
-	LEAQ         laneMask<>+0(SB), BX
-	NEGQ         AX
-	VMOVUPS      32(BX)(AX*4), Y4
-	VMASKMOVPS   (CX), Y4, Y5
-	VSUBPS       Y2, Y5, Y2
-	VMAXPS       Y2, Y0, Y0
-	VMINPS       Y0, Y1, Y0
-	VMULPS       constants<>+64(SB), Y0, Y1
-	VROUNDPS     $0x08, Y1, Y1
-	VMOVAPS      Y0, Y0
-	VFNMADD231PS constants<>+96(SB), Y1, Y0
-	VFNMADD231PS constants<>+128(SB), Y1, Y0
-	VBROADCASTSS constants<>+160(SB), Y2
-	VFMADD213PS  constants<>+192(SB), Y0, Y2
-	VFMADD213PS  constants<>+224(SB), Y0, Y2
-	VFMADD213PS  constants<>+256(SB), Y0, Y2
-	VFMADD213PS  constants<>+288(SB), Y0, Y2
-	VMULPS       Y0, Y0, Y5
-	VFMADD213PS  Y0, Y5, Y2
-	VADDPS       constants<>+320(SB), Y2, Y0
-	VCVTPS2DQ    Y1, Y1
-	VPSRAD       $0x01, Y1, Y2
-	VPSUBD       Y2, Y1, Y1
-	VPADDD       constants<>+960(SB), Y1, Y1
-	VPSLLD       $0x17, Y1, Y1
-	VPADDD       constants<>+960(SB), Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y2, Y0, Y0
-	VMULPS       Y1, Y0, Y0
-	VMASKMOVPS   Y0, Y4, (DX)
-	VANDPS       Y4, Y0, Y0
-	VADDPS       Y0, Y3, Y3
+	JMP          rest
 
 done:
 	VEXTRACTF128 $0x01, Y3, X0
@@ -3046,7 +4312,7 @@ done:
 	RET
 
 // func expSumAVX2(x *float32, n int, m float32) float32
-// Requires: AVX, AVX2, FMA3, SSE
+// Requires: AVX, AVX2, CMOV, FMA3, SSE
 TEXT ·expSumAVX2(SB), NOSPLIT, $0-28
 	VBROADCASTSS constants<>+0(SB), Y0
 	VBROADCASTSS constants<>+32(SB), Y1
@@ -3054,75 +4320,110 @@ TEXT ·expSumAVX2(SB), NOSPLIT, $0-28
 	VXORPS       Y3, Y3, Y3
 	MOVQ         n+8(FP), AX
 	MOVQ         x+0(FP), CX
+	CMPQ         AX, $+16
+	JLT          rest
 
-single:
-	CMPQ         AX, $+8
-	JLT          tail
+turns:
 	VMOVUPS      (CX), Y4
+	VMOVUPS      32(CX), Y5
 	VSUBPS       Y2, Y4, Y4
+	VSUBPS       Y2, Y5, Y5
 	VMAXPS       Y4, Y0, Y4
+	VMAXPS       Y5, Y0, Y5
 	VMINPS       Y4, Y1, Y4
+	VMINPS       Y5, Y1, Y6
 	VMULPS       constants<>+64(SB), Y4, Y5
+	VMULPS       constants<>+64(SB), Y6, Y7
 	VROUNDPS     $0x08, Y5, Y5
+	VROUNDPS     $0x08, Y7, Y7
 	VMOVAPS      Y4, Y4
+	VMOVAPS      Y6, Y9
 	VFNMADD231PS constants<>+96(SB), Y5, Y4
+	VFNMADD231PS constants<>+96(SB), Y7, Y9
 	VFNMADD231PS constants<>+128(SB), Y5, Y4
+	VFNMADD231PS constants<>+128(SB), Y7, Y9
 	VBROADCASTSS constants<>+160(SB), Y6
+	VBROADCASTSS constants<>+160(SB), Y10
 	VFMADD213PS  constants<>+192(SB), Y4, Y6
+	VFMADD213PS  constants<>+192(SB), Y9, Y10
 	VFMADD213PS  constants<>+224(SB), Y4, Y6
+	VFMADD213PS  constants<>+224(SB), Y9, Y10
 	VFMADD213PS  constants<>+256(SB), Y4, Y6
+	VFMADD213PS  constants<>+256(SB), Y9, Y10
 	VFMADD213PS  constants<>+288(SB), Y4, Y6
-	VMULPS       Y4, Y4, Y7
-	VFMADD213PS  Y4, Y7, Y6
+	VFMADD213PS  constants<>+288(SB), Y9, Y10
+	VMULPS       Y4, Y4, Y8
+	VMULPS       Y9, Y9, Y11
+	VFMADD213PS  Y4, Y8, Y6
+	VFMADD213PS  Y9, Y11, Y10
 	VADDPS       constants<>+320(SB), Y6, Y4
+	VADDPS       constants<>+320(SB), Y10, Y6
 	VCVTPS2DQ    Y5, Y5
-	VPSRAD       $0x01, Y5, Y6
-	VPSUBD       Y6, Y5, Y5
+	VCVTPS2DQ    Y7, Y8
+	VPSRAD       $0x01, Y5, Y7
+	VPSRAD       $0x01, Y8, Y9
+	VPSUBD       Y7, Y5, Y5
+	VPSUBD       Y9, Y8, Y8
 	VPADDD       constants<>+960(SB), Y5, Y5
+	VPADDD       constants<>+960(SB), Y8, Y8
 	VPSLLD       $0x17, Y5, Y5
-	VPADDD       constants<>+960(SB), Y6, Y6
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y4, Y4
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       constants<>+960(SB), Y7, Y7
+	VPADDD       constants<>+960(SB), Y9, Y9
+	VPSLLD       $0x17, Y7, Y7
+	VPSLLD       $0x17, Y9, Y9
+	VMULPS       Y7, Y4, Y4
+	VMULPS       Y9, Y6, Y6
 	VMULPS       Y5, Y4, Y4
+	VMULPS       Y8, Y6, Y5
 	VADDPS       Y4, Y3, Y3
-	ADDQ         $+32, CX
-	SUBQ         $+8, AX
-	JMP          single
+	VADDPS       Y5, Y3, Y3
+	ADDQ         $+64, CX
+	SUBQ         $+16, AX
+	CMPQ         AX, $+16
+	JGE          turns
 
-tail:
+rest:
 	TESTQ        AX, AX
 	JLE          done
-	LEAQ         laneMask<>+0(SB), DX
-	NEGQ         AX
-	VMOVUPS      32(DX)(AX*4), Y4
+	MOVQ         AX, DX
+	MOVQ         $+8, BX
+	CMPQ         DX, BX
+	CMOVQGT      BX, DX
+	LEAQ         laneMask<>+0(SB), BX
+	NEGQ         DX
+	VMOVUPS      32(BX)(DX*4), Y4
 	VMASKMOVPS   (CX), Y4, Y5
-	VSUBPS       Y2, Y5, Y2
-	VMAXPS       Y2, Y0, Y0
-	VMINPS       Y0, Y1, Y0
-	VMULPS       constants<>+64(SB), Y0, Y1
-	VROUNDPS     $0x08, Y1, Y1
-	VMOVAPS      Y0, Y0
-	VFNMADD231PS constants<>+96(SB), Y1, Y0
-	VFNMADD231PS constants<>+128(SB), Y1, Y0
-	VBROADCASTSS constants<>+160(SB), Y2
-	VFMADD213PS  constants<>+192(SB), Y0, Y2
-	VFMADD213PS  constants<>+224(SB), Y0, Y2
-	VFMADD213PS  constants<>+256(SB), Y0, Y2
-	VFMADD213PS  constants<>+288(SB), Y0, Y2
-	VMULPS       Y0, Y0, Y5
-	VFMADD213PS  Y0, Y5, Y2
-	VADDPS       constants<>+320(SB), Y2, Y0
-	VCVTPS2DQ    Y1, Y1
-	VPSRAD       $0x01, Y1, Y2
-	VPSUBD       Y2, Y1, Y1
-	VPADDD       constants<>+960(SB), Y1, Y1
-	VPSLLD       $0x17, Y1, Y1
-	VPADDD       constants<>+960(SB), Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y2, Y0, Y0
-	VMULPS       Y1, Y0, Y0
-	VANDPS       Y4, Y0, Y0
-	VADDPS       Y0, Y3, Y3
+	VSUBPS       Y2, Y5, Y5
+	VMAXPS       Y5, Y0, Y5
+	VMINPS       Y5, Y1, Y5
+	VMULPS       constants<>+64(SB), Y5, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVAPS      Y5, Y5
+	VFNMADD231PS constants<>+96(SB), Y6, Y5
+	VFNMADD231PS constants<>+128(SB), Y6, Y5
+	VBROADCASTSS constants<>+160(SB), Y7
+	VFMADD213PS  constants<>+192(SB), Y5, Y7
+	VFMADD213PS  constants<>+224(SB), Y5, Y7
+	VFMADD213PS  constants<>+256(SB), Y5, Y7
+	VFMADD213PS  constants<>+288(SB), Y5, Y7
+	VMULPS       Y5, Y5, Y8
+	VFMADD213PS  Y5, Y8, Y7
+	VADDPS       constants<>+320(SB), Y7, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPSRAD       $0x01, Y6, Y7
+	VPSUBD       Y7, Y6, Y6
+	VPADDD       constants<>+960(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       constants<>+960(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y5, Y5
+	VMULPS       Y6, Y5, Y5
+	VANDPS       Y4, Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	ADDQ         $+32, CX
+	SUBQ         $+8, AX
+	JMP          rest
 
 done:
 	VEXTRACTF128 $0x01, Y3, X0
@@ -3136,7 +4437,7 @@ done:
 	RET
 
 // func softmaxGradAVX2(s *float32, dp *float32, n int, lse float32, inner float32, scale float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·softmaxGradAVX2(SB), NOSPLIT, $0-36
 	VBROADCASTSS constants<>+0(SB), Y0
 	VBROADCASTSS constants<>+32(SB), Y1
@@ -3148,89 +4449,132 @@ TEXT ·softmaxGradAVX2(SB), NOSPLIT, $0-36
 	MOVQ         n+16(FP), AX
 	MOVQ         s+0(FP), CX
 	MOVQ         dp+8(FP), DX
+	CMPQ         AX, $+16
+	JLT          rest
 
-single:
-	CMPQ         AX, $+8
-	JLT          tail
+turns:
 	VMOVUPS      (CX), Y7
+	VMOVUPS      32(CX), Y9
 	VSUBPS       Y4, Y7, Y8
+	VSUBPS       Y4, Y9, Y10
 	VMAXPS       Y8, Y0, Y8
+	VMAXPS       Y10, Y0, Y10
 	VMINPS       Y8, Y1, Y8
-	VMULPS       constants<>+64(SB), Y8, Y9
-	VROUNDPS     $0x08, Y9, Y9
+	VMINPS       Y10, Y1, Y11
+	VMULPS       constants<>+64(SB), Y8, Y10
+	VMULPS       constants<>+64(SB), Y11, Y12
+	VROUNDPS     $0x08, Y10, Y10
+	VROUNDPS     $0x08, Y12, Y12
 	VMOVAPS      Y8, Y8
-	VFNMADD231PS constants<>+96(SB), Y9, Y8
-	VFNMADD231PS constants<>+128(SB), Y9, Y8
-	VBROADCASTSS constants<>+160(SB), Y10
-	VFMADD213PS  constants<>+192(SB), Y8, Y10
-	VFMADD213PS  constants<>+224(SB), Y8, Y10
-	VFMADD213PS  constants<>+256(SB), Y8, Y10
-	VFMADD213PS  constants<>+288(SB), Y8, Y10
-	VMULPS       Y8, Y8, Y11
-	VFMADD213PS  Y8, Y11, Y10
-	VADDPS       constants<>+320(SB), Y10, Y8
-	VCVTPS2DQ    Y9, Y9
-	VPSRAD       $0x01, Y9, Y10
-	VPSUBD       Y10, Y9, Y9
-	VPADDD       constants<>+960(SB), Y9, Y9
-	VPSLLD       $0x17, Y9, Y9
+	VMOVAPS      Y11, Y14
+	VFNMADD231PS constants<>+96(SB), Y10, Y8
+	VFNMADD231PS constants<>+96(SB), Y12, Y14
+	VFNMADD231PS constants<>+128(SB), Y10, Y8
+	VFNMADD231PS constants<>+128(SB), Y12, Y14
+	VBROADCASTSS constants<>+160(SB), Y11
+	VBROADCASTSS constants<>+160(SB), Y15
+	VFMADD213PS  constants<>+192(SB), Y8, Y11
+	VFMADD213PS  constants<>+192(SB), Y14, Y15
+	VFMADD213PS  constants<>+224(SB), Y8, Y11
+	VFMADD213PS  constants<>+224(SB), Y14, Y15
+	VFMADD213PS  constants<>+256(SB), Y8, Y11
+	VFMADD213PS  constants<>+256(SB), Y14, Y15
+	VFMADD213PS  constants<>+288(SB), Y8, Y11
+	VFMADD213PS  constants<>+288(SB), Y14, Y15
+	VMULPS       Y8, Y8, Y13
+	VMULPS       Y14, Y14, Y16
+	VFMADD213PS  Y8, Y13, Y11
+	VFMADD213PS  Y14, Y16, Y15
+	VADDPS       constants<>+320(SB), Y11, Y8
+	VADDPS       constants<>+320(SB), Y15, Y11
+	VCVTPS2DQ    Y10, Y10
+	VCVTPS2DQ    Y12, Y13
+	VPSRAD       $0x01, Y10, Y12
+	VPSRAD       $0x01, Y13, Y14
+	VPSUBD       Y12, Y10, Y10
+	VPSUBD       Y14, Y13, Y13
+	VPADDD       constants<>+960(SB), Y10, Y10
+	VPADDD       constants<>+960(SB), Y13, Y13
+	VPSLLD       $0x17, Y10, Y10
+	VPSLLD       $0x17, Y13, Y13
+	VPADDD       constants<>+960(SB), Y12, Y12
+	VPADDD       constants<>+960(SB), Y14, Y14
+	VPSLLD       $0x17, Y12, Y12
+	VPSLLD       $0x17, Y14, Y14
+	VMULPS       Y12, Y8, Y8
+	VMULPS       Y14, Y11, Y11
+	VMULPS       Y10, Y8, Y8
+	VMULPS       Y13, Y11, Y11
+	VMOVUPS      (DX), Y10
+	VMOVUPS      32(DX), Y12
+	VSUBPS       Y5, Y10, Y10
+	VSUBPS       Y5, Y12, Y12
+	VMULPS       Y8, Y10, Y10
+	VMULPS       Y11, Y12, Y12
+	VMULPS       Y6, Y10, Y10
+	VMULPS       Y6, Y12, Y12
+	VCMPPS       $0x00, Y3, Y7, Y7
+	VCMPPS       $0x00, Y3, Y9, Y9
+	VBLENDVPS    Y7, Y2, Y10, Y7
+	VBLENDVPS    Y9, Y2, Y12, Y9
+	VMOVUPS      Y7, (DX)
+	VMOVUPS      Y9, 32(DX)
+	VMOVUPS      Y8, (CX)
+	VMOVUPS      Y11, 32(CX)
+	ADDQ         $+64, CX
+	ADDQ         $+64, DX
+	SUBQ         $+16, AX
+	CMPQ         AX, $+16
+	JGE          turns
+
+rest:
+	TESTQ        AX, AX
+	JLE          done
+	MOVQ         AX, BX
+	MOVQ         $+8, SI
+	CMPQ         BX, SI
+	CMOVQGT      SI, BX
+	LEAQ         laneMask<>+0(SB), SI
+	NEGQ         BX
+	VMOVUPS      32(SI)(BX*4), Y7
+	VMASKMOVPS   (CX), Y7, Y8
+	VSUBPS       Y4, Y8, Y9
+	VMAXPS       Y9, Y0, Y9
+	VMINPS       Y9, Y1, Y9
+	VMULPS       constants<>+64(SB), Y9, Y10
+	VROUNDPS     $0x08, Y10, Y10
+	VMOVAPS      Y9, Y9
+	VFNMADD231PS constants<>+96(SB), Y10, Y9
+	VFNMADD231PS constants<>+128(SB), Y10, Y9
+	VBROADCASTSS constants<>+160(SB), Y11
+	VFMADD213PS  constants<>+192(SB), Y9, Y11
+	VFMADD213PS  constants<>+224(SB), Y9, Y11
+	VFMADD213PS  constants<>+256(SB), Y9, Y11
+	VFMADD213PS  constants<>+288(SB), Y9, Y11
+	VMULPS       Y9, Y9, Y12
+	VFMADD213PS  Y9, Y12, Y11
+	VADDPS       constants<>+320(SB), Y11, Y9
+	VCVTPS2DQ    Y10, Y10
+	VPSRAD       $0x01, Y10, Y11
+	VPSUBD       Y11, Y10, Y10
 	VPADDD       constants<>+960(SB), Y10, Y10
 	VPSLLD       $0x17, Y10, Y10
-	VMULPS       Y10, Y8, Y8
-	VMULPS       Y9, Y8, Y8
-	VMOVUPS      (DX), Y9
-	VSUBPS       Y5, Y9, Y9
-	VMULPS       Y8, Y9, Y9
-	VMULPS       Y6, Y9, Y9
-	VCMPPS       $0x00, Y3, Y7, Y7
-	VBLENDVPS    Y7, Y2, Y9, Y7
-	VMOVUPS      Y7, (DX)
-	VMOVUPS      Y8, (CX)
+	VPADDD       constants<>+960(SB), Y11, Y11
+	VPSLLD       $0x17, Y11, Y11
+	VMULPS       Y11, Y9, Y9
+	VMULPS       Y10, Y9, Y9
+	VMASKMOVPS   (DX), Y7, Y10
+	VSUBPS       Y5, Y10, Y10
+	VMULPS       Y9, Y10, Y10
+	VMULPS       Y6, Y10, Y10
+	VCMPPS       $0x00, Y3, Y8, Y8
+	VBLENDVPS    Y8, Y2, Y10, Y8
+	VMASKMOVPS   Y8, Y7, (DX)
+	VMASKMOVPS   Y9, Y7, (CX)
 	ADDQ         $+32, CX
 	ADDQ         $+32, DX
 	SUBQ         $+8, AX
-	JMP          single
-
-tail:
-	TESTQ        AX, AX
-	JLE          done
-	LEAQ         laneMask<>+0(SB), BX
-	NEGQ         AX
-	VMOVUPS      32(BX)(AX*4), Y7
-	VMASKMOVPS   (CX), Y7, Y8
-	VSUBPS       Y4, Y8, Y4
-	VMAXPS       Y4, Y0, Y0
-	VMINPS       Y0, Y1, Y0
-	VMULPS       constants<>+64(SB), Y0, Y1
-	VROUNDPS     $0x08, Y1, Y1
-	VMOVAPS      Y0, Y0
-	VFNMADD231PS constants<>+96(SB), Y1, Y0
-	VFNMADD231PS constants<>+128(SB), Y1, Y0
-	VBROADCASTSS constants<>+160(SB), Y4
-	VFMADD213PS  constants<>+192(SB), Y0, Y4
-	VFMADD213PS  constants<>+224(SB), Y0, Y4
-	VFMADD213PS  constants<>+256(SB), Y0, Y4
-	VFMADD213PS  constants<>+288(SB), Y0, Y4
-	VMULPS       Y0, Y0, Y9
-	VFMADD213PS  Y0, Y9, Y4
-	VADDPS       constants<>+320(SB), Y4, Y0
-	VCVTPS2DQ    Y1, Y1
-	VPSRAD       $0x01, Y1, Y4
-	VPSUBD       Y4, Y1, Y1
-	VPADDD       constants<>+960(SB), Y1, Y1
-	VPSLLD       $0x17, Y1, Y1
-	VPADDD       constants<>+960(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y0, Y0
-	VMULPS       Y1, Y0, Y0
-	VMASKMOVPS   (DX), Y7, Y1
-	VSUBPS       Y5, Y1, Y1
-	VMULPS       Y0, Y1, Y1
-	VMULPS       Y6, Y1, Y1
-	VCMPPS       $0x00, Y3, Y8, Y3
-	VBLENDVPS    Y3, Y2, Y1, Y1
-	VMASKMOVPS   Y1, Y7, (DX)
-	VMASKMOVPS   Y0, Y7, (CX)
+	JMP          rest
 
 done:
 	VZEROUPPER
