@@ -47,6 +47,18 @@ func Variants() []Variant {
 		}),
 		{"requantize-in-single", "quantizers in f32: products of scales, then of the sum, each rounded", requantizing(true)},
 		{"requantize-in-double", "quantizers in double, the scales multiplied one after the other", requantizing(false)},
+		rig("double-accumulators", "sums in double, every node's result stored as its type", func() *Rig {
+			return &Rig{Store: func(d tensor.DType, v float64) float64 { return tensor.Round(v, d) }}
+		}),
+		rig("swish-by-steps", "a swish whose sigmoid is rounded before it is multiplied", func() *Rig {
+			return &Rig{Mode: reference.Mode{Round: true}, Kernels: map[string]Kernel{"Swish": swishBySteps}}
+		}),
+		rig("reciprocal-division", "quotients by a rounded reciprocal", func() *Rig {
+			return &Rig{Mode: reference.Mode{Round: true}, Kernels: map[string]Kernel{"Div": reciprocalDivision}}
+		}),
+		rig("three-bf16-products", "f32 products of three bf16 parts each", func() *Rig {
+			return &Rig{Mode: reference.Mode{Round: true}, Kernels: map[string]Kernel{"MatMul": threeProducts}}
+		}),
 		rig("last-maximum", "of equal maxima the last: first-maximum is not declared", func() *Rig {
 			return &Rig{Mode: reference.Mode{Round: true}, Kernels: map[string]Kernel{"MaxPool": lastMaximum}}
 		}),
