@@ -3,6 +3,7 @@ package cpu
 import (
 	"math"
 
+	"github.com/clsbench/clsbench/backends/cpu/kernel"
 	"github.com/clsbench/clsbench/backends/cpu/pool"
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/tensor"
@@ -249,7 +250,7 @@ func (l *classLoss[T]) gradient(dx []T, r int, lse, scale float64) {
 
 // buildMSE: without a reduction element by element, else a sum a worker, and
 // then their sum.
-func buildMSE[T float](b *builder, p *part) error {
+func buildMSE[T float32 | float64](b *builder, p *part) error {
 	c := p.head()
 	x, y, loss := b.in(c, 0), b.in(c, 1), b.out(c, 0)
 	n, reduction := x.elements(), c.Str("reduction")
@@ -266,11 +267,8 @@ func buildMSE[T float](b *builder, p *part) error {
 		b.mayOverlap(p, c, loss, []*value{x, y})
 		return nil
 	}
-	p.phases = b.sumPhases(n, func(lo, hi int) (s float64) {
-		for i := lo; i < hi; i++ {
-			s += squared(i)
-		}
-		return s
+	p.phases = b.sumPhases(n, func(lo, hi int) float64 {
+		return kernel.SquaredDistance(b.isa, view[T](x)[lo:hi], view[T](y)[lo:hi])
 	}, func(s float64) {
 		if reduction == "mean" {
 			s /= float64(n)

@@ -2,7 +2,6 @@ package cpu
 
 import (
 	"fmt"
-	"math"
 	"reflect"
 
 	"github.com/clsbench/clsbench/backends/cpu/kernel"
@@ -148,12 +147,14 @@ func buildAdam(b *builder, p *part) error {
 	return nil
 }
 
-// buildRMSprop computes in float64 and rounds once.
-func buildRMSprop[T float](b *builder, p *part) error {
+func buildRMSprop[T float32 | float64](b *builder, p *part) error {
 	list, total := b.updates(p)
 	c := p.head()
-	alpha, epsilon, momentum := c.Float("alpha"), c.Float("epsilon"), c.Float("momentum")
-	decay, centered := c.Float("weight_decay"), c.Int("centered") != 0
+	p.kernel = fmt.Sprintf("rmsprop %v", b.isa)
+	rule := kernel.RMSprop{
+		Alpha: c.Float("alpha"), Epsilon: c.Float("epsilon"), Momentum: c.Float("momentum"),
+		Decay: c.Float("weight_decay"), Centered: c.Int("centered") != 0,
+	}
 	for i := range list {
 		u := &list[i]
 		for k, slot := range []int{0, 2, 3, 4} {
@@ -162,23 +163,24 @@ func buildRMSprop[T float](b *builder, p *part) error {
 			}
 		}
 	}
+	zeros := make([]T, blockElements) // of slots left out
 	step := func(u *update, lo, hi int) {
 		if u.skips(u.in[6], []*value{u.in[0], u.in[2], u.in[3], u.in[4]}, lo, hi) {
 			return
 		}
-		lr := float64(view[T](u.in[5])[0])
-		for i := lo; i < hi; i++ {
-			x := float64(view[T](u.in[0])[i])
-			grad := float64(view[T](u.in[1])[i]) + decay*x
-			s := alpha*float64(view[T](u.in[2])[i]) + (1-alpha)*grad*grad
-			a := alpha*u.slot(4, i, readOf[T]) + (1-alpha)*grad
-			square := s
-			if centered {
-				square -= a * a
+		rule := rule
+		rule.LR = float64(view[T](u.in[5])[0])
+		for ; lo < hi; lo += blockElements {
+			end := min(lo+blockElements, hi)
+			slot := func(k int) []T {
+				if u.in[k] == nil {
+					return zeros[:end-lo]
+				}
+				return view[T](u.in[k])[lo:end]
 			}
-			buffer := momentum*u.slot(3, i, readOf[T]) + grad/(math.Sqrt(square)+epsilon)
-			view[T](u.out[0])[i], view[T](u.out[1])[i] = T(x-lr*buffer), T(s)
-			view[T](u.out[2])[i], view[T](u.out[3])[i] = T(buffer), T(a)
+			out := func(k int) []T { return view[T](u.out[k])[lo:end] }
+			kernel.RMSpropStep(b.isa, rule, kernel.RMSpropState[T]{P: out(0), S: out(1), B: out(2), A: out(3)},
+				kernel.RMSpropState[T]{P: slot(0), S: slot(2), B: slot(3), A: slot(4)}, slot(1))
 		}
 	}
 	p.phases = []phase{{serial: total < serialElements/4, task: func(worker, workers int) {
@@ -187,18 +189,9 @@ func buildRMSprop[T float](b *builder, p *part) error {
 	return nil
 }
 
-func readOf[T float](v *value, i int) float64 { return float64(view[T](v)[i]) }
-
-// slot is an element of a slot, 0 of one left out.
-func (u *update) slot(input, i int, read func(*value, int) float64) float64 {
-	if u.in[input] == nil {
-		return 0
-	}
-	return read(u.in[input], i)
-}
-
-func buildEMA[T float](b *builder, p *part) error {
+func buildEMA[T float32 | float64](b *builder, p *part) error {
 	list, total := b.updates(p)
+	p.kernel = fmt.Sprintf("moving average %v", b.isa)
 	decay := p.head().Float("decay")
 	for i := range list {
 		u := &list[i]
@@ -208,10 +201,7 @@ func buildEMA[T float](b *builder, p *part) error {
 		if u.skips(u.in[2], u.in[:1], lo, hi) {
 			return
 		}
-		a, x, next := view[T](u.in[0])[lo:hi], view[T](u.in[1])[lo:hi], view[T](u.out[0])[lo:hi]
-		for i := range next {
-			next[i] = T(decay*float64(a[i]) + (1-decay)*float64(x[i]))
-		}
+		kernel.MovingAverage(b.isa, view[T](u.out[0])[lo:hi], view[T](u.in[0])[lo:hi], view[T](u.in[1])[lo:hi], decay)
 	}
 	p.phases = []phase{{serial: total < serialElements, task: func(worker, workers int) {
 		each(list, total, worker, workers, step)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/clsbench/clsbench/backends/cpu/kernel"
 	"github.com/clsbench/clsbench/backends/cpu/pool"
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/tensor"
@@ -33,32 +34,28 @@ func (b *builder) allInputs(c *graph.Call) (list []update, total int) {
 	return list, total
 }
 
-func buildGlobalNorm[T float](b *builder, p *part) error {
+func buildGlobalNorm[T float32 | float64](b *builder, p *part) error {
 	c := p.head()
 	list, total := b.allInputs(c)
 	out := b.out(c, 0)
 	p.phases = b.sumPhases(total, func(from, to int) (s float64) {
 		within(list, from, to, func(u *update, lo, hi int) {
-			for _, g := range view[T](u.in[0])[lo:hi] {
-				s += float64(g) * float64(g)
-			}
+			_, squares := kernel.Moments(b.isa, view[T](u.in[0])[lo:hi], 0)
+			s += squares
 		})
 		return s
 	}, func(s float64) { view[T](out)[0] = T(math.Sqrt(s)) })
 	return nil
 }
 
-func buildClipByNorm[T float](b *builder, p *part) error {
+func buildClipByNorm[T float32 | float64](b *builder, p *part) error {
 	c := p.head()
 	g, norm, out := b.in(c, 0), b.in(c, 1), b.out(c, 0)
 	limit, epsilon := c.Float("max_norm"), c.Float("epsilon")
 	n := g.elements()
 	p.phases = []phase{{serial: n < serialElements, task: shareChain([]ranger{func(lo, hi int) {
 		by := min(1, limit/(float64(view[T](norm)[0])+epsilon)) // the builtin keeps NaN
-		x, y := view[T](g)[lo:hi], view[T](out)[lo:hi]
-		for i := range y {
-			y[i] = T(float64(x[i]) * by)
-		}
+		kernel.Standardize(b.isa, view[T](out)[lo:hi], view[T](g)[lo:hi], 0, by, 0)
 	}}, n)}}
 	b.mayOverlap(p, c, out, []*value{g})
 	return nil

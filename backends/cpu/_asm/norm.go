@@ -12,6 +12,7 @@ func emitNorm(a *asm) {
 		emitProducts(a, i, false)
 		emitProducts(a, i, true)
 		emitAddProducts(a, i)
+		emitDistance(a, i)
 		emitStandardize(a, i)
 		emitStandardizeRow(a, i, false)
 		emitStandardizeRow(a, i, true)
@@ -114,6 +115,23 @@ func emitProducts(a *asm, i isa, scaled bool) {
 	})
 	a.returnSum(i, 0, sums)
 	a.returnSum(i, 1, products)
+	a.end()
+}
+
+func emitDistance(a *asm, i isa) {
+	name := "squaredDistance" + i.name
+	a.function(name, "func(x, y *float32, n int) float64",
+		name+" is, d in float32, the sum in float64 and in another order,",
+		"for i := range n { d := x[i] - y[i]; sum += d*d }")
+	sums := a.zeroed(i, 4)
+	a.stream(i, "x", "y").each(2, func(u int, x access) {
+		v := x.load(0)
+		a.VSUBPS(x.load(1), v, v)
+		for k, d := range a.widen(i, v) {
+			a.VFMADD231PD(d, d, sums[2*u+k])
+		}
+	})
+	a.returnSum(i, 0, sums)
 	a.end()
 }
 

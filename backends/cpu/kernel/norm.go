@@ -12,6 +12,7 @@ type normLoops struct {
 	scaledProducts      func(dy, x, scale *float32, n int, about float32) (sum, product float64)
 	addProducts         func(products, sums *float64, dy, x *float32, n int, about, factor float64)
 	lanes               int // addProducts takes multiples of it
+	squaredDistance     func(x, y *float32, n int) float64
 	standardize         func(y, x *float32, n int, mean, scale, shift float32)
 	standardizeRow      func(y, x, scale *float32, n int, mean, inv, rest float32)
 	standardizeShiftRow func(y, x, scale, shift *float32, n int, mean, inv, rest float32)
@@ -116,6 +117,23 @@ func AddProducts[T Float](i ISA, products, sums []float64, dy, x []T, about, fac
 		products[j] += g * factor * (float64(x[j]) - about)
 		sums[j] += g
 	}
+}
+
+// SquaredDistance is Σ(x[i]-y[i])².
+func SquaredDistance[T Float](i ISA, x, y []T) (sum float64) {
+	y = y[:len(x)]
+	if loops, x := vectorLoops(i, x); loops != nil {
+		y := narrow(y)
+		for o := 0; o < len(x); o += chunk {
+			sum += loops.squaredDistance(&x[o], &y[o], min(len(x)-o, chunk))
+		}
+		return sum
+	}
+	for j, v := range x {
+		d := float64(v) - float64(y[j])
+		sum += d * d
+	}
+	return sum
 }
 
 // Standardize is y[i] = (x[i]-mean)·scale + shift; y may be x.

@@ -286,6 +286,87 @@ done:
 	VZEROUPPER
 	RET
 
+// func squaredDistanceAVX512(x *float32, y *float32, n int) float64
+// Requires: AVX, AVX512F, BMI2, SSE2
+TEXT ·squaredDistanceAVX512(SB), NOSPLIT, $0-32
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   n+16(FP), AX
+	MOVQ   x+0(FP), CX
+	MOVQ   y+8(FP), DX
+	CMPQ   AX, $+32
+	JLT    single
+
+unrolled:
+	VMOVUPS       (CX), Z4
+	VMOVUPS       (DX), Z5
+	VSUBPS        Z5, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z4, Y5
+	VCVTPS2PD     Y4, Z4
+	VCVTPS2PD     Y5, Z5
+	VFMADD231PD   Z4, Z4, Z0
+	VFMADD231PD   Z5, Z5, Z1
+	VMOVUPS       64(CX), Z4
+	VMOVUPS       64(DX), Z5
+	VSUBPS        Z5, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z4, Y5
+	VCVTPS2PD     Y4, Z4
+	VCVTPS2PD     Y5, Z5
+	VFMADD231PD   Z4, Z4, Z2
+	VFMADD231PD   Z5, Z5, Z3
+	ADDQ          $+128, CX
+	ADDQ          $+128, DX
+	SUBQ          $+32, AX
+	CMPQ          AX, $+32
+	JGE           unrolled
+
+single:
+	CMPQ          AX, $+16
+	JLT           tail
+	VMOVUPS       (CX), Z4
+	VMOVUPS       (DX), Z5
+	VSUBPS        Z5, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z4, Y5
+	VCVTPS2PD     Y4, Z4
+	VCVTPS2PD     Y5, Z5
+	VFMADD231PD   Z4, Z4, Z0
+	VFMADD231PD   Z5, Z5, Z1
+	ADDQ          $+64, CX
+	ADDQ          $+64, DX
+	SUBQ          $+16, AX
+	JMP           single
+
+tail:
+	TESTQ         AX, AX
+	JLE           done
+	MOVQ          $-1, BX
+	BZHIQ         AX, BX, BX
+	KMOVW         BX, K1
+	VMOVUPS.Z     (CX), K1, Z4
+	VMOVUPS.Z     (DX), K1, Z5
+	VSUBPS        Z5, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z4, Y5
+	VCVTPS2PD     Y4, Z4
+	VCVTPS2PD     Y5, Z5
+	VFMADD231PD   Z4, Z4, Z0
+	VFMADD231PD   Z5, Z5, Z1
+
+done:
+	VADDPD        Z2, Z0, Z0
+	VADDPD        Z3, Z1, Z1
+	VADDPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VUNPCKHPD     X0, X0, X1
+	VADDSD        X1, X0, X0
+	MOVSD         X0, ret+24(FP)
+	VZEROUPPER
+	RET
+
 // func standardizeAVX512(y *float32, x *float32, n int, mean float32, scale float32, shift float32)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·standardizeAVX512(SB), NOSPLIT, $0-36
@@ -913,6 +994,85 @@ loop:
 	JMP         loop
 
 done:
+	VZEROUPPER
+	RET
+
+// func squaredDistanceAVX2(x *float32, y *float32, n int) float64
+// Requires: AVX, FMA3, SSE2
+TEXT ·squaredDistanceAVX2(SB), NOSPLIT, $0-32
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   n+16(FP), AX
+	MOVQ   x+0(FP), CX
+	MOVQ   y+8(FP), DX
+	CMPQ   AX, $+16
+	JLT    single
+
+unrolled:
+	VMOVUPS      (CX), Y4
+	VMOVUPS      (DX), Y5
+	VSUBPS       Y5, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X5, Y5
+	VFMADD231PD  Y4, Y4, Y0
+	VFMADD231PD  Y5, Y5, Y1
+	VMOVUPS      32(CX), Y4
+	VMOVUPS      32(DX), Y5
+	VSUBPS       Y5, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X5, Y5
+	VFMADD231PD  Y4, Y4, Y2
+	VFMADD231PD  Y5, Y5, Y3
+	ADDQ         $+64, CX
+	ADDQ         $+64, DX
+	SUBQ         $+16, AX
+	CMPQ         AX, $+16
+	JGE          unrolled
+
+single:
+	CMPQ         AX, $+8
+	JLT          tail
+	VMOVUPS      (CX), Y4
+	VMOVUPS      (DX), Y5
+	VSUBPS       Y5, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X5, Y5
+	VFMADD231PD  Y4, Y4, Y0
+	VFMADD231PD  Y5, Y5, Y1
+	ADDQ         $+32, CX
+	ADDQ         $+32, DX
+	SUBQ         $+8, AX
+	JMP          single
+
+tail:
+	TESTQ        AX, AX
+	JLE          done
+	LEAQ         laneMask<>+0(SB), BX
+	NEGQ         AX
+	VMOVUPS      32(BX)(AX*4), Y4
+	VMASKMOVPS   (CX), Y4, Y5
+	VMASKMOVPS   (DX), Y4, Y4
+	VSUBPS       Y4, Y5, Y5
+	VEXTRACTF128 $0x01, Y5, X4
+	VCVTPS2PD    X5, Y5
+	VCVTPS2PD    X4, Y4
+	VFMADD231PD  Y5, Y5, Y0
+	VFMADD231PD  Y4, Y4, Y1
+
+done:
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VUNPCKHPD    X0, X0, X1
+	VADDSD       X1, X0, X0
+	MOVSD        X0, ret+24(FP)
 	VZEROUPPER
 	RET
 

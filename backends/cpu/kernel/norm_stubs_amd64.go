@@ -28,6 +28,12 @@ func scaledProductsAVX512(dy *float32, x *float32, scale *float32, n int, about 
 //go:noescape
 func addProductsAVX512(products *float64, sums *float64, dy *float32, x *float32, n int, about float64, factor float64)
 
+// squaredDistanceAVX512 is, d in float32, the sum in float64 and in another order,
+// for i := range n { d := x[i] - y[i]; sum += d*d }
+//
+//go:noescape
+func squaredDistanceAVX512(x *float32, y *float32, n int) float64
+
 // standardizeAVX512 is for i := range n { y[i] = (x[i]-mean)*scale + shift }
 //
 //go:noescape
@@ -76,6 +82,12 @@ func scaledProductsAVX2(dy *float32, x *float32, scale *float32, n int, about fl
 //
 //go:noescape
 func addProductsAVX2(products *float64, sums *float64, dy *float32, x *float32, n int, about float64, factor float64)
+
+// squaredDistanceAVX2 is, d in float32, the sum in float64 and in another order,
+// for i := range n { d := x[i] - y[i]; sum += d*d }
+//
+//go:noescape
+func squaredDistanceAVX2(x *float32, y *float32, n int) float64
 
 // standardizeAVX2 is for i := range n { y[i] = (x[i]-mean)*scale + shift }
 //

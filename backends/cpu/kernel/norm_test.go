@@ -152,3 +152,17 @@ func TestNormGrad(t *testing.T) {
 		}
 	})
 }
+
+func TestSquaredDistance(t *testing.T) {
+	onEveryISA(t, func(t *testing.T, i ISA) {
+		for _, n := range lengths {
+			x, y := normal(1, n, 3, 1), normal(2, n, 2, 1)
+			want := 0.0
+			for j := range x {
+				d := float64(x[j]) - float64(y[j])
+				want += d * d
+			}
+			require.InDelta(t, want, SquaredDistance(i, x, y), 4*unit*want, "n %d", n)
+		}
+	})
+}

@@ -32,3 +32,19 @@ func (f *adamFactors) loop(i ISA, p2, m2, v2, p, g, m, v []float32) int {
 	}
 	return n
 }
+
+var (
+	optimizers512 = optimizerLoops{8, rmspropAVX512, movingAverageAVX512}
+	optimizers2   = optimizerLoops{4, rmspropAVX2, movingAverageAVX2}
+)
+
+// optimizersFor gives the loops of an instruction set; nil: there are none.
+func optimizersFor(i ISA) *optimizerLoops {
+	switch i {
+	case AVX512:
+		return &optimizers512
+	case AVX2:
+		return &optimizers2
+	}
+	return nil
+}

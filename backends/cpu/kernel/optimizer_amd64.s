@@ -89,37 +89,37 @@ TEXT ·adamAVX512(SB), NOSPLIT, $0-136
 	VBROADCASTSD fix2+104(FP), Z5
 	VBROADCASTSD epsilon+112(FP), Z6
 	VBROADCASTSD wd+120(FP), Z7
-	MOVQ         p2+0(FP), AX
-	MOVQ         m2+8(FP), CX
-	MOVQ         v2+16(FP), DX
-	MOVQ         p+24(FP), BX
-	MOVQ         grad+32(FP), SI
-	MOVQ         m+40(FP), DI
-	MOVQ         v+48(FP), R8
-	MOVQ         n+56(FP), R9
-	MOVQ         decay+128(FP), R10
+	MOVQ         decay+128(FP), AX
+	MOVQ         p2+0(FP), CX
+	MOVQ         m2+8(FP), DX
+	MOVQ         v2+16(FP), BX
+	MOVQ         p+24(FP), SI
+	MOVQ         grad+32(FP), DI
+	MOVQ         m+40(FP), R8
+	MOVQ         v+48(FP), R9
+	MOVQ         n+56(FP), R10
 
 loop:
-	SUBQ        $+8, R9
+	SUBQ        $+8, R10
 	JLT         done
-	VCVTPS2PD   (BX), Z8
-	VCVTPS2PD   (SI), Z9
-	TESTQ       R10, R10
+	VCVTPS2PD   (SI), Z8
+	VCVTPS2PD   (DI), Z9
+	TESTQ       AX, AX
 	JEQ         noDecay
 	VFMADD231PD Z8, Z7, Z9
 
 noDecay:
-	VCVTPS2PD   (DI), Z10
+	VCVTPS2PD   (R8), Z10
 	VMULPD      Z1, Z10, Z10
 	VFMADD231PD Z2, Z9, Z10
-	VCVTPS2PD   (R8), Z11
+	VCVTPS2PD   (R9), Z11
 	VMULPD      Z3, Z11, Z11
 	VMULPD      Z9, Z9, Z9
 	VFMADD231PD Z4, Z9, Z11
 	VCVTPD2PS   Z10, Y9
-	VMOVUPS     Y9, (CX)
-	VCVTPD2PS   Z11, Y9
 	VMOVUPS     Y9, (DX)
+	VCVTPD2PS   Z11, Y9
+	VMOVUPS     Y9, (BX)
 	VMULPD      Z5, Z11, Z11
 	VSQRTPD     Z11, Z11
 	VADDPD      Z6, Z11, Z11
@@ -127,14 +127,114 @@ noDecay:
 	VDIVPD      Z11, Z10, Z10
 	VSUBPD      Z10, Z8, Z8
 	VCVTPD2PS   Z8, Y8
-	VMOVUPS     Y8, (AX)
-	ADDQ        $+32, AX
+	VMOVUPS     Y8, (CX)
 	ADDQ        $+32, CX
 	ADDQ        $+32, DX
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
 	ADDQ        $+32, DI
 	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	JMP         loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func rmspropAVX512(p2 *float32, s2 *float32, b2 *float32, a2 *float32, p *float32, grad *float32, s *float32, b *float32, a *float32, n int, lr float64, alpha float64, rest float64, epsilon float64, momentum float64, wd float64, decay int, centered int)
+// Requires: AVX, AVX512F
+TEXT ·rmspropAVX512(SB), NOSPLIT, $0-144
+	VBROADCASTSD lr+80(FP), Z0
+	VBROADCASTSD alpha+88(FP), Z1
+	VBROADCASTSD rest+96(FP), Z2
+	VBROADCASTSD epsilon+104(FP), Z3
+	VBROADCASTSD momentum+112(FP), Z4
+	VBROADCASTSD wd+120(FP), Z5
+	MOVQ         decay+128(FP), AX
+	MOVQ         centered+136(FP), CX
+	MOVQ         p2+0(FP), DX
+	MOVQ         s2+8(FP), BX
+	MOVQ         b2+16(FP), SI
+	MOVQ         a2+24(FP), DI
+	MOVQ         p+32(FP), R8
+	MOVQ         grad+40(FP), R9
+	MOVQ         s+48(FP), R10
+	MOVQ         b+56(FP), R11
+	MOVQ         a+64(FP), R12
+	MOVQ         n+72(FP), R13
+
+loop:
+	SUBQ        $+8, R13
+	JLT         done
+	VCVTPS2PD   (R8), Z6
+	VCVTPS2PD   (R9), Z7
+	TESTQ       AX, AX
+	JEQ         noDecay
+	VFMADD231PD Z6, Z5, Z7
+
+noDecay:
+	VMULPD       Z2, Z7, Z8
+	VCVTPS2PD    (R12), Z9
+	VFMADD213PD  Z8, Z1, Z9
+	VCVTPD2PS    Z9, Y10
+	VMOVUPS      Y10, (DI)
+	VCVTPS2PD    (R10), Z10
+	VMULPD       Z1, Z10, Z10
+	VFMADD231PD  Z8, Z7, Z10
+	VCVTPD2PS    Z10, Y8
+	VMOVUPS      Y8, (BX)
+	TESTQ        CX, CX
+	JEQ          about0
+	VFNMADD231PD Z9, Z9, Z10
+
+about0:
+	VSQRTPD      Z10, Z10
+	VADDPD       Z3, Z10, Z10
+	VDIVPD       Z10, Z7, Z7
+	VCVTPS2PD    (R11), Z8
+	VFMADD213PD  Z7, Z4, Z8
+	VCVTPD2PS    Z8, Y7
+	VMOVUPS      Y7, (SI)
+	VFNMADD231PD Z8, Z0, Z6
+	VCVTPD2PS    Z6, Y6
+	VMOVUPS      Y6, (DX)
+	ADDQ         $+32, DX
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	JMP          loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func movingAverageAVX512(next *float32, a *float32, x *float32, n int, keep float64, take float64)
+// Requires: AVX, AVX512F
+TEXT ·movingAverageAVX512(SB), NOSPLIT, $0-48
+	VBROADCASTSD keep+32(FP), Z0
+	VBROADCASTSD take+40(FP), Z1
+	MOVQ         next+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         x+16(FP), DX
+	MOVQ         n+24(FP), BX
+
+loop:
+	SUBQ        $+8, BX
+	JLT         done
+	VCVTPS2PD   (CX), Z2
+	VCVTPS2PD   (DX), Z3
+	VMULPD      Z1, Z3, Z3
+	VFMADD213PD Z3, Z0, Z2
+	VCVTPD2PS   Z2, Y2
+	VMOVUPS     Y2, (AX)
+	ADDQ        $+32, AX
+	ADDQ        $+32, CX
+	ADDQ        $+32, DX
 	JMP         loop
 
 done:
@@ -244,37 +344,37 @@ TEXT ·adamAVX2(SB), NOSPLIT, $0-136
 	VBROADCASTSD fix2+104(FP), Y5
 	VBROADCASTSD epsilon+112(FP), Y6
 	VBROADCASTSD wd+120(FP), Y7
-	MOVQ         p2+0(FP), AX
-	MOVQ         m2+8(FP), CX
-	MOVQ         v2+16(FP), DX
-	MOVQ         p+24(FP), BX
-	MOVQ         grad+32(FP), SI
-	MOVQ         m+40(FP), DI
-	MOVQ         v+48(FP), R8
-	MOVQ         n+56(FP), R9
-	MOVQ         decay+128(FP), R10
+	MOVQ         decay+128(FP), AX
+	MOVQ         p2+0(FP), CX
+	MOVQ         m2+8(FP), DX
+	MOVQ         v2+16(FP), BX
+	MOVQ         p+24(FP), SI
+	MOVQ         grad+32(FP), DI
+	MOVQ         m+40(FP), R8
+	MOVQ         v+48(FP), R9
+	MOVQ         n+56(FP), R10
 
 loop:
-	SUBQ        $+4, R9
+	SUBQ        $+4, R10
 	JLT         done
-	VCVTPS2PD   (BX), Y8
-	VCVTPS2PD   (SI), Y9
-	TESTQ       R10, R10
+	VCVTPS2PD   (SI), Y8
+	VCVTPS2PD   (DI), Y9
+	TESTQ       AX, AX
 	JEQ         noDecay
 	VFMADD231PD Y8, Y7, Y9
 
 noDecay:
-	VCVTPS2PD   (DI), Y10
+	VCVTPS2PD   (R8), Y10
 	VMULPD      Y1, Y10, Y10
 	VFMADD231PD Y2, Y9, Y10
-	VCVTPS2PD   (R8), Y11
+	VCVTPS2PD   (R9), Y11
 	VMULPD      Y3, Y11, Y11
 	VMULPD      Y9, Y9, Y9
 	VFMADD231PD Y4, Y9, Y11
 	VCVTPD2PSY  Y10, X9
-	VMOVUPS     X9, (CX)
-	VCVTPD2PSY  Y11, X9
 	VMOVUPS     X9, (DX)
+	VCVTPD2PSY  Y11, X9
+	VMOVUPS     X9, (BX)
 	VMULPD      Y5, Y11, Y11
 	VSQRTPD     Y11, Y11
 	VADDPD      Y6, Y11, Y11
@@ -282,14 +382,114 @@ noDecay:
 	VDIVPD      Y11, Y10, Y10
 	VSUBPD      Y10, Y8, Y8
 	VCVTPD2PSY  Y8, X8
-	VMOVUPS     X8, (AX)
-	ADDQ        $+16, AX
+	VMOVUPS     X8, (CX)
 	ADDQ        $+16, CX
 	ADDQ        $+16, DX
 	ADDQ        $+16, BX
 	ADDQ        $+16, SI
 	ADDQ        $+16, DI
 	ADDQ        $+16, R8
+	ADDQ        $+16, R9
+	JMP         loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func rmspropAVX2(p2 *float32, s2 *float32, b2 *float32, a2 *float32, p *float32, grad *float32, s *float32, b *float32, a *float32, n int, lr float64, alpha float64, rest float64, epsilon float64, momentum float64, wd float64, decay int, centered int)
+// Requires: AVX, FMA3
+TEXT ·rmspropAVX2(SB), NOSPLIT, $0-144
+	VBROADCASTSD lr+80(FP), Y0
+	VBROADCASTSD alpha+88(FP), Y1
+	VBROADCASTSD rest+96(FP), Y2
+	VBROADCASTSD epsilon+104(FP), Y3
+	VBROADCASTSD momentum+112(FP), Y4
+	VBROADCASTSD wd+120(FP), Y5
+	MOVQ         decay+128(FP), AX
+	MOVQ         centered+136(FP), CX
+	MOVQ         p2+0(FP), DX
+	MOVQ         s2+8(FP), BX
+	MOVQ         b2+16(FP), SI
+	MOVQ         a2+24(FP), DI
+	MOVQ         p+32(FP), R8
+	MOVQ         grad+40(FP), R9
+	MOVQ         s+48(FP), R10
+	MOVQ         b+56(FP), R11
+	MOVQ         a+64(FP), R12
+	MOVQ         n+72(FP), R13
+
+loop:
+	SUBQ        $+4, R13
+	JLT         done
+	VCVTPS2PD   (R8), Y6
+	VCVTPS2PD   (R9), Y7
+	TESTQ       AX, AX
+	JEQ         noDecay
+	VFMADD231PD Y6, Y5, Y7
+
+noDecay:
+	VMULPD       Y2, Y7, Y8
+	VCVTPS2PD    (R12), Y9
+	VFMADD213PD  Y8, Y1, Y9
+	VCVTPD2PSY   Y9, X10
+	VMOVUPS      X10, (DI)
+	VCVTPS2PD    (R10), Y10
+	VMULPD       Y1, Y10, Y10
+	VFMADD231PD  Y8, Y7, Y10
+	VCVTPD2PSY   Y10, X8
+	VMOVUPS      X8, (BX)
+	TESTQ        CX, CX
+	JEQ          about0
+	VFNMADD231PD Y9, Y9, Y10
+
+about0:
+	VSQRTPD      Y10, Y10
+	VADDPD       Y3, Y10, Y10
+	VDIVPD       Y10, Y7, Y7
+	VCVTPS2PD    (R11), Y8
+	VFMADD213PD  Y7, Y4, Y8
+	VCVTPD2PSY   Y8, X7
+	VMOVUPS      X7, (SI)
+	VFNMADD231PD Y8, Y0, Y6
+	VCVTPD2PSY   Y6, X6
+	VMOVUPS      X6, (DX)
+	ADDQ         $+16, DX
+	ADDQ         $+16, BX
+	ADDQ         $+16, SI
+	ADDQ         $+16, DI
+	ADDQ         $+16, R8
+	ADDQ         $+16, R9
+	ADDQ         $+16, R10
+	ADDQ         $+16, R11
+	ADDQ         $+16, R12
+	JMP          loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func movingAverageAVX2(next *float32, a *float32, x *float32, n int, keep float64, take float64)
+// Requires: AVX, FMA3
+TEXT ·movingAverageAVX2(SB), NOSPLIT, $0-48
+	VBROADCASTSD keep+32(FP), Y0
+	VBROADCASTSD take+40(FP), Y1
+	MOVQ         next+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         x+16(FP), DX
+	MOVQ         n+24(FP), BX
+
+loop:
+	SUBQ        $+4, BX
+	JLT         done
+	VCVTPS2PD   (CX), Y2
+	VCVTPS2PD   (DX), Y3
+	VMULPD      Y1, Y3, Y3
+	VFMADD213PD Y3, Y0, Y2
+	VCVTPD2PSY  Y2, X2
+	VMOVUPS     X2, (AX)
+	ADDQ        $+16, AX
+	ADDQ        $+16, CX
+	ADDQ        $+16, DX
 	JMP         loop
 
 done:

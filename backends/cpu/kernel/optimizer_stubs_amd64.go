@@ -28,6 +28,25 @@ func sgdAVX512(p2 *float32, v2 *float32, p *float32, grad *float32, v *float32, 
 //go:noescape
 func adamAVX512(p2 *float32, m2 *float32, v2 *float32, p *float32, grad *float32, m *float32, v *float32, n int, lr1 float64, beta1 float64, rest1 float64, beta2 float64, rest2 float64, fix2 float64, epsilon float64, wd float64, decay int)
 
+// rmspropAVX512 is, for n a multiple of 8, decay and centered 0 or 1, in float64 between loads and stores,
+//
+//	for i := range n {
+//		d := grad[i]; if decay != 0 { d += wd*p[i] }
+//		si, ai := alpha*s[i] + rest*d*d, alpha*a[i] + rest*d
+//		var2 := si; if centered != 0 { var2 -= ai*ai }
+//		bi := momentum*b[i] + d/(sqrt(var2)+epsilon)
+//		p2[i], s2[i], b2[i], a2[i] = p[i] - lr*bi, si, bi, ai
+//	}
+//
+//go:noescape
+func rmspropAVX512(p2 *float32, s2 *float32, b2 *float32, a2 *float32, p *float32, grad *float32, s *float32, b *float32, a *float32, n int, lr float64, alpha float64, rest float64, epsilon float64, momentum float64, wd float64, decay int, centered int)
+
+// movingAverageAVX512 is, for n a multiple of 8, in float64 between loads and stores,
+// for i := range n { next[i] = keep*a[i] + take*x[i] }
+//
+//go:noescape
+func movingAverageAVX512(next *float32, a *float32, x *float32, n int, keep float64, take float64)
+
 // sgdAVX2 is, with decay and nesterov 0 or 1,
 //
 //	for i := range n {
@@ -51,3 +70,22 @@ func sgdAVX2(p2 *float32, v2 *float32, p *float32, grad *float32, v *float32, n 
 //
 //go:noescape
 func adamAVX2(p2 *float32, m2 *float32, v2 *float32, p *float32, grad *float32, m *float32, v *float32, n int, lr1 float64, beta1 float64, rest1 float64, beta2 float64, rest2 float64, fix2 float64, epsilon float64, wd float64, decay int)
+
+// rmspropAVX2 is, for n a multiple of 4, decay and centered 0 or 1, in float64 between loads and stores,
+//
+//	for i := range n {
+//		d := grad[i]; if decay != 0 { d += wd*p[i] }
+//		si, ai := alpha*s[i] + rest*d*d, alpha*a[i] + rest*d
+//		var2 := si; if centered != 0 { var2 -= ai*ai }
+//		bi := momentum*b[i] + d/(sqrt(var2)+epsilon)
+//		p2[i], s2[i], b2[i], a2[i] = p[i] - lr*bi, si, bi, ai
+//	}
+//
+//go:noescape
+func rmspropAVX2(p2 *float32, s2 *float32, b2 *float32, a2 *float32, p *float32, grad *float32, s *float32, b *float32, a *float32, n int, lr float64, alpha float64, rest float64, epsilon float64, momentum float64, wd float64, decay int, centered int)
+
+// movingAverageAVX2 is, for n a multiple of 4, in float64 between loads and stores,
+// for i := range n { next[i] = keep*a[i] + take*x[i] }
+//
+//go:noescape
+func movingAverageAVX2(next *float32, a *float32, x *float32, n int, keep float64, take float64)
