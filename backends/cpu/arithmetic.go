@@ -15,7 +15,7 @@ func buildBinary(b *builder, c *graph.Call, in []*value, out *value) ranger {
 }
 
 // vectorOps are the ops that have vector kernels.
-var vectorOps = map[string]kernel.Arith{"Add": kernel.Add, "Sub": kernel.Sub, "Mul": kernel.Mul, "Div": kernel.Div, "Max": kernel.Max, "Min": kernel.Min}
+var vectorOps = map[string]kernel.Arith{"Add": kernel.Add, "Sub": kernel.Sub, "Mul": kernel.Mul, "Div": kernel.Div, "Max": kernel.Max, "Min": kernel.Min, "PRelu": kernel.PReLU}
 
 func buildBinaryF32(set kernel.ISA, op kernel.Arith, c *graph.Call, in []*value, out *value) ranger {
 	bc := newBroadcast(c.Out[0].Shape, c.In[0].Shape, c.In[1].Shape)

@@ -32,6 +32,16 @@ var arithmetic = []arith{
 	{"div", "/", false, func(a *asm, x, y, dst reg.VecVirtual) { a.VDIVPS(x, y, dst) }},
 	{"max", "", true, func(a *asm, x, y, dst reg.VecVirtual) { a.extreme(a.VMAXPS, x, y, dst) }},
 	{"min", "", true, func(a *asm, x, y, dst reg.VecVirtual) { a.extreme(a.VMINPS, x, y, dst) }},
+	{"prelu", "", false, func(a *asm, x, y, dst reg.VecVirtual) { a.prelu(x, y, dst) }},
+}
+
+// prelu is y, times x up to zero.
+func (a *asm) prelu(x, y, dst reg.VecVirtual) {
+	v := vector{a, avx2}
+	if dst.Size() == 64 {
+		v.isa = avx512
+	}
+	v.VMOVAPS(v.choose(lessOrEqual, y, v.float(0), v.mul(x, y), y), dst)
 }
 
 // extreme is VMAXPS or VMINPS, which give x where either number is NaN, with

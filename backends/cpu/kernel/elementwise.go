@@ -8,7 +8,8 @@ const chunk = 1 << 14
 type Arith uint8
 
 // The functions; Sub is a-b, Div is a/b. Max and Min are NaN where either
-// number is; which zero they give of two is open.
+// number is; which zero they give of two is open. PReLU is a, times b up to
+// zero.
 const (
 	Add Arith = iota
 	Sub
@@ -16,6 +17,7 @@ const (
 	Div
 	Max
 	Min
+	PReLU
 )
 
 func (op Arith) of(a, b float32) float32 {
@@ -30,6 +32,11 @@ func (op Arith) of(a, b float32) float32 {
 		return max(a, b)
 	case Min:
 		return min(a, b)
+	case PReLU:
+		if a <= 0 {
+			return a * b
+		}
+		return a
 	}
 	return a / b
 }

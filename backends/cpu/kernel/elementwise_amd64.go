@@ -3,21 +3,23 @@
 package kernel
 
 var arith512 = [...]arithLoops{
-	Add: {addAVX512, addScalarAVX512, addScalarAVX512},
-	Sub: {subAVX512, subScalarAVX512, subIntoAVX512},
-	Mul: {mulAVX512, mulScalarAVX512, mulScalarAVX512},
-	Div: {divAVX512, divScalarAVX512, divIntoAVX512},
-	Max: {maxAVX512, maxScalarAVX512, maxScalarAVX512},
-	Min: {minAVX512, minScalarAVX512, minScalarAVX512},
+	Add:   {addAVX512, addScalarAVX512, addScalarAVX512},
+	Sub:   {subAVX512, subScalarAVX512, subIntoAVX512},
+	Mul:   {mulAVX512, mulScalarAVX512, mulScalarAVX512},
+	Div:   {divAVX512, divScalarAVX512, divIntoAVX512},
+	Max:   {maxAVX512, maxScalarAVX512, maxScalarAVX512},
+	Min:   {minAVX512, minScalarAVX512, minScalarAVX512},
+	PReLU: {preluAVX512, preluScalarAVX512, preluIntoAVX512},
 }
 
 var arith2 = [...]arithLoops{
-	Add: {addAVX2, addScalarAVX2, addScalarAVX2},
-	Sub: {subAVX2, subScalarAVX2, subIntoAVX2},
-	Mul: {mulAVX2, mulScalarAVX2, mulScalarAVX2},
-	Div: {divAVX2, divScalarAVX2, divIntoAVX2},
-	Max: {maxAVX2, maxScalarAVX2, maxScalarAVX2},
-	Min: {minAVX2, minScalarAVX2, minScalarAVX2},
+	Add:   {addAVX2, addScalarAVX2, addScalarAVX2},
+	Sub:   {subAVX2, subScalarAVX2, subIntoAVX2},
+	Mul:   {mulAVX2, mulScalarAVX2, mulScalarAVX2},
+	Div:   {divAVX2, divScalarAVX2, divIntoAVX2},
+	Max:   {maxAVX2, maxScalarAVX2, maxScalarAVX2},
+	Min:   {minAVX2, minScalarAVX2, minScalarAVX2},
+	PReLU: {preluAVX2, preluScalarAVX2, preluIntoAVX2},
 }
 
 // arithFor gives the loops of op; nil: there are none.

@@ -856,6 +856,230 @@ done:
 	VZEROUPPER
 	RET
 
+// func preluAVX512(dst *float32, a *float32, b *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·preluAVX512(SB), NOSPLIT, $0-32
+	MOVQ n+24(FP), AX
+	MOVQ dst+0(FP), CX
+	MOVQ a+8(FP), DX
+	MOVQ b+16(FP), BX
+	CMPQ AX, $+64
+	JLT  single
+
+unrolled:
+	VMOVUPS     (DX), Z0
+	VMOVUPS     (BX), Z1
+	VMULPS      Z0, Z1, Z1
+	VCMPPS.BCST $0x12, constants<>+0(SB), Z0, K1
+	VBLENDMPS   Z1, Z0, K1, Z2
+	VMOVAPS     Z2, Z0
+	VMOVUPS     Z0, (CX)
+	VMOVUPS     64(DX), Z0
+	VMOVUPS     64(BX), Z1
+	VMULPS      Z0, Z1, Z1
+	VCMPPS.BCST $0x12, constants<>+0(SB), Z0, K1
+	VBLENDMPS   Z1, Z0, K1, Z3
+	VMOVAPS     Z3, Z0
+	VMOVUPS     Z0, 64(CX)
+	VMOVUPS     128(DX), Z0
+	VMOVUPS     128(BX), Z1
+	VMULPS      Z0, Z1, Z1
+	VCMPPS.BCST $0x12, constants<>+0(SB), Z0, K1
+	VBLENDMPS   Z1, Z0, K1, Z4
+	VMOVAPS     Z4, Z0
+	VMOVUPS     Z0, 128(CX)
+	VMOVUPS     192(DX), Z0
+	VMOVUPS     192(BX), Z1
+	VMULPS      Z0, Z1, Z1
+	VCMPPS.BCST $0x12, constants<>+0(SB), Z0, K1
+	VBLENDMPS   Z1, Z0, K1, Z5
+	VMOVAPS     Z5, Z0
+	VMOVUPS     Z0, 192(CX)
+	ADDQ        $+256, CX
+	ADDQ        $+256, DX
+	ADDQ        $+256, BX
+	SUBQ        $+64, AX
+	CMPQ        AX, $+64
+	JGE         unrolled
+
+single:
+	CMPQ        AX, $+16
+	JLT         tail
+	VMOVUPS     (DX), Z0
+	VMOVUPS     (BX), Z1
+	VMULPS      Z0, Z1, Z1
+	VCMPPS.BCST $0x12, constants<>+0(SB), Z0, K1
+	VBLENDMPS   Z1, Z0, K1, Z6
+	VMOVAPS     Z6, Z0
+	VMOVUPS     Z0, (CX)
+	ADDQ        $+64, CX
+	ADDQ        $+64, DX
+	ADDQ        $+64, BX
+	SUBQ        $+16, AX
+	JMP         single
+
+tail:
+	TESTQ       AX, AX
+	JLE         done
+	MOVQ        $-1, SI
+	BZHIQ       AX, SI, SI
+	KMOVW       SI, K1
+	VMOVUPS.Z   (DX), K1, Z0
+	VMOVUPS.Z   (BX), K1, Z1
+	VMULPS      Z0, Z1, Z1
+	VCMPPS.BCST $0x12, constants<>+0(SB), Z0, K2
+	VBLENDMPS   Z1, Z0, K2, Z7
+	VMOVAPS     Z7, Z0
+	VMOVUPS     Z0, K1, (CX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func preluScalarAVX512(dst *float32, a *float32, b float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·preluScalarAVX512(SB), NOSPLIT, $0-32
+	VBROADCASTSS b+16(FP), Z0
+	MOVQ         n+24(FP), AX
+	MOVQ         dst+0(FP), CX
+	MOVQ         a+8(FP), DX
+	CMPQ         AX, $+64
+	JLT          single
+
+unrolled:
+	VMOVUPS     (DX), Z1
+	VMULPS      Z1, Z0, Z2
+	VCMPPS.BCST $0x12, constants<>+0(SB), Z1, K1
+	VBLENDMPS   Z2, Z1, K1, Z3
+	VMOVAPS     Z3, Z1
+	VMOVUPS     Z1, (CX)
+	VMOVUPS     64(DX), Z1
+	VMULPS      Z1, Z0, Z2
+	VCMPPS.BCST $0x12, constants<>+0(SB), Z1, K1
+	VBLENDMPS   Z2, Z1, K1, Z4
+	VMOVAPS     Z4, Z1
+	VMOVUPS     Z1, 64(CX)
+	VMOVUPS     128(DX), Z1
+	VMULPS      Z1, Z0, Z2
+	VCMPPS.BCST $0x12, constants<>+0(SB), Z1, K1
+	VBLENDMPS   Z2, Z1, K1, Z5
+	VMOVAPS     Z5, Z1
+	VMOVUPS     Z1, 128(CX)
+	VMOVUPS     192(DX), Z1
+	VMULPS      Z1, Z0, Z2
+	VCMPPS.BCST $0x12, constants<>+0(SB), Z1, K1
+	VBLENDMPS   Z2, Z1, K1, Z6
+	VMOVAPS     Z6, Z1
+	VMOVUPS     Z1, 192(CX)
+	ADDQ        $+256, CX
+	ADDQ        $+256, DX
+	SUBQ        $+64, AX
+	CMPQ        AX, $+64
+	JGE         unrolled
+
+single:
+	CMPQ        AX, $+16
+	JLT         tail
+	VMOVUPS     (DX), Z1
+	VMULPS      Z1, Z0, Z2
+	VCMPPS.BCST $0x12, constants<>+0(SB), Z1, K1
+	VBLENDMPS   Z2, Z1, K1, Z7
+	VMOVAPS     Z7, Z1
+	VMOVUPS     Z1, (CX)
+	ADDQ        $+64, CX
+	ADDQ        $+64, DX
+	SUBQ        $+16, AX
+	JMP         single
+
+tail:
+	TESTQ       AX, AX
+	JLE         done
+	MOVQ        $-1, BX
+	BZHIQ       AX, BX, BX
+	KMOVW       BX, K1
+	VMOVUPS.Z   (DX), K1, Z1
+	VMULPS      Z1, Z0, Z0
+	VCMPPS.BCST $0x12, constants<>+0(SB), Z1, K2
+	VBLENDMPS   Z0, Z1, K2, Z8
+	VMOVAPS     Z8, Z1
+	VMOVUPS     Z1, K1, (CX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func preluIntoAVX512(dst *float32, b *float32, a float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·preluIntoAVX512(SB), NOSPLIT, $0-32
+	VBROADCASTSS a+16(FP), Z0
+	MOVQ         n+24(FP), AX
+	MOVQ         dst+0(FP), CX
+	MOVQ         b+8(FP), DX
+	CMPQ         AX, $+64
+	JLT          single
+
+unrolled:
+	VMOVUPS     (DX), Z1
+	VMULPS      Z0, Z1, Z1
+	VCMPPS.BCST $0x12, constants<>+0(SB), Z0, K1
+	VBLENDMPS   Z1, Z0, K1, Z2
+	VMOVAPS     Z2, Z1
+	VMOVUPS     Z1, (CX)
+	VMOVUPS     64(DX), Z1
+	VMULPS      Z0, Z1, Z1
+	VCMPPS.BCST $0x12, constants<>+0(SB), Z0, K1
+	VBLENDMPS   Z1, Z0, K1, Z3
+	VMOVAPS     Z3, Z1
+	VMOVUPS     Z1, 64(CX)
+	VMOVUPS     128(DX), Z1
+	VMULPS      Z0, Z1, Z1
+	VCMPPS.BCST $0x12, constants<>+0(SB), Z0, K1
+	VBLENDMPS   Z1, Z0, K1, Z4
+	VMOVAPS     Z4, Z1
+	VMOVUPS     Z1, 128(CX)
+	VMOVUPS     192(DX), Z1
+	VMULPS      Z0, Z1, Z1
+	VCMPPS.BCST $0x12, constants<>+0(SB), Z0, K1
+	VBLENDMPS   Z1, Z0, K1, Z5
+	VMOVAPS     Z5, Z1
+	VMOVUPS     Z1, 192(CX)
+	ADDQ        $+256, CX
+	ADDQ        $+256, DX
+	SUBQ        $+64, AX
+	CMPQ        AX, $+64
+	JGE         unrolled
+
+single:
+	CMPQ        AX, $+16
+	JLT         tail
+	VMOVUPS     (DX), Z1
+	VMULPS      Z0, Z1, Z1
+	VCMPPS.BCST $0x12, constants<>+0(SB), Z0, K1
+	VBLENDMPS   Z1, Z0, K1, Z6
+	VMOVAPS     Z6, Z1
+	VMOVUPS     Z1, (CX)
+	ADDQ        $+64, CX
+	ADDQ        $+64, DX
+	SUBQ        $+16, AX
+	JMP         single
+
+tail:
+	TESTQ       AX, AX
+	JLE         done
+	MOVQ        $-1, BX
+	BZHIQ       AX, BX, BX
+	KMOVW       BX, K1
+	VMOVUPS.Z   (DX), K1, Z1
+	VMULPS      Z0, Z1, Z1
+	VCMPPS.BCST $0x12, constants<>+0(SB), Z0, K2
+	VBLENDMPS   Z1, Z0, K2, Z7
+	VMOVAPS     Z7, Z1
+	VMOVUPS     Z1, K1, (CX)
+
+done:
+	VZEROUPPER
+	RET
+
 // func reluAVX512(dst *float32, x *float32, n int)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·reluAVX512(SB), NOSPLIT, $0-24
@@ -1849,6 +2073,230 @@ done:
 	VZEROUPPER
 	RET
 
+// func preluAVX2(dst *float32, a *float32, b *float32, n int)
+// Requires: AVX
+TEXT ·preluAVX2(SB), NOSPLIT, $0-32
+	MOVQ n+24(FP), AX
+	MOVQ dst+0(FP), CX
+	MOVQ a+8(FP), DX
+	MOVQ b+16(FP), BX
+	CMPQ AX, $+32
+	JLT  single
+
+unrolled:
+	VMOVUPS   (DX), Y0
+	VMOVUPS   (BX), Y1
+	VMULPS    Y0, Y1, Y1
+	VCMPPS    $0x12, constants<>+0(SB), Y0, Y2
+	VBLENDVPS Y2, Y1, Y0, Y0
+	VMOVAPS   Y0, Y0
+	VMOVUPS   Y0, (CX)
+	VMOVUPS   32(DX), Y0
+	VMOVUPS   32(BX), Y1
+	VMULPS    Y0, Y1, Y1
+	VCMPPS    $0x12, constants<>+0(SB), Y0, Y2
+	VBLENDVPS Y2, Y1, Y0, Y0
+	VMOVAPS   Y0, Y0
+	VMOVUPS   Y0, 32(CX)
+	VMOVUPS   64(DX), Y0
+	VMOVUPS   64(BX), Y1
+	VMULPS    Y0, Y1, Y1
+	VCMPPS    $0x12, constants<>+0(SB), Y0, Y2
+	VBLENDVPS Y2, Y1, Y0, Y0
+	VMOVAPS   Y0, Y0
+	VMOVUPS   Y0, 64(CX)
+	VMOVUPS   96(DX), Y0
+	VMOVUPS   96(BX), Y1
+	VMULPS    Y0, Y1, Y1
+	VCMPPS    $0x12, constants<>+0(SB), Y0, Y2
+	VBLENDVPS Y2, Y1, Y0, Y0
+	VMOVAPS   Y0, Y0
+	VMOVUPS   Y0, 96(CX)
+	ADDQ      $+128, CX
+	ADDQ      $+128, DX
+	ADDQ      $+128, BX
+	SUBQ      $+32, AX
+	CMPQ      AX, $+32
+	JGE       unrolled
+
+single:
+	CMPQ      AX, $+8
+	JLT       tail
+	VMOVUPS   (DX), Y0
+	VMOVUPS   (BX), Y1
+	VMULPS    Y0, Y1, Y1
+	VCMPPS    $0x12, constants<>+0(SB), Y0, Y2
+	VBLENDVPS Y2, Y1, Y0, Y0
+	VMOVAPS   Y0, Y0
+	VMOVUPS   Y0, (CX)
+	ADDQ      $+32, CX
+	ADDQ      $+32, DX
+	ADDQ      $+32, BX
+	SUBQ      $+8, AX
+	JMP       single
+
+tail:
+	TESTQ      AX, AX
+	JLE        done
+	LEAQ       laneMask<>+0(SB), SI
+	NEGQ       AX
+	VMOVUPS    32(SI)(AX*4), Y0
+	VMASKMOVPS (DX), Y0, Y1
+	VMASKMOVPS (BX), Y0, Y2
+	VMULPS     Y1, Y2, Y2
+	VCMPPS     $0x12, constants<>+0(SB), Y1, Y3
+	VBLENDVPS  Y3, Y2, Y1, Y1
+	VMOVAPS    Y1, Y1
+	VMASKMOVPS Y1, Y0, (CX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func preluScalarAVX2(dst *float32, a *float32, b float32, n int)
+// Requires: AVX
+TEXT ·preluScalarAVX2(SB), NOSPLIT, $0-32
+	VBROADCASTSS b+16(FP), Y0
+	MOVQ         n+24(FP), AX
+	MOVQ         dst+0(FP), CX
+	MOVQ         a+8(FP), DX
+	CMPQ         AX, $+32
+	JLT          single
+
+unrolled:
+	VMOVUPS   (DX), Y1
+	VMULPS    Y1, Y0, Y2
+	VCMPPS    $0x12, constants<>+0(SB), Y1, Y3
+	VBLENDVPS Y3, Y2, Y1, Y1
+	VMOVAPS   Y1, Y1
+	VMOVUPS   Y1, (CX)
+	VMOVUPS   32(DX), Y1
+	VMULPS    Y1, Y0, Y2
+	VCMPPS    $0x12, constants<>+0(SB), Y1, Y3
+	VBLENDVPS Y3, Y2, Y1, Y1
+	VMOVAPS   Y1, Y1
+	VMOVUPS   Y1, 32(CX)
+	VMOVUPS   64(DX), Y1
+	VMULPS    Y1, Y0, Y2
+	VCMPPS    $0x12, constants<>+0(SB), Y1, Y3
+	VBLENDVPS Y3, Y2, Y1, Y1
+	VMOVAPS   Y1, Y1
+	VMOVUPS   Y1, 64(CX)
+	VMOVUPS   96(DX), Y1
+	VMULPS    Y1, Y0, Y2
+	VCMPPS    $0x12, constants<>+0(SB), Y1, Y3
+	VBLENDVPS Y3, Y2, Y1, Y1
+	VMOVAPS   Y1, Y1
+	VMOVUPS   Y1, 96(CX)
+	ADDQ      $+128, CX
+	ADDQ      $+128, DX
+	SUBQ      $+32, AX
+	CMPQ      AX, $+32
+	JGE       unrolled
+
+single:
+	CMPQ      AX, $+8
+	JLT       tail
+	VMOVUPS   (DX), Y1
+	VMULPS    Y1, Y0, Y2
+	VCMPPS    $0x12, constants<>+0(SB), Y1, Y3
+	VBLENDVPS Y3, Y2, Y1, Y1
+	VMOVAPS   Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      $+32, CX
+	ADDQ      $+32, DX
+	SUBQ      $+8, AX
+	JMP       single
+
+tail:
+	TESTQ      AX, AX
+	JLE        done
+	LEAQ       laneMask<>+0(SB), BX
+	NEGQ       AX
+	VMOVUPS    32(BX)(AX*4), Y1
+	VMASKMOVPS (DX), Y1, Y2
+	VMULPS     Y2, Y0, Y0
+	VCMPPS     $0x12, constants<>+0(SB), Y2, Y3
+	VBLENDVPS  Y3, Y0, Y2, Y0
+	VMOVAPS    Y0, Y2
+	VMASKMOVPS Y2, Y1, (CX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func preluIntoAVX2(dst *float32, b *float32, a float32, n int)
+// Requires: AVX
+TEXT ·preluIntoAVX2(SB), NOSPLIT, $0-32
+	VBROADCASTSS a+16(FP), Y0
+	MOVQ         n+24(FP), AX
+	MOVQ         dst+0(FP), CX
+	MOVQ         b+8(FP), DX
+	CMPQ         AX, $+32
+	JLT          single
+
+unrolled:
+	VMOVUPS   (DX), Y1
+	VMULPS    Y0, Y1, Y1
+	VCMPPS    $0x12, constants<>+0(SB), Y0, Y2
+	VBLENDVPS Y2, Y1, Y0, Y1
+	VMOVAPS   Y1, Y1
+	VMOVUPS   Y1, (CX)
+	VMOVUPS   32(DX), Y1
+	VMULPS    Y0, Y1, Y1
+	VCMPPS    $0x12, constants<>+0(SB), Y0, Y2
+	VBLENDVPS Y2, Y1, Y0, Y1
+	VMOVAPS   Y1, Y1
+	VMOVUPS   Y1, 32(CX)
+	VMOVUPS   64(DX), Y1
+	VMULPS    Y0, Y1, Y1
+	VCMPPS    $0x12, constants<>+0(SB), Y0, Y2
+	VBLENDVPS Y2, Y1, Y0, Y1
+	VMOVAPS   Y1, Y1
+	VMOVUPS   Y1, 64(CX)
+	VMOVUPS   96(DX), Y1
+	VMULPS    Y0, Y1, Y1
+	VCMPPS    $0x12, constants<>+0(SB), Y0, Y2
+	VBLENDVPS Y2, Y1, Y0, Y1
+	VMOVAPS   Y1, Y1
+	VMOVUPS   Y1, 96(CX)
+	ADDQ      $+128, CX
+	ADDQ      $+128, DX
+	SUBQ      $+32, AX
+	CMPQ      AX, $+32
+	JGE       unrolled
+
+single:
+	CMPQ      AX, $+8
+	JLT       tail
+	VMOVUPS   (DX), Y1
+	VMULPS    Y0, Y1, Y1
+	VCMPPS    $0x12, constants<>+0(SB), Y0, Y2
+	VBLENDVPS Y2, Y1, Y0, Y1
+	VMOVAPS   Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      $+32, CX
+	ADDQ      $+32, DX
+	SUBQ      $+8, AX
+	JMP       single
+
+tail:
+	TESTQ      AX, AX
+	JLE        done
+	LEAQ       laneMask<>+0(SB), BX
+	NEGQ       AX
+	VMOVUPS    32(BX)(AX*4), Y1
+	VMASKMOVPS (DX), Y1, Y2
+	VMULPS     Y0, Y2, Y2
+	VCMPPS     $0x12, constants<>+0(SB), Y0, Y3
+	VBLENDVPS  Y3, Y2, Y0, Y0
+	VMOVAPS    Y0, Y2
+	VMASKMOVPS Y2, Y1, (CX)
+
+done:
+	VZEROUPPER
+	RET
+
 // func reluAVX2(dst *float32, x *float32, n int)
 // Requires: AVX
 TEXT ·reluAVX2(SB), NOSPLIT, $0-24
@@ -1971,3 +2419,13 @@ tail:
 done:
 	VZEROUPPER
 	RET
+
+DATA constants<>+0(SB)/4, $0x00000000
+DATA constants<>+4(SB)/4, $0x00000000
+DATA constants<>+8(SB)/4, $0x00000000
+DATA constants<>+12(SB)/4, $0x00000000
+DATA constants<>+16(SB)/4, $0x00000000
+DATA constants<>+20(SB)/4, $0x00000000
+DATA constants<>+24(SB)/4, $0x00000000
+DATA constants<>+28(SB)/4, $0x00000000
+GLOBL constants<>(SB), RODATA|NOPTR, $32

@@ -74,6 +74,21 @@ func minAVX512(dst *float32, a *float32, b *float32, n int)
 //go:noescape
 func minScalarAVX512(dst *float32, a *float32, b float32, n int)
 
+// preluAVX512 is for i := range n { dst[i] = prelu(a[i], b[i]) }
+//
+//go:noescape
+func preluAVX512(dst *float32, a *float32, b *float32, n int)
+
+// preluScalarAVX512 is for i := range n { dst[i] = prelu(a[i], b) }
+//
+//go:noescape
+func preluScalarAVX512(dst *float32, a *float32, b float32, n int)
+
+// preluIntoAVX512 is for i := range n { dst[i] = prelu(a, b[i]) }
+//
+//go:noescape
+func preluIntoAVX512(dst *float32, b *float32, a float32, n int)
+
 // reluAVX512 is for i := range n { dst[i] = x[i]; if x[i] < 0 { dst[i] = 0 } }
 //
 //go:noescape
@@ -153,6 +168,21 @@ func minAVX2(dst *float32, a *float32, b *float32, n int)
 //
 //go:noescape
 func minScalarAVX2(dst *float32, a *float32, b float32, n int)
+
+// preluAVX2 is for i := range n { dst[i] = prelu(a[i], b[i]) }
+//
+//go:noescape
+func preluAVX2(dst *float32, a *float32, b *float32, n int)
+
+// preluScalarAVX2 is for i := range n { dst[i] = prelu(a[i], b) }
+//
+//go:noescape
+func preluScalarAVX2(dst *float32, a *float32, b float32, n int)
+
+// preluIntoAVX2 is for i := range n { dst[i] = prelu(a, b[i]) }
+//
+//go:noescape
+func preluIntoAVX2(dst *float32, b *float32, a float32, n int)
 
 // reluAVX2 is for i := range n { dst[i] = x[i]; if x[i] < 0 { dst[i] = 0 } }
 //

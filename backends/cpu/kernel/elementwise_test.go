@@ -27,7 +27,7 @@ func operand(seed uint64, n int) []float32 {
 func TestArith(t *testing.T) {
 	onEveryISA(t, func(t *testing.T, i ISA) {
 		for _, n := range lengths {
-			for _, op := range []Arith{Add, Sub, Mul, Div, Max, Min} {
+			for _, op := range []Arith{Add, Sub, Mul, Div, Max, Min, PReLU} {
 				a, b := operand(1, n), operand(2, n+3)
 				vv, vs, sv := newGuarded(n), newGuarded(n), newGuarded(n)
 				op.Vectors(i, vv.data, a, b)
