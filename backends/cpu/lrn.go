@@ -1,8 +1,10 @@
 package cpu
 
 import (
+	"fmt"
 	"math"
 
+	"github.com/clsbench/clsbench/backends/cpu/kernel"
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/tensor"
 )
@@ -21,7 +23,7 @@ func lrnRows() []row {
 		}}}}
 	}
 	return []row{
-		of("LRN", "local response normalisation", buildLRN[float32], buildLRN[float64]),
+		of("LRN", "local response normalisation", buildLRNF32, buildLRN[float64]),
 		of("LRNGrad", "local response normalisation gradient", buildLRNGrad[float32], buildLRNGrad[float64]),
 	}
 }
@@ -68,6 +70,29 @@ func at[T float32 | float64](l response, x []T, i, first, end int) float64 {
 		s += v * v
 	}
 	return l.bias + l.alpha*s
+}
+
+// buildLRNF32 has vectors for AlexNet's β: each worker sums the squares of a
+// row's neighbours in memory of its own.
+func buildLRNF32(b *builder, p *part) {
+	c := p.head()
+	l, x, y := responseOf(c), b.in(c, 0), b.out(c, 0)
+	if l.beta != 0.75 {
+		buildLRN[float32](b, p)
+		return
+	}
+	p.kernel = fmt.Sprintf("%s %v", p.kernel, b.isa)
+	squares := b.scratch(4 * l.row * b.workers)
+	p.phases = []phase{{serial: x.elements()*(l.before+l.after+8) < serialElements, task: func(worker, workers int) {
+		xs, ys, sum := x.f32(), y.f32(), lineOf(tensor.View[float32](squares.data), worker, l.row)
+		l.share(worker, workers, l.before, l.after, func(row, first, end int) {
+			clear(sum)
+			for k := first; k < end; k++ {
+				kernel.FoldSumSquares.Rows(b.isa, sum, lineOf(xs, k, l.row))
+			}
+			kernel.Response(b.isa, lineOf(ys, row, l.row), lineOf(xs, row, l.row), sum, float32(l.alpha), float32(l.bias))
+		})
+	}}}
 }
 
 func buildLRN[T float32 | float64](b *builder, p *part) {

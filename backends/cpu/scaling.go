@@ -64,10 +64,10 @@ func buildClipByNorm[T float32 | float64](b *builder, p *part) error {
 // exponents are the bits that are all set where a float is not finite, by its
 // size and type, shifted to the bottom of 64.
 var exponents = map[tensor.DType]uint64{
-	tensor.F16: 0x7c00, tensor.BF16: 0x7f80, tensor.F32: 0x7f800000, tensor.F64: 0x7ff0000000000000,
+	tensor.F16: 0x7c00, tensor.BF16: 0x7f80, tensor.F64: 0x7ff0000000000000,
 }
 
-// buildAllFinite looks at exponents alone. Workers leave a mark a cache line
+// buildAllFinite looks at exponents, of f32 at the sum of squares. Workers leave a mark a cache line
 // apart.
 func buildAllFinite(b *builder, p *part) error {
 	c := p.head()
@@ -76,10 +76,13 @@ func buildAllFinite(b *builder, p *part) error {
 	d := c.In[0].DType
 	var bad func(v *value, lo, hi int) bool
 	switch d.Size() {
+	case 4: // squares of float32 stay in range of the float64 that they are summed in
+		bad = func(v *value, lo, hi int) bool {
+			_, squares := kernel.Moments(b.isa, v.f32()[lo:hi], 0)
+			return math.IsInf(squares, 0) || math.IsNaN(squares)
+		}
 	case 2:
 		bad = anyFull(uint16(exponents[d]))
-	case 4:
-		bad = anyFull(uint32(exponents[d]))
 	case 8:
 		bad = anyFull(int64(exponents[d]))
 	default:
@@ -110,7 +113,7 @@ func buildAllFinite(b *builder, p *part) error {
 	return nil
 }
 
-func anyFull[T uint16 | uint32 | int64](exponent T) func(v *value, lo, hi int) bool {
+func anyFull[T uint16 | int64](exponent T) func(v *value, lo, hi int) bool {
 	return func(v *value, lo, hi int) bool {
 		for _, x := range view[T](v)[lo:hi] {
 			if x&exponent == exponent {

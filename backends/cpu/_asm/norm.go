@@ -18,6 +18,7 @@ func emitNorm(a *asm) {
 		emitStandardizeRow(a, i, true)
 		emitNormGrad(a, i, false)
 		emitNormGrad(a, i, true)
+		emitResponse(a, i)
 	}
 }
 
@@ -233,6 +234,24 @@ func emitNormGrad(a *asm, i isa, scaled bool) {
 		a.VSUBPS(mean, v, v)
 		a.VFMADD213PS(shift, slope, v)
 		a.VFMADD231PS(gain, g, v)
+		x.store(v, 0)
+	})
+	a.end()
+}
+
+func emitResponse(a *asm, i isa) {
+	name := "response" + i.name
+	a.function(name, "func(y, x, squares *float32, n int, "+float32s("alpha", "bias")+")",
+		name+" is for i := range n { s := bias + alpha*squares[i]; y[i] = x[i] / (sqrt(s)*sqrt(sqrt(s))) }")
+	alpha, bias := a.broadcast(i, "alpha"), a.broadcast(i, "bias")
+	a.stream(i, "y", "x", "squares").each(2, func(_ int, x access) {
+		v, s := x.load(1), x.load(2)
+		a.VFMADD213PS(bias, alpha, s)
+		root, fourth := a.vec(i), a.vec(i)
+		a.VSQRTPS(s, root)
+		a.VSQRTPS(root, fourth)
+		a.VMULPS(fourth, root, root)
+		a.VDIVPS(root, v, v)
 		x.store(v, 0)
 	})
 	a.end()

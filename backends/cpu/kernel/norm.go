@@ -1,5 +1,7 @@
 package kernel
 
+import "math"
+
 // Float is what norms are computed of. Sums are float64; elements of a result
 // are computed in float64 and rounded once where there is no vector loop, and
 // in float32 where there is.
@@ -16,6 +18,7 @@ type normLoops struct {
 	standardize         func(y, x *float32, n int, mean, scale, shift float32)
 	standardizeRow      func(y, x, scale *float32, n int, mean, inv, rest float32)
 	standardizeShiftRow func(y, x, scale, shift *float32, n int, mean, inv, rest float32)
+	response            func(y, x, squares *float32, n int, alpha, bias float32)
 	grad                func(dx, dy, x *float32, n int, mean, gain, slope, shift float32)
 	gradRow             func(dx, dy, x, scale *float32, n int, mean, gain, slope, shift float32)
 }
@@ -217,5 +220,22 @@ func NormGrad[T Float](i ISA, dx, dy, x, scale []T, mean, gain, slope, shift flo
 			g *= float64(scale[j])
 		}
 		dx[j] = T(gain*g + slope*(float64(v)-mean) + shift)
+	}
+}
+
+// Response is y[i] = x[i]·(bias + alpha·squares[i])^-¾, AlexNet's local
+// response; y may be x.
+func Response(i ISA, y, x, squares []float32, alpha, bias float32) {
+	x, squares = x[:len(y)], squares[:len(y)]
+	loops := normFor(i)
+	if loops == nil {
+		for j, q := range squares {
+			root := math.Sqrt(float64(bias) + float64(alpha)*float64(q))
+			y[j] = float32(float64(x[j]) / (root * math.Sqrt(root)))
+		}
+		return
+	}
+	for o := 0; o < len(y); o += chunk / 4 {
+		loops.response(&y[o], &x[o], &squares[o], min(len(y)-o, chunk/4), alpha, bias)
 	}
 }

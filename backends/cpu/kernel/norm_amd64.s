@@ -709,6 +709,78 @@ done:
 	VZEROUPPER
 	RET
 
+// func responseAVX512(y *float32, x *float32, squares *float32, n int, alpha float32, bias float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·responseAVX512(SB), NOSPLIT, $0-40
+	VBROADCASTSS alpha+32(FP), Z0
+	VBROADCASTSS bias+36(FP), Z1
+	MOVQ         n+24(FP), AX
+	MOVQ         y+0(FP), CX
+	MOVQ         x+8(FP), DX
+	MOVQ         squares+16(FP), BX
+	CMPQ         AX, $+32
+	JLT          single
+
+unrolled:
+	VMOVUPS     (DX), Z2
+	VMOVUPS     (BX), Z3
+	VFMADD213PS Z1, Z0, Z3
+	VSQRTPS     Z3, Z3
+	VSQRTPS     Z3, Z4
+	VMULPS      Z4, Z3, Z3
+	VDIVPS      Z3, Z2, Z2
+	VMOVUPS     Z2, (CX)
+	VMOVUPS     64(DX), Z2
+	VMOVUPS     64(BX), Z3
+	VFMADD213PS Z1, Z0, Z3
+	VSQRTPS     Z3, Z3
+	VSQRTPS     Z3, Z4
+	VMULPS      Z4, Z3, Z3
+	VDIVPS      Z3, Z2, Z2
+	VMOVUPS     Z2, 64(CX)
+	ADDQ        $+128, CX
+	ADDQ        $+128, DX
+	ADDQ        $+128, BX
+	SUBQ        $+32, AX
+	CMPQ        AX, $+32
+	JGE         unrolled
+
+single:
+	CMPQ        AX, $+16
+	JLT         tail
+	VMOVUPS     (DX), Z2
+	VMOVUPS     (BX), Z3
+	VFMADD213PS Z1, Z0, Z3
+	VSQRTPS     Z3, Z3
+	VSQRTPS     Z3, Z4
+	VMULPS      Z4, Z3, Z3
+	VDIVPS      Z3, Z2, Z2
+	VMOVUPS     Z2, (CX)
+	ADDQ        $+64, CX
+	ADDQ        $+64, DX
+	ADDQ        $+64, BX
+	SUBQ        $+16, AX
+	JMP         single
+
+tail:
+	TESTQ       AX, AX
+	JLE         done
+	MOVQ        $-1, SI
+	BZHIQ       AX, SI, SI
+	KMOVW       SI, K1
+	VMOVUPS.Z   (DX), K1, Z2
+	VMOVUPS.Z   (BX), K1, Z3
+	VFMADD213PS Z1, Z0, Z3
+	VSQRTPS     Z3, Z0
+	VSQRTPS     Z0, Z1
+	VMULPS      Z1, Z0, Z0
+	VDIVPS      Z0, Z2, Z2
+	VMOVUPS     Z2, K1, (CX)
+
+done:
+	VZEROUPPER
+	RET
+
 // func momentsAVX2(x *float32, n int, about float32) (sum float64, squares float64)
 // Requires: AVX, FMA3, SSE2
 TEXT ·momentsAVX2(SB), NOSPLIT, $0-40
@@ -1413,6 +1485,78 @@ tail:
 	VFMADD213PS Y3, Y2, Y6
 	VFMADD231PS Y1, Y5, Y6
 	VMASKMOVPS  Y6, Y4, (CX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func responseAVX2(y *float32, x *float32, squares *float32, n int, alpha float32, bias float32)
+// Requires: AVX, FMA3
+TEXT ·responseAVX2(SB), NOSPLIT, $0-40
+	VBROADCASTSS alpha+32(FP), Y0
+	VBROADCASTSS bias+36(FP), Y1
+	MOVQ         n+24(FP), AX
+	MOVQ         y+0(FP), CX
+	MOVQ         x+8(FP), DX
+	MOVQ         squares+16(FP), BX
+	CMPQ         AX, $+16
+	JLT          single
+
+unrolled:
+	VMOVUPS     (DX), Y2
+	VMOVUPS     (BX), Y3
+	VFMADD213PS Y1, Y0, Y3
+	VSQRTPS     Y3, Y3
+	VSQRTPS     Y3, Y4
+	VMULPS      Y4, Y3, Y3
+	VDIVPS      Y3, Y2, Y2
+	VMOVUPS     Y2, (CX)
+	VMOVUPS     32(DX), Y2
+	VMOVUPS     32(BX), Y3
+	VFMADD213PS Y1, Y0, Y3
+	VSQRTPS     Y3, Y3
+	VSQRTPS     Y3, Y4
+	VMULPS      Y4, Y3, Y3
+	VDIVPS      Y3, Y2, Y2
+	VMOVUPS     Y2, 32(CX)
+	ADDQ        $+64, CX
+	ADDQ        $+64, DX
+	ADDQ        $+64, BX
+	SUBQ        $+16, AX
+	CMPQ        AX, $+16
+	JGE         unrolled
+
+single:
+	CMPQ        AX, $+8
+	JLT         tail
+	VMOVUPS     (DX), Y2
+	VMOVUPS     (BX), Y3
+	VFMADD213PS Y1, Y0, Y3
+	VSQRTPS     Y3, Y3
+	VSQRTPS     Y3, Y4
+	VMULPS      Y4, Y3, Y3
+	VDIVPS      Y3, Y2, Y2
+	VMOVUPS     Y2, (CX)
+	ADDQ        $+32, CX
+	ADDQ        $+32, DX
+	ADDQ        $+32, BX
+	SUBQ        $+8, AX
+	JMP         single
+
+tail:
+	TESTQ       AX, AX
+	JLE         done
+	LEAQ        laneMask<>+0(SB), SI
+	NEGQ        AX
+	VMOVUPS     32(SI)(AX*4), Y2
+	VMASKMOVPS  (DX), Y2, Y3
+	VMASKMOVPS  (BX), Y2, Y4
+	VFMADD213PS Y1, Y0, Y4
+	VSQRTPS     Y4, Y0
+	VSQRTPS     Y0, Y1
+	VMULPS      Y1, Y0, Y0
+	VDIVPS      Y0, Y3, Y3
+	VMASKMOVPS  Y3, Y2, (CX)
 
 done:
 	VZEROUPPER

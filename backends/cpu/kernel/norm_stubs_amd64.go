@@ -59,6 +59,11 @@ func normGradAVX512(dx *float32, dy *float32, x *float32, n int, mean float32, g
 //go:noescape
 func normGradRowAVX512(dx *float32, dy *float32, x *float32, scale *float32, n int, mean float32, gain float32, slope float32, shift float32)
 
+// responseAVX512 is for i := range n { s := bias + alpha*squares[i]; y[i] = x[i] / (sqrt(s)*sqrt(sqrt(s))) }
+//
+//go:noescape
+func responseAVX512(y *float32, x *float32, squares *float32, n int, alpha float32, bias float32)
+
 // momentsAVX2 is, d in float32, the sums in float64 and in another order,
 // for i := range n { d := x[i] - about; sum += d; squares += d*d }
 //
@@ -113,3 +118,8 @@ func normGradAVX2(dx *float32, dy *float32, x *float32, n int, mean float32, gai
 //
 //go:noescape
 func normGradRowAVX2(dx *float32, dy *float32, x *float32, scale *float32, n int, mean float32, gain float32, slope float32, shift float32)
+
+// responseAVX2 is for i := range n { s := bias + alpha*squares[i]; y[i] = x[i] / (sqrt(s)*sqrt(sqrt(s))) }
+//
+//go:noescape
+func responseAVX2(y *float32, x *float32, squares *float32, n int, alpha float32, bias float32)

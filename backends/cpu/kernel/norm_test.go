@@ -166,3 +166,20 @@ func TestSquaredDistance(t *testing.T) {
 		}
 	})
 }
+
+func TestResponse(t *testing.T) {
+	onEveryISA(t, func(t *testing.T, i ISA) {
+		for _, n := range lengths {
+			x, squares, y := normal(1, n, 0, 3), normal(2, n, 5, 1), newGuarded(n)
+			for j, q := range squares {
+				squares[j] = q * q
+			}
+			Response(i, y.data, x, squares, 0.02, 2)
+			y.intact(t)
+			for j, v := range x {
+				want := float64(v) * math.Pow(2+0.02*float64(squares[j]), -0.75)
+				require.InDelta(t, want, y.data[j], 6*unit*math.Abs(want), "n %d", n)
+			}
+		}
+	})
+}
