@@ -123,6 +123,19 @@ func TestKilledHostLeavesNothing(t *testing.T) {
 	}
 }
 
+// TestSlowlyDyingHostLeavesNothing is what a busy machine makes of a kill: the
+// signal comes when the thread dies that started the plugin, the end of the
+// life pipe when all have.
+func TestSlowlyDyingHostLeavesNothing(t *testing.T) {
+	v := reach(t, "faulty", "run=speak", "speaks in run")
+	require.NoError(t, syscall.Kill(v.host.Process.Pid, syscall.SIGSTOP)) // it tidies up nothing
+	require.NoError(t, syscall.Kill(v.plugin, syscall.SIGTERM))
+	time.Sleep(300 * time.Millisecond)
+	v.kill(v.host.Process.Pid)
+	gone(t, v.plugin)
+	require.Eventually(t, func() bool { return len(v.left(t)) == 0 }, 10*time.Second, time.Millisecond)
+}
+
 func TestKilledHostOfPythonLeavesNothing(t *testing.T) {
 	v := reach(t, python(t), "", "")
 	// Its handshake done, its socket is there.

@@ -67,12 +67,13 @@ var WatchHost = sync.OnceFunc(func() {
 		case <-died:
 		case <-terminate:
 			// The kernel sends it when the host dies, a user at any time. Of a dying
-			// host the pipe tells, though perhaps a little later.
+			// host the pipe tells, but only once its last thread has ended: on a busy
+			// machine that is long after the one that the signal is bound to.
 		}
 		select {
 		case <-died:
 			quit(true)
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(time.Second):
 			quit(false)
 		}
 		os.Exit(1)
