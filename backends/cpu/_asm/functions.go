@@ -49,7 +49,7 @@ var functions = []function{
 		return func(x reg.VecVirtual) reg.VecVirtual {
 			a := v.abs(x)
 			// log Φ(-a), within 2^-25 of Φ(0) and closer where Φ(-a) is less.
-			p, n := v.power(v.horner(v.atMost(a, far), 1.94869045e-07, -4.25297003e-06, 3.77270335e-05, -0.00015232405, -6.90266243e-05,
+			p, n := v.power(v.halves(v.atMost(a, far), 1.94869045e-07, -4.25297003e-06, 3.77270335e-05, -0.00015232405, -6.90266243e-05,
 				0.00488394313, -0.0363877565, -0.318297386, -0.797885537, -0.693147182))
 			tail := v.choose(less, a, far, v.scaleNear(v.add(p, one), n), zero)
 			return v.mul(v.choose(less, x, zero, tail, v.sub(one, tail)), x)

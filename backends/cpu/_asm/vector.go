@@ -120,6 +120,19 @@ func (v vector) horner(x reg.VecVirtual, coefficients ...float64) reg.VecVirtual
 	return p
 }
 
+// halves is horner by the even and the odd powers: half as long a wait for one
+// product more. There is an even number of coefficients.
+func (v vector) halves(x reg.VecVirtual, coefficients ...float64) reg.VecVirtual {
+	var odd, even []float64
+	for i := 0; i < len(coefficients); i += 2 {
+		odd, even = append(odd, coefficients[i]), append(even, coefficients[i+1])
+	}
+	square := v.mul(x, x)
+	p := v.horner(square, odd...)
+	v.fma(p, x, v.horner(square, even...))
+	return p
+}
+
 // atMost and atLeast are the lesser and the greater of x and y; x if either
 // is NaN.
 func (v vector) atMost(x, y reg.VecVirtual) reg.VecVirtual {

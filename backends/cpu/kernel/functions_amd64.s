@@ -628,71 +628,75 @@ TEXT ·geluAVX512(SB), NOSPLIT, $0-32
 
 turns:
 	VMOVUPS           (DX), Z3
-	VMOVUPS           64(DX), Z9
+	VMOVUPS           64(DX), Z11
 	VANDPS.BCST       constants<>+928(SB), Z3, Z4
-	VANDPS.BCST       constants<>+928(SB), Z9, Z10
+	VANDPS.BCST       constants<>+928(SB), Z11, Z12
 	VMINPS            Z4, Z0, Z5
-	VMINPS            Z10, Z0, Z11
-	VBROADCASTSS      constants<>+1568(SB), Z6
-	VBROADCASTSS      constants<>+1568(SB), Z12
-	VFMADD213PS.BCST  constants<>+1600(SB), Z5, Z6
-	VFMADD213PS.BCST  constants<>+1600(SB), Z11, Z12
-	VFMADD213PS.BCST  constants<>+1632(SB), Z5, Z6
-	VFMADD213PS.BCST  constants<>+1632(SB), Z11, Z12
-	VFMADD213PS.BCST  constants<>+1664(SB), Z5, Z6
-	VFMADD213PS.BCST  constants<>+1664(SB), Z11, Z12
-	VFMADD213PS.BCST  constants<>+1696(SB), Z5, Z6
-	VFMADD213PS.BCST  constants<>+1696(SB), Z11, Z12
-	VFMADD213PS.BCST  constants<>+1728(SB), Z5, Z6
-	VFMADD213PS.BCST  constants<>+1728(SB), Z11, Z12
-	VFMADD213PS.BCST  constants<>+1760(SB), Z5, Z6
-	VFMADD213PS.BCST  constants<>+1760(SB), Z11, Z12
-	VFMADD213PS.BCST  constants<>+1792(SB), Z5, Z6
-	VFMADD213PS.BCST  constants<>+1792(SB), Z11, Z12
-	VFMADD213PS.BCST  constants<>+1824(SB), Z5, Z6
-	VFMADD213PS.BCST  constants<>+1824(SB), Z11, Z12
-	VFMADD213PS.BCST  constants<>+1856(SB), Z5, Z6
-	VFMADD213PS.BCST  constants<>+1856(SB), Z11, Z12
-	VMULPS.BCST       constants<>+64(SB), Z6, Z5
-	VMULPS.BCST       constants<>+64(SB), Z12, Z11
+	VMINPS            Z12, Z0, Z13
+	VMULPS            Z5, Z5, Z6
+	VMULPS            Z13, Z13, Z14
+	VBROADCASTSS      constants<>+1568(SB), Z7
+	VBROADCASTSS      constants<>+1568(SB), Z15
+	VFMADD213PS.BCST  constants<>+1600(SB), Z6, Z7
+	VFMADD213PS.BCST  constants<>+1600(SB), Z14, Z15
+	VFMADD213PS.BCST  constants<>+1632(SB), Z6, Z7
+	VFMADD213PS.BCST  constants<>+1632(SB), Z14, Z15
+	VFMADD213PS.BCST  constants<>+1664(SB), Z6, Z7
+	VFMADD213PS.BCST  constants<>+1664(SB), Z14, Z15
+	VFMADD213PS.BCST  constants<>+1696(SB), Z6, Z7
+	VFMADD213PS.BCST  constants<>+1696(SB), Z14, Z15
+	VBROADCASTSS      constants<>+1728(SB), Z8
+	VBROADCASTSS      constants<>+1728(SB), Z16
+	VFMADD213PS.BCST  constants<>+1760(SB), Z6, Z8
+	VFMADD213PS.BCST  constants<>+1760(SB), Z14, Z16
+	VFMADD213PS.BCST  constants<>+1792(SB), Z6, Z8
+	VFMADD213PS.BCST  constants<>+1792(SB), Z14, Z16
+	VFMADD213PS.BCST  constants<>+1824(SB), Z6, Z8
+	VFMADD213PS.BCST  constants<>+1824(SB), Z14, Z16
+	VFMADD213PS.BCST  constants<>+1856(SB), Z6, Z8
+	VFMADD213PS.BCST  constants<>+1856(SB), Z14, Z16
+	VFMADD213PS       Z8, Z5, Z7
+	VFMADD213PS       Z16, Z13, Z15
+	VMULPS.BCST       constants<>+64(SB), Z7, Z5
+	VMULPS.BCST       constants<>+64(SB), Z15, Z6
 	VRNDSCALEPS       $0x08, Z5, Z5
-	VRNDSCALEPS       $0x08, Z11, Z11
-	VMOVAPS           Z6, Z6
-	VMOVAPS           Z12, Z18
-	VFNMADD231PS.BCST constants<>+96(SB), Z5, Z6
-	VFNMADD231PS.BCST constants<>+96(SB), Z11, Z18
-	VFNMADD231PS.BCST constants<>+128(SB), Z5, Z6
-	VFNMADD231PS.BCST constants<>+128(SB), Z11, Z18
-	VBROADCASTSS      constants<>+160(SB), Z12
-	VBROADCASTSS      constants<>+160(SB), Z19
-	VFMADD213PS.BCST  constants<>+192(SB), Z6, Z12
-	VFMADD213PS.BCST  constants<>+192(SB), Z18, Z19
-	VFMADD213PS.BCST  constants<>+224(SB), Z6, Z12
-	VFMADD213PS.BCST  constants<>+224(SB), Z18, Z19
-	VFMADD213PS.BCST  constants<>+256(SB), Z6, Z12
-	VFMADD213PS.BCST  constants<>+256(SB), Z18, Z19
-	VFMADD213PS.BCST  constants<>+288(SB), Z6, Z12
-	VFMADD213PS.BCST  constants<>+288(SB), Z18, Z19
-	VMULPS            Z6, Z6, Z17
-	VMULPS            Z18, Z18, Z20
-	VFMADD213PS       Z6, Z17, Z12
-	VFMADD213PS       Z18, Z20, Z19
-	VADDPS            Z2, Z12, Z6
-	VADDPS            Z2, Z19, Z12
-	VSCALEFPS         Z5, Z6, Z5
-	VSCALEFPS         Z11, Z12, Z6
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VMOVAPS           Z7, Z7
+	VMOVAPS           Z15, Z14
+	VFNMADD231PS.BCST constants<>+96(SB), Z5, Z7
+	VFNMADD231PS.BCST constants<>+96(SB), Z6, Z14
+	VFNMADD231PS.BCST constants<>+128(SB), Z5, Z7
+	VFNMADD231PS.BCST constants<>+128(SB), Z6, Z14
+	VBROADCASTSS      constants<>+160(SB), Z8
+	VBROADCASTSS      constants<>+160(SB), Z15
+	VFMADD213PS.BCST  constants<>+192(SB), Z7, Z8
+	VFMADD213PS.BCST  constants<>+192(SB), Z14, Z15
+	VFMADD213PS.BCST  constants<>+224(SB), Z7, Z8
+	VFMADD213PS.BCST  constants<>+224(SB), Z14, Z15
+	VFMADD213PS.BCST  constants<>+256(SB), Z7, Z8
+	VFMADD213PS.BCST  constants<>+256(SB), Z14, Z15
+	VFMADD213PS.BCST  constants<>+288(SB), Z7, Z8
+	VFMADD213PS.BCST  constants<>+288(SB), Z14, Z15
+	VMULPS            Z7, Z7, Z13
+	VMULPS            Z14, Z14, Z16
+	VFMADD213PS       Z7, Z13, Z8
+	VFMADD213PS       Z14, Z16, Z15
+	VADDPS            Z2, Z8, Z7
+	VADDPS            Z2, Z15, Z8
+	VSCALEFPS         Z5, Z7, Z5
+	VSCALEFPS         Z6, Z8, Z6
 	VCMPPS            $0x11, Z0, Z4, K1
-	VCMPPS            $0x11, Z0, Z10, K2
-	VBLENDMPS         Z5, Z1, K1, Z7
-	VBLENDMPS         Z6, Z1, K2, Z13
-	VSUBPS            Z7, Z2, Z4
-	VSUBPS            Z13, Z2, Z5
+	VCMPPS            $0x11, Z0, Z12, K2
+	VBLENDMPS         Z5, Z1, K1, Z9
+	VBLENDMPS         Z6, Z1, K2, Z17
+	VSUBPS            Z9, Z2, Z4
+	VSUBPS            Z17, Z2, Z5
 	VCMPPS            $0x11, Z1, Z3, K1
-	VCMPPS            $0x11, Z1, Z9, K2
-	VBLENDMPS         Z7, Z4, K1, Z8
-	VBLENDMPS         Z13, Z5, K2, Z14
-	VMULPS            Z3, Z8, Z3
-	VMULPS            Z9, Z14, Z4
+	VCMPPS            $0x11, Z1, Z11, K2
+	VBLENDMPS         Z9, Z4, K1, Z10
+	VBLENDMPS         Z17, Z5, K2, Z18
+	VMULPS            Z3, Z10, Z3
+	VMULPS            Z11, Z18, Z4
 	VMOVUPS           Z3, (CX)
 	VMOVUPS           Z4, 64(CX)
 	ADDQ              $+128, CX
@@ -714,19 +718,21 @@ rest:
 	VMOVUPS.Z         (DX), K1, Z3
 	VANDPS.BCST       constants<>+928(SB), Z3, Z4
 	VMINPS            Z4, Z0, Z5
-	VBROADCASTSS      constants<>+1568(SB), Z6
-	VFMADD213PS.BCST  constants<>+1600(SB), Z5, Z6
-	VFMADD213PS.BCST  constants<>+1632(SB), Z5, Z6
-	VFMADD213PS.BCST  constants<>+1664(SB), Z5, Z6
-	VFMADD213PS.BCST  constants<>+1696(SB), Z5, Z6
-	VFMADD213PS.BCST  constants<>+1728(SB), Z5, Z6
-	VFMADD213PS.BCST  constants<>+1760(SB), Z5, Z6
-	VFMADD213PS.BCST  constants<>+1792(SB), Z5, Z6
-	VFMADD213PS.BCST  constants<>+1824(SB), Z5, Z6
-	VFMADD213PS.BCST  constants<>+1856(SB), Z5, Z6
-	VMULPS.BCST       constants<>+64(SB), Z6, Z5
+	VMULPS            Z5, Z5, Z6
+	VBROADCASTSS      constants<>+1568(SB), Z7
+	VFMADD213PS.BCST  constants<>+1600(SB), Z6, Z7
+	VFMADD213PS.BCST  constants<>+1632(SB), Z6, Z7
+	VFMADD213PS.BCST  constants<>+1664(SB), Z6, Z7
+	VFMADD213PS.BCST  constants<>+1696(SB), Z6, Z7
+	VBROADCASTSS      constants<>+1728(SB), Z8
+	VFMADD213PS.BCST  constants<>+1760(SB), Z6, Z8
+	VFMADD213PS.BCST  constants<>+1792(SB), Z6, Z8
+	VFMADD213PS.BCST  constants<>+1824(SB), Z6, Z8
+	VFMADD213PS.BCST  constants<>+1856(SB), Z6, Z8
+	VFMADD213PS       Z8, Z5, Z7
+	VMULPS.BCST       constants<>+64(SB), Z7, Z5
 	VRNDSCALEPS       $0x08, Z5, Z5
-	VMOVAPS           Z6, Z6
+	VMOVAPS           Z7, Z6
 	VFNMADD231PS.BCST constants<>+96(SB), Z5, Z6
 	VFNMADD231PS.BCST constants<>+128(SB), Z5, Z6
 	VBROADCASTSS      constants<>+160(SB), Z7
@@ -739,11 +745,11 @@ rest:
 	VADDPS            Z2, Z7, Z6
 	VSCALEFPS         Z5, Z6, Z5
 	VCMPPS            $0x11, Z0, Z4, K2
-	VBLENDMPS         Z5, Z1, K2, Z15
-	VSUBPS            Z15, Z2, Z4
+	VBLENDMPS         Z5, Z1, K2, Z19
+	VSUBPS            Z19, Z2, Z4
 	VCMPPS            $0x11, Z1, Z3, K2
-	VBLENDMPS         Z15, Z4, K2, Z16
-	VMULPS            Z3, Z16, Z3
+	VBLENDMPS         Z19, Z4, K2, Z20
+	VMULPS            Z3, Z20, Z3
 	VMOVUPS           Z3, K1, (CX)
 	ADDQ              $+64, CX
 	ADDQ              $+64, DX
@@ -2867,77 +2873,81 @@ TEXT ·geluAVX2(SB), NOSPLIT, $0-32
 
 turns:
 	VMOVUPS      (DX), Y3
-	VMOVUPS      32(DX), Y7
+	VMOVUPS      32(DX), Y9
 	VANDPS       constants<>+928(SB), Y3, Y4
-	VANDPS       constants<>+928(SB), Y7, Y8
+	VANDPS       constants<>+928(SB), Y9, Y10
 	VMINPS       Y4, Y0, Y5
-	VMINPS       Y8, Y0, Y9
-	VBROADCASTSS constants<>+1568(SB), Y6
-	VBROADCASTSS constants<>+1568(SB), Y10
-	VFMADD213PS  constants<>+1600(SB), Y5, Y6
-	VFMADD213PS  constants<>+1600(SB), Y9, Y10
-	VFMADD213PS  constants<>+1632(SB), Y5, Y6
-	VFMADD213PS  constants<>+1632(SB), Y9, Y10
-	VFMADD213PS  constants<>+1664(SB), Y5, Y6
-	VFMADD213PS  constants<>+1664(SB), Y9, Y10
-	VFMADD213PS  constants<>+1696(SB), Y5, Y6
-	VFMADD213PS  constants<>+1696(SB), Y9, Y10
-	VFMADD213PS  constants<>+1728(SB), Y5, Y6
-	VFMADD213PS  constants<>+1728(SB), Y9, Y10
-	VFMADD213PS  constants<>+1760(SB), Y5, Y6
-	VFMADD213PS  constants<>+1760(SB), Y9, Y10
-	VFMADD213PS  constants<>+1792(SB), Y5, Y6
-	VFMADD213PS  constants<>+1792(SB), Y9, Y10
-	VFMADD213PS  constants<>+1824(SB), Y5, Y6
-	VFMADD213PS  constants<>+1824(SB), Y9, Y10
-	VFMADD213PS  constants<>+1856(SB), Y5, Y6
-	VFMADD213PS  constants<>+1856(SB), Y9, Y10
-	VMULPS       constants<>+64(SB), Y6, Y5
-	VMULPS       constants<>+64(SB), Y10, Y9
+	VMINPS       Y10, Y0, Y11
+	VMULPS       Y5, Y5, Y6
+	VMULPS       Y11, Y11, Y12
+	VBROADCASTSS constants<>+1568(SB), Y7
+	VBROADCASTSS constants<>+1568(SB), Y13
+	VFMADD213PS  constants<>+1600(SB), Y6, Y7
+	VFMADD213PS  constants<>+1600(SB), Y12, Y13
+	VFMADD213PS  constants<>+1632(SB), Y6, Y7
+	VFMADD213PS  constants<>+1632(SB), Y12, Y13
+	VFMADD213PS  constants<>+1664(SB), Y6, Y7
+	VFMADD213PS  constants<>+1664(SB), Y12, Y13
+	VFMADD213PS  constants<>+1696(SB), Y6, Y7
+	VFMADD213PS  constants<>+1696(SB), Y12, Y13
+	VBROADCASTSS constants<>+1728(SB), Y8
+	VBROADCASTSS constants<>+1728(SB), Y14
+	VFMADD213PS  constants<>+1760(SB), Y6, Y8
+	VFMADD213PS  constants<>+1760(SB), Y12, Y14
+	VFMADD213PS  constants<>+1792(SB), Y6, Y8
+	VFMADD213PS  constants<>+1792(SB), Y12, Y14
+	VFMADD213PS  constants<>+1824(SB), Y6, Y8
+	VFMADD213PS  constants<>+1824(SB), Y12, Y14
+	VFMADD213PS  constants<>+1856(SB), Y6, Y8
+	VFMADD213PS  constants<>+1856(SB), Y12, Y14
+	VFMADD213PS  Y8, Y5, Y7
+	VFMADD213PS  Y14, Y11, Y13
+	VMULPS       constants<>+64(SB), Y7, Y5
+	VMULPS       constants<>+64(SB), Y13, Y6
 	VROUNDPS     $0x08, Y5, Y5
-	VROUNDPS     $0x08, Y9, Y9
-	VMOVAPS      Y6, Y6
-	VMOVAPS      Y10, Y12
-	VFNMADD231PS constants<>+96(SB), Y5, Y6
-	VFNMADD231PS constants<>+96(SB), Y9, Y12
-	VFNMADD231PS constants<>+128(SB), Y5, Y6
-	VFNMADD231PS constants<>+128(SB), Y9, Y12
-	VBROADCASTSS constants<>+160(SB), Y10
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVAPS      Y7, Y7
+	VMOVAPS      Y13, Y12
+	VFNMADD231PS constants<>+96(SB), Y5, Y7
+	VFNMADD231PS constants<>+96(SB), Y6, Y12
+	VFNMADD231PS constants<>+128(SB), Y5, Y7
+	VFNMADD231PS constants<>+128(SB), Y6, Y12
+	VBROADCASTSS constants<>+160(SB), Y8
 	VBROADCASTSS constants<>+160(SB), Y13
-	VFMADD213PS  constants<>+192(SB), Y6, Y10
+	VFMADD213PS  constants<>+192(SB), Y7, Y8
 	VFMADD213PS  constants<>+192(SB), Y12, Y13
-	VFMADD213PS  constants<>+224(SB), Y6, Y10
+	VFMADD213PS  constants<>+224(SB), Y7, Y8
 	VFMADD213PS  constants<>+224(SB), Y12, Y13
-	VFMADD213PS  constants<>+256(SB), Y6, Y10
+	VFMADD213PS  constants<>+256(SB), Y7, Y8
 	VFMADD213PS  constants<>+256(SB), Y12, Y13
-	VFMADD213PS  constants<>+288(SB), Y6, Y10
+	VFMADD213PS  constants<>+288(SB), Y7, Y8
 	VFMADD213PS  constants<>+288(SB), Y12, Y13
-	VMULPS       Y6, Y6, Y11
+	VMULPS       Y7, Y7, Y11
 	VMULPS       Y12, Y12, Y14
-	VFMADD213PS  Y6, Y11, Y10
+	VFMADD213PS  Y7, Y11, Y8
 	VFMADD213PS  Y12, Y14, Y13
-	VADDPS       Y2, Y10, Y6
-	VADDPS       Y2, Y13, Y10
+	VADDPS       Y2, Y8, Y7
+	VADDPS       Y2, Y13, Y8
 	VCVTPS2DQ    Y5, Y5
-	VCVTPS2DQ    Y9, Y9
+	VCVTPS2DQ    Y6, Y6
 	VPADDD       constants<>+960(SB), Y5, Y5
-	VPADDD       constants<>+960(SB), Y9, Y9
+	VPADDD       constants<>+960(SB), Y6, Y6
 	VPSLLD       $0x17, Y5, Y5
-	VPSLLD       $0x17, Y9, Y9
-	VMULPS       Y5, Y6, Y5
-	VMULPS       Y9, Y10, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y5, Y7, Y5
+	VMULPS       Y6, Y8, Y6
 	VCMPPS       $0x11, Y0, Y4, Y4
-	VCMPPS       $0x11, Y0, Y8, Y8
+	VCMPPS       $0x11, Y0, Y10, Y7
 	VBLENDVPS    Y4, Y5, Y1, Y4
-	VBLENDVPS    Y8, Y6, Y1, Y8
+	VBLENDVPS    Y7, Y6, Y1, Y7
 	VSUBPS       Y4, Y2, Y5
-	VSUBPS       Y8, Y2, Y9
+	VSUBPS       Y7, Y2, Y8
 	VCMPPS       $0x11, Y1, Y3, Y6
-	VCMPPS       $0x11, Y1, Y7, Y10
+	VCMPPS       $0x11, Y1, Y9, Y10
 	VBLENDVPS    Y6, Y4, Y5, Y4
-	VBLENDVPS    Y10, Y8, Y9, Y5
+	VBLENDVPS    Y10, Y7, Y8, Y5
 	VMULPS       Y3, Y4, Y3
-	VMULPS       Y7, Y5, Y4
+	VMULPS       Y9, Y5, Y4
 	VMOVUPS      Y3, (CX)
 	VMOVUPS      Y4, 32(CX)
 	ADDQ         $+64, CX
@@ -2959,19 +2969,21 @@ rest:
 	VMASKMOVPS   (DX), Y3, Y4
 	VANDPS       constants<>+928(SB), Y4, Y5
 	VMINPS       Y5, Y0, Y6
-	VBROADCASTSS constants<>+1568(SB), Y7
-	VFMADD213PS  constants<>+1600(SB), Y6, Y7
-	VFMADD213PS  constants<>+1632(SB), Y6, Y7
-	VFMADD213PS  constants<>+1664(SB), Y6, Y7
-	VFMADD213PS  constants<>+1696(SB), Y6, Y7
-	VFMADD213PS  constants<>+1728(SB), Y6, Y7
-	VFMADD213PS  constants<>+1760(SB), Y6, Y7
-	VFMADD213PS  constants<>+1792(SB), Y6, Y7
-	VFMADD213PS  constants<>+1824(SB), Y6, Y7
-	VFMADD213PS  constants<>+1856(SB), Y6, Y7
-	VMULPS       constants<>+64(SB), Y7, Y6
+	VMULPS       Y6, Y6, Y7
+	VBROADCASTSS constants<>+1568(SB), Y8
+	VFMADD213PS  constants<>+1600(SB), Y7, Y8
+	VFMADD213PS  constants<>+1632(SB), Y7, Y8
+	VFMADD213PS  constants<>+1664(SB), Y7, Y8
+	VFMADD213PS  constants<>+1696(SB), Y7, Y8
+	VBROADCASTSS constants<>+1728(SB), Y9
+	VFMADD213PS  constants<>+1760(SB), Y7, Y9
+	VFMADD213PS  constants<>+1792(SB), Y7, Y9
+	VFMADD213PS  constants<>+1824(SB), Y7, Y9
+	VFMADD213PS  constants<>+1856(SB), Y7, Y9
+	VFMADD213PS  Y9, Y6, Y8
+	VMULPS       constants<>+64(SB), Y8, Y6
 	VROUNDPS     $0x08, Y6, Y6
-	VMOVAPS      Y7, Y7
+	VMOVAPS      Y8, Y7
 	VFNMADD231PS constants<>+96(SB), Y6, Y7
 	VFNMADD231PS constants<>+128(SB), Y6, Y7
 	VBROADCASTSS constants<>+160(SB), Y8
@@ -4980,70 +4992,70 @@ DATA constants<>+1584(SB)/4, $0x34513d32
 DATA constants<>+1588(SB)/4, $0x34513d32
 DATA constants<>+1592(SB)/4, $0x34513d32
 DATA constants<>+1596(SB)/4, $0x34513d32
-DATA constants<>+1600(SB)/4, $0xb68eb4bc
-DATA constants<>+1604(SB)/4, $0xb68eb4bc
-DATA constants<>+1608(SB)/4, $0xb68eb4bc
-DATA constants<>+1612(SB)/4, $0xb68eb4bc
-DATA constants<>+1616(SB)/4, $0xb68eb4bc
-DATA constants<>+1620(SB)/4, $0xb68eb4bc
-DATA constants<>+1624(SB)/4, $0xb68eb4bc
-DATA constants<>+1628(SB)/4, $0xb68eb4bc
-DATA constants<>+1632(SB)/4, $0x381e3d18
-DATA constants<>+1636(SB)/4, $0x381e3d18
-DATA constants<>+1640(SB)/4, $0x381e3d18
-DATA constants<>+1644(SB)/4, $0x381e3d18
-DATA constants<>+1648(SB)/4, $0x381e3d18
-DATA constants<>+1652(SB)/4, $0x381e3d18
-DATA constants<>+1656(SB)/4, $0x381e3d18
-DATA constants<>+1660(SB)/4, $0x381e3d18
-DATA constants<>+1664(SB)/4, $0xb91fb92d
-DATA constants<>+1668(SB)/4, $0xb91fb92d
-DATA constants<>+1672(SB)/4, $0xb91fb92d
-DATA constants<>+1676(SB)/4, $0xb91fb92d
-DATA constants<>+1680(SB)/4, $0xb91fb92d
-DATA constants<>+1684(SB)/4, $0xb91fb92d
-DATA constants<>+1688(SB)/4, $0xb91fb92d
-DATA constants<>+1692(SB)/4, $0xb91fb92d
-DATA constants<>+1696(SB)/4, $0xb890c263
-DATA constants<>+1700(SB)/4, $0xb890c263
-DATA constants<>+1704(SB)/4, $0xb890c263
-DATA constants<>+1708(SB)/4, $0xb890c263
-DATA constants<>+1712(SB)/4, $0xb890c263
-DATA constants<>+1716(SB)/4, $0xb890c263
-DATA constants<>+1720(SB)/4, $0xb890c263
-DATA constants<>+1724(SB)/4, $0xb890c263
-DATA constants<>+1728(SB)/4, $0x3ba0097c
-DATA constants<>+1732(SB)/4, $0x3ba0097c
-DATA constants<>+1736(SB)/4, $0x3ba0097c
-DATA constants<>+1740(SB)/4, $0x3ba0097c
-DATA constants<>+1744(SB)/4, $0x3ba0097c
-DATA constants<>+1748(SB)/4, $0x3ba0097c
-DATA constants<>+1752(SB)/4, $0x3ba0097c
-DATA constants<>+1756(SB)/4, $0x3ba0097c
-DATA constants<>+1760(SB)/4, $0xbd150b54
-DATA constants<>+1764(SB)/4, $0xbd150b54
-DATA constants<>+1768(SB)/4, $0xbd150b54
-DATA constants<>+1772(SB)/4, $0xbd150b54
-DATA constants<>+1776(SB)/4, $0xbd150b54
-DATA constants<>+1780(SB)/4, $0xbd150b54
-DATA constants<>+1784(SB)/4, $0xbd150b54
-DATA constants<>+1788(SB)/4, $0xbd150b54
-DATA constants<>+1792(SB)/4, $0xbea2f7e0
-DATA constants<>+1796(SB)/4, $0xbea2f7e0
-DATA constants<>+1800(SB)/4, $0xbea2f7e0
-DATA constants<>+1804(SB)/4, $0xbea2f7e0
-DATA constants<>+1808(SB)/4, $0xbea2f7e0
-DATA constants<>+1812(SB)/4, $0xbea2f7e0
-DATA constants<>+1816(SB)/4, $0xbea2f7e0
-DATA constants<>+1820(SB)/4, $0xbea2f7e0
-DATA constants<>+1824(SB)/4, $0xbf4c423a
-DATA constants<>+1828(SB)/4, $0xbf4c423a
-DATA constants<>+1832(SB)/4, $0xbf4c423a
-DATA constants<>+1836(SB)/4, $0xbf4c423a
-DATA constants<>+1840(SB)/4, $0xbf4c423a
-DATA constants<>+1844(SB)/4, $0xbf4c423a
-DATA constants<>+1848(SB)/4, $0xbf4c423a
-DATA constants<>+1852(SB)/4, $0xbf4c423a
+DATA constants<>+1600(SB)/4, $0x381e3d18
+DATA constants<>+1604(SB)/4, $0x381e3d18
+DATA constants<>+1608(SB)/4, $0x381e3d18
+DATA constants<>+1612(SB)/4, $0x381e3d18
+DATA constants<>+1616(SB)/4, $0x381e3d18
+DATA constants<>+1620(SB)/4, $0x381e3d18
+DATA constants<>+1624(SB)/4, $0x381e3d18
+DATA constants<>+1628(SB)/4, $0x381e3d18
+DATA constants<>+1632(SB)/4, $0xb890c263
+DATA constants<>+1636(SB)/4, $0xb890c263
+DATA constants<>+1640(SB)/4, $0xb890c263
+DATA constants<>+1644(SB)/4, $0xb890c263
+DATA constants<>+1648(SB)/4, $0xb890c263
+DATA constants<>+1652(SB)/4, $0xb890c263
+DATA constants<>+1656(SB)/4, $0xb890c263
+DATA constants<>+1660(SB)/4, $0xb890c263
+DATA constants<>+1664(SB)/4, $0xbd150b54
+DATA constants<>+1668(SB)/4, $0xbd150b54
+DATA constants<>+1672(SB)/4, $0xbd150b54
+DATA constants<>+1676(SB)/4, $0xbd150b54
+DATA constants<>+1680(SB)/4, $0xbd150b54
+DATA constants<>+1684(SB)/4, $0xbd150b54
+DATA constants<>+1688(SB)/4, $0xbd150b54
+DATA constants<>+1692(SB)/4, $0xbd150b54
+DATA constants<>+1696(SB)/4, $0xbf4c423a
+DATA constants<>+1700(SB)/4, $0xbf4c423a
+DATA constants<>+1704(SB)/4, $0xbf4c423a
+DATA constants<>+1708(SB)/4, $0xbf4c423a
+DATA constants<>+1712(SB)/4, $0xbf4c423a
+DATA constants<>+1716(SB)/4, $0xbf4c423a
+DATA constants<>+1720(SB)/4, $0xbf4c423a
+DATA constants<>+1724(SB)/4, $0xbf4c423a
+DATA constants<>+1728(SB)/4, $0xb68eb4bc
+DATA constants<>+1732(SB)/4, $0xb68eb4bc
+DATA constants<>+1736(SB)/4, $0xb68eb4bc
+DATA constants<>+1740(SB)/4, $0xb68eb4bc
+DATA constants<>+1744(SB)/4, $0xb68eb4bc
+DATA constants<>+1748(SB)/4, $0xb68eb4bc
+DATA constants<>+1752(SB)/4, $0xb68eb4bc
+DATA constants<>+1756(SB)/4, $0xb68eb4bc
+DATA constants<>+1760(SB)/4, $0xb91fb92d
+DATA constants<>+1764(SB)/4, $0xb91fb92d
+DATA constants<>+1768(SB)/4, $0xb91fb92d
+DATA constants<>+1772(SB)/4, $0xb91fb92d
+DATA constants<>+1776(SB)/4, $0xb91fb92d
+DATA constants<>+1780(SB)/4, $0xb91fb92d
+DATA constants<>+1784(SB)/4, $0xb91fb92d
+DATA constants<>+1788(SB)/4, $0xb91fb92d
+DATA constants<>+1792(SB)/4, $0x3ba0097c
+DATA constants<>+1796(SB)/4, $0x3ba0097c
+DATA constants<>+1800(SB)/4, $0x3ba0097c
+DATA constants<>+1804(SB)/4, $0x3ba0097c
+DATA constants<>+1808(SB)/4, $0x3ba0097c
+DATA constants<>+1812(SB)/4, $0x3ba0097c
+DATA constants<>+1816(SB)/4, $0x3ba0097c
+DATA constants<>+1820(SB)/4, $0x3ba0097c
+DATA constants<>+1824(SB)/4, $0xbea2f7e0
+DATA constants<>+1828(SB)/4, $0xbea2f7e0
+DATA constants<>+1832(SB)/4, $0xbea2f7e0
+DATA constants<>+1836(SB)/4, $0xbea2f7e0
+DATA constants<>+1840(SB)/4, $0xbea2f7e0
+DATA constants<>+1844(SB)/4, $0xbea2f7e0
+DATA constants<>+1848(SB)/4, $0xbea2f7e0
+DATA constants<>+1852(SB)/4, $0xbea2f7e0
 DATA constants<>+1856(SB)/4, $0xbf317218
 DATA constants<>+1860(SB)/4, $0xbf317218
 DATA constants<>+1864(SB)/4, $0xbf317218
