@@ -138,7 +138,11 @@ func (l *classLoss[T]) loss(r int, lse float64) float64 {
 }
 
 // logSumExp of n scores a step apart.
-func logSumExp[T float](x []T, n, step int) float64 {
+func logSumExp[T float32 | float64](set kernel.ISA, x []T, n, step int) float64 {
+	if row, ok := any(x).([]float32); ok && step == 1 {
+		m := kernel.FoldMax.Row(set, row[:n])
+		return float64(m) + math.Log(kernel.ExpSum(set, row[:n], m))
+	}
 	m := T(math.Inf(-1))
 	for i := range n {
 		m = max(m, x[i*step])
@@ -161,7 +165,7 @@ func shareRows(rows int, f func(r int)) pool.Task {
 
 // buildCrossEntropy makes three ops, which differ in where the log-sum-exp
 // comes from and what is kept of it: of log-probabilities it is 0.
-func buildCrossEntropy[T float](b *builder, p *part) error {
+func buildCrossEntropy[T float32 | float64](b *builder, p *part) error {
 	c := p.head()
 	l := newClassLoss[T](b, c, 0, 1, 2)
 	loss := b.out(c, 0)
@@ -176,7 +180,7 @@ func buildCrossEntropy[T float](b *builder, p *part) error {
 	p.phases = []phase{{serial: l.rows*l.classes < serialExp, task: shareRows(l.rows, func(r int) {
 		s, at := 0.0, l.at(r)
 		if c.Op.Name != "NegativeLogLikelihoodLoss" {
-			s = logSumExp(view[T](l.x)[at:], l.classes, l.step)
+			s = logSumExp(b.isa, view[T](l.x)[at:], l.classes, l.step)
 		}
 		if lse != nil {
 			view[T](lse)[r] = T(s)
