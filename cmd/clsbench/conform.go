@@ -71,7 +71,7 @@ did not come up; 130 interrupted.`,
 	fl.StringVar(&f.out, "out", "", "file for the report, JSON")
 	fl.StringVar(&f.bundles, "bundles", "", "folder for failures: program, inputs, expected, got")
 	fl.StringVar(&f.onnx, "onnx", "", "run a folder of ONNX's own backend tests in place of the suites; --filter is on their names")
-	fl.BoolVar(&f.list, "list", false, "print the cases' names and stop")
+	fl.BoolVar(&f.list, "list", false, "print the cases' names and stop; with --self-test those of the faults and variants")
 	fl.BoolVar(&f.self, "self-test", false, "turn the suite on planted faults and legal variants, and print the kill matrix")
 	fl.DurationVar(&f.timeout, "timeout", time.Minute, "how long one case may take")
 	complete(cmd, map[string]cobra.CompletionFunc{
@@ -171,7 +171,7 @@ func (f *conformFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	if f.self {
-		return selfTest(cmd, o)
+		return f.selfTest(cmd, o)
 	}
 	var tests []conformance.ONNXTest
 	if f.onnx != "" {

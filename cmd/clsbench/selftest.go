@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,11 +13,27 @@ import (
 
 // selfTest turns the suite on itself: every planted fault must be caught,
 // every legal variant pass. It prints the kill matrix.
-func selfTest(cmd *cobra.Command, o conformance.Options) error {
+func (f *conformFlags) selfTest(cmd *cobra.Command, o conformance.Options) error {
+	for _, flag := range []string{"backend", "suite", "onnx", "out", "bundles"} {
+		if typed(cmd.Flags().Lookup(flag)) {
+			return usagef("flag --%s: --self-test brings its own backends and prints what it finds: leave it out", flag)
+		}
+	}
+	only := func(name string) bool { return o.Filter == nil || o.Filter.MatchString(name) }
+	names := selfTestNames(only)
+	if len(names) == 0 {
+		return usagef("flag --filter: %q matches no fault and no variant; --self-test --list prints their names", f.filter)
+	}
+	if f.list {
+		for _, n := range names {
+			fmt.Fprintln(cmd.OutOrStdout(), n)
+		}
+		return nil
+	}
 	ui := newProgress(cmd)
 	defer ui.Close()
 	m, err := faults.SelfTest(cmd.Context(), faults.Config{Seed: o.Seed, Effort: o.Effort,
-		Only:     func(name string) bool { return o.Filter == nil || o.Filter.MatchString(name) },
+		Only:     only,
 		Progress: func(done, total int) { ui.Stage("faults", done, total, "") }})
 	ui.Close()
 	if err != nil {
@@ -37,6 +54,18 @@ func selfTest(cmd *cobra.Command, o conformance.Options) error {
 		return &exitError{exitVerdict, err}
 	}
 	return nil
+}
+
+// selfTestNames are those of the faults, then of the legal variants, as --filter
+// takes them.
+func selfTestNames(only func(string) bool) (names []string) {
+	for _, f := range faults.Faults() {
+		names = append(names, f.Name)
+	}
+	for _, v := range faults.Variants() {
+		names = append(names, v.Name)
+	}
+	return slices.DeleteFunc(names, func(n string) bool { return !only(n) })
 }
 
 func word(ok bool, yes, no string) string {
