@@ -18,6 +18,7 @@ const (
 	Truncated   Kind = "truncated"             // ends before what its header claims
 	Oversized   Kind = "oversized"             // goes on after what its header claims, or claims more than is read
 	Mismatch    Kind = "mismatch"              // two files that do not belong together
+	Ambiguous   Kind = "ambiguous"             // one file in two forms, of which only one can be meant
 	LabelRange  Kind = "label out of range"    // a label that is no class
 	Exists      Kind = "exists"                // a file that would be overwritten
 	Unwritable  Kind = "unwritable"            // the system refused to create or write

@@ -178,6 +178,13 @@ func TestBrokenFolders(t *testing.T) {
 	}
 }
 
+// Two forms of a file need not have one content.
+func TestFileInTwoFormsIsRefused(t *testing.T) {
+	dir := folder(t, map[string][]byte{testLabelsName + ".gz": zip(idx(8, []byte{1, 1, 1, 1, 1}, 5))})
+	_, err := Open(context.Background(), dir, Options{})
+	requireError(t, err, Ambiguous, testLabelsName+".gz", "lies beside "+filepath.Join(dir, testLabelsName))
+}
+
 func TestBrokenGzip(t *testing.T) {
 	whole := zip(idx(8, bytes.Repeat([]byte("noise?"), 7), 7, 2, 3))
 	flipped := bytes.Clone(whole)

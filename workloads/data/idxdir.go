@@ -96,20 +96,26 @@ func withIDX(ctx context.Context, dir, base string, read func(*idxReader) error)
 	return path, err
 }
 
-// findIDX returns the first of base's names that is in the folder.
+// findIDX returns the one of base's names that is in the folder. Two would be
+// two contents, of which the figures would hide which was read.
 func findIDX(dir, base string) (path string, size int64, err error) {
 	for _, name := range idxNames(base) {
-		path = filepath.Join(dir, name)
-		info, err := os.Stat(path)
+		at := filepath.Join(dir, name)
+		info, err := os.Stat(at)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			continue
 		case err != nil:
-			return path, 0, &Error{Kind: Unreadable, File: path, What: "cannot be read", Mend: "look at its permissions", Err: errors.Unwrap(err)}
+			return at, 0, &Error{Kind: Unreadable, File: at, What: "cannot be read", Mend: "look at its permissions", Err: errors.Unwrap(err)}
 		case !info.Mode().IsRegular():
-			return path, 0, &Error{Kind: Unreadable, File: path, What: "is not a regular file", Mend: "give the four IDX files"}
+			return at, 0, &Error{Kind: Unreadable, File: at, What: "is not a regular file", Mend: "give the four IDX files"}
+		case path != "":
+			return at, 0, &Error{Kind: Ambiguous, File: at, What: "lies beside " + path, Mend: "leave the one to be read and move the other away"}
 		}
-		return path, info.Size(), nil
+		path, size = at, info.Size()
+	}
+	if path != "" {
+		return path, size, nil
 	}
 	return path, 0, &Error{Kind: Missing, File: filepath.Join(dir, base), What: "is missing, plain and as .gz",
 		Mend: fmt.Sprintf("an MNIST-format folder has %s, %s, %s and %s", trainImagesName, trainLabelsName, testImagesName, testLabelsName)}
