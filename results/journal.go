@@ -198,7 +198,7 @@ func (d *Document) addRecord(line []byte, first bool, rows map[string]int) error
 		d.Run, d.Machine, d.Peaks = r.Header.Run, r.Header.Machine, r.Header.Peaks
 		d.Run.Ended = d.Run.Started // until Save
 		d.Results = []Result{}
-		return d.Validate()
+		return d.validateStart()
 	case r.Session != nil:
 		d.Run.Resumed = append(d.Run.Resumed, *r.Session)
 	case r.Result != nil:
@@ -216,6 +216,16 @@ func (d *Document) addRecord(line []byte, first bool, rows map[string]int) error
 		return errors.New("neither result nor session")
 	}
 	return nil
+}
+
+// validateStart is Validate before there are rows.
+func (d *Document) validateStart() error {
+	var b bytes.Buffer
+	if err := d.Encode(&b); err != nil {
+		return err
+	}
+	_, err := readAny(&b, "")
+	return err
 }
 
 func decodeResult(raw []byte) (*Result, error) {
@@ -240,7 +250,7 @@ func (s Store) findJournal(prefix string) (string, error) {
 	ids := s.Unfinished()
 	i, err := oneOf(prefix, ids)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("no unfinished run %q in %s; see clsbench results list: %w", prefix, s.Dir, fs.ErrNotExist)
+		return "", notFound(fmt.Sprintf("no unfinished run %q in %s; clsbench results list shows what there is", prefix, s.Dir))
 	}
 	if err != nil {
 		return "", err

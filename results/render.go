@@ -148,6 +148,9 @@ func (d *Document) closing(o RenderOptions) []string {
 	for _, s := range d.Warnings {
 		out = append(out, p.warn("! "+s))
 	}
+	if d.Run.Effort.Name == EffortSmoke && !slices.ContainsFunc(d.Results, func(r Result) bool { return r.Throughput != nil }) {
+		out = append(out, "effort smoke shows that the cells run and times none: --effort quick gives figures")
+	}
 	var last []string
 	if o.Saved != "" {
 		last = append(last, "saved "+o.Saved)

@@ -195,7 +195,7 @@ func (s Store) Find(prefix string) (Entry, error) {
 	}
 	i, err := oneOf(prefix, ids)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Entry{}, fmt.Errorf("no run %q in %s; see clsbench results list: %w", prefix, s.Dir, fs.ErrNotExist)
+		return Entry{}, notFound(fmt.Sprintf("no run %q in %s; clsbench results list shows what there is", prefix, s.Dir))
 	}
 	if err != nil {
 		return Entry{}, err
@@ -231,6 +231,12 @@ func (s Store) Short(id string) string {
 	}
 	return id[:min(n, len(id))]
 }
+
+// notFound is fs.ErrNotExist to a program, and to people a sentence that does not end in its words.
+type notFound string
+
+func (e notFound) Error() string        { return string(e) }
+func (e notFound) Is(target error) bool { return target == fs.ErrNotExist }
 
 // oneOf is the index of the one id that begins with prefix; fs.ErrNotExist where there is none.
 func oneOf(prefix string, ids []string) (int, error) {

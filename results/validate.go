@@ -104,8 +104,18 @@ func ReadFile(path string) (*Document, error) {
 	return Read(f, path)
 }
 
-// Read reads and validates a document. The file's name is for messages.
+// Read reads and validates a document, which has a cell at least unless its run was cut short before the first was
+// done. The file's name is for messages.
 func Read(r io.Reader, file string) (*Document, error) {
+	d, err := readAny(r, file)
+	if err == nil && len(d.Results) == 0 && !d.Run.Interrupted {
+		return nil, invalid(file, "/results", "a finished run has a row for each cell", "has none")
+	}
+	return d, err
+}
+
+// readAny is Read, of a document that may be at its beginning.
+func readAny(r io.Reader, file string) (*Document, error) {
 	data, err := readCapped(r, file, MaxFile)
 	if err != nil {
 		return nil, err

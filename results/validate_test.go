@@ -50,6 +50,17 @@ func spoiled(t *testing.T, path, value string) error {
 	return err
 }
 
+// A run that ended has measured something; one cut short may have not.
+func TestDocumentWithoutRows(t *testing.T) {
+	d := fixture("one.json", 1)
+	d.Results, d.Comparisons = []Result{}, nil
+	require.ErrorContains(t, d.Validate(), "/results: has none; a finished run has a row for each cell")
+	_, err := Store{t.TempDir()}.Save(d)
+	require.ErrorContains(t, err, "/results: has none")
+	d.Run.Interrupted = true
+	require.NoError(t, d.Validate())
+}
+
 func TestReadRefusesAndNamesTheField(t *testing.T) {
 	for _, c := range []struct{ path, value, field, text string }{
 		{"/schema", ``, "/schema", "no schema version"},
