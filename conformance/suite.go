@@ -3,6 +3,7 @@ package conformance
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Suite is a named set of cases. A backend claims a suite, and passes it only
@@ -29,9 +30,18 @@ func Suites() []Suite {
 // ParseSuite reads a suite's name.
 func ParseSuite(s string) (Suite, error) {
 	if !slices.Contains(Suites(), Suite(s)) {
-		return "", fmt.Errorf("unknown suite %q: want one of %v", s, Suites())
+		return "", fmt.Errorf("unknown suite %q: want one of %s", s, listed(Suites()))
 	}
 	return Suite(s), nil
+}
+
+// listed writes names as people do.
+func listed[S ~string](names []S) string {
+	words := make([]string, len(names))
+	for i, n := range names {
+		words[i] = string(n)
+	}
+	return strings.Join(words, ", ")
 }
 
 // Effort says how much to check; each effort contains the ones before.
@@ -53,7 +63,7 @@ func ParseEffort(s string) (Effort, error) {
 	if i := slices.Index(effortNames[:], s); i >= 0 {
 		return Effort(i), nil
 	}
-	return 0, fmt.Errorf("unknown effort %q: want one of %v", s, effortNames)
+	return 0, fmt.Errorf("unknown effort %q: want one of %s", s, listed(effortNames[:]))
 }
 
 // MarshalText writes the name.

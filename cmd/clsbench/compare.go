@@ -113,7 +113,7 @@ func parseFailOn(text string) (float64, error) {
 }
 
 // slowerThan is the complaint about the first backend that is slower than the
-// baseline, which is A of every comparison.
+// baseline, which is B of every comparison.
 func slowerThan(doc *results.Document, limit float64) error {
 	for i := range doc.Comparisons {
 		if c := &doc.Comparisons[i]; limit > 0 && c.SlowerBy(limit) {

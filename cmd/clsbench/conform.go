@@ -48,8 +48,9 @@ come from float64 and from what legal implementations do. A failure names the
 case, its error as a multiple of the bound, the worst element, what the wrong
 ones have in common, and the line that repeats it.
 
-Exit codes: 0 pass; 1 a case failed, or none ran; 2 bad input; 3 the backend
-did not come up; 130 interrupted.`,
+Exit codes: 0 pass; 1 a case failed, or the backend could run none; 2 bad input,
+such as a filter that matches no case; 3 the backend did not come up; 130
+interrupted.`,
 		Example: `  clsbench conform --backend cpu
   clsbench conform --backend cpu:isa=generic --effort quick
   clsbench conform --backend 'exec:./my-plugin' --suite protocol
@@ -200,7 +201,7 @@ func (f *conformFlags) run(cmd *cobra.Command) error {
 	}
 	defer func() { p.Close() }()
 	if d, err := p.Describe(cmd.Context()); err == nil && f.math != backends.Strict && !slices.Contains(d.Math, f.math) {
-		return usagef("flag --math: backend %s has no mode %q: want strict %s", d.Name, f.math, strings.Join(d.Math, " "))
+		return usagef("flag --math: backend %s has no mode %q: want %s", d.Name, f.math, strings.Join(append([]string{backends.Strict}, d.Math...), ", "))
 	}
 	ui := newProgress(cmd)
 	defer ui.Close()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"regexp"
 	"strings"
@@ -130,6 +131,9 @@ func (f *opsFlags) cases(cmd *cobra.Command) (list []*conformance.Case, err erro
 
 func (f *opsFlags) fromFile() ([]*conformance.Case, error) {
 	info, err := os.Stat(f.file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, usagef("flag --file: %s: there is no such file; --list prints names for one", f.file)
+	}
 	if err != nil {
 		return nil, usagef("flag --file: %w", err)
 	}

@@ -38,6 +38,7 @@ own; clsbench compare holds the two against each other.`,
 		},
 	}
 	cmd.Flags().StringVar(&cell, "cell", "", "this cell alone")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would run and what it would cost, and stop")
 	f.registerPresentation(cmd)
 	complete(cmd, map[string]cobra.CompletionFunc{"cell": f.completeCellsOf})
 	return cmd
