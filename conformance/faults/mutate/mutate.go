@@ -199,15 +199,37 @@ func (m *mutator) rewrite(f *ast.File, skip func(file, function string) bool) {
 				m.node(d.Body)
 			}
 		case *ast.GenDecl: // tables of functions
-			m.in = "table"
-			if d.Tok == token.VAR && !skipped() {
+			if d.Tok == token.VAR {
 				for _, s := range d.Specs {
 					for _, v := range s.(*ast.ValueSpec).Values {
-						m.node(v)
+						m.table(v, skipped)
 					}
 				}
 			}
 		}
+	}
+}
+
+// table goes through a variable's value; the rows of a table by name are as
+// good as functions of that name.
+func (m *mutator) table(v ast.Expr, skipped func() bool) {
+	m.in = "table"
+	if skipped() {
+		return
+	}
+	list, ok := v.(*ast.CompositeLit)
+	if !ok {
+		m.node(v)
+		return
+	}
+	for _, e := range list.Elts {
+		m.in = "table"
+		if row, ok := e.(*ast.KeyValueExpr); ok {
+			if key, ok := row.Key.(*ast.BasicLit); ok && key.Kind == token.STRING {
+				m.in = strings.Trim(key.Value, `"`)
+			}
+		}
+		m.node(e)
 	}
 }
 
