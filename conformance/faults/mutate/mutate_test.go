@@ -21,7 +21,7 @@ func TestEveryMutantIsAnotherProgram(t *testing.T) {
 		changes = append(changes, m.Func+" "+m.Change)
 	}
 	require.Equal(t, []string{
-		"table + → -", "table * → +", "table 2 → 2 + 1",
+		"sum + → -", "sum * → +", "sum 2 → 2 + 1",
 		"mean 0.0 → 0.0 + 1", "mean 0 → 0 + 1", "mean < → <=", "mean < → >=", "mean - → +", "mean / → *", "mean 0.5 → 0.5 + 1",
 		"side >= → >", "side >= → <",
 	}, changes)
