@@ -35,11 +35,14 @@ type record struct {
 	Result  json.RawMessage `json:"result,omitempty"`
 }
 
-// Journal is the file of a run under way. Each line is on the disk when the call that writes it returns. One process
-// has it at a time, and one goroutine writes to it.
+// Journal is the file of a run under way. Each line is on the disk when the call that writes it returns without error;
+// one that the disk does not take is tried again before the next, and leaves nothing of itself until then. One process
+// has the journal at a time, and one goroutine writes to it.
 type Journal struct {
-	f    *os.File
-	lock *flock.Flock
+	f       *os.File
+	lock    *flock.Flock
+	size    int64    // of the whole lines
+	waiting [][]byte // lines that the disk has not taken
 }
 
 // ErrJournalBusy says that the run is still under way in another process.
@@ -106,6 +109,7 @@ func (s Store) Resume(prefix string) (*Journal, *Document, error) {
 		j.Close()
 		return nil, nil, err
 	}
+	j.size = whole
 	return j, d, nil
 }
 
@@ -121,15 +125,36 @@ func (j *Journal) Append(r *Result) error {
 	return j.write(record{Result: raw})
 }
 
+// Missing is how many lines the disk has not taken: cells that a resumption would measure again.
+func (j *Journal) Missing() int { return len(j.waiting) }
+
 func (j *Journal) write(r record) error {
 	line, err := encodeLine(r)
 	if err != nil {
 		return err
 	}
-	if _, err := j.f.Write(line); err != nil {
-		return err
+	j.waiting = append(j.waiting, line)
+	for len(j.waiting) > 0 {
+		if err := j.writeLine(j.waiting[0]); err != nil {
+			return err
+		}
+		j.waiting = j.waiting[1:]
 	}
-	return j.f.Sync()
+	return nil
+}
+
+// writeLine puts a line behind the whole ones, or nothing: the next would stand behind a torn one, and make it one line
+// with itself that nobody can read.
+func (j *Journal) writeLine(line []byte) error {
+	_, err := j.f.Write(line)
+	if err == nil {
+		err = j.f.Sync()
+	}
+	if err != nil {
+		return errors.Join(err, j.f.Truncate(j.size))
+	}
+	j.size += int64(len(line))
+	return nil
 }
 
 // Close leaves the journal to be resumed.

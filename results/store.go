@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -46,8 +47,9 @@ func (s Store) make() error {
 	return nil
 }
 
-// Probe says whether files can be made in the store, making its folder: before hours of work, not after.
-func (s Store) Probe() error {
+// Probe says whether the store takes files of so many bytes together, making its folder: before hours of work, not
+// after.
+func (s Store) Probe(room int64) error {
 	if err := s.make(); err != nil {
 		return err
 	}
@@ -55,7 +57,14 @@ func (s Store) Probe() error {
 	if err != nil {
 		return fmt.Errorf("results folder %s takes no files: %w", s.Dir, err)
 	}
-	return errors.Join(f.Close(), os.Remove(f.Name()))
+	_, err = io.CopyN(f, rand.Reader, room) // what compresses would prove too little
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close(), os.Remove(f.Name())); err != nil {
+		return fmt.Errorf("results folder %s does not take the %s that the run may write: %w", s.Dir, FormatBytes(room), err)
+	}
+	return nil
 }
 
 // Save validates the document and writes it to a new file, named by date, backends and workloads. It gives the path.
@@ -71,6 +80,19 @@ func (s Store) Save(d *Document) (string, error) {
 		return "", err
 	}
 	return writeNew(s.Dir, d.fileName, b.Bytes())
+}
+
+// SaveElsewhere keeps in the user's temporary folder what the store does not take. It gives the path.
+func (d *Document) SaveElsewhere() (string, error) {
+	dir, err := os.MkdirTemp("", "clsbench-result-*")
+	if err != nil {
+		return "", err
+	}
+	path, err := Store{dir}.Save(d)
+	if err != nil {
+		return "", errors.Join(err, os.Remove(dir))
+	}
+	return path, nil
 }
 
 // fileName is the document's n-th choice of a name: "2026-11-24-cpu+torch-lenet5.json", from the second on with -2.

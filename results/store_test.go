@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -288,6 +289,61 @@ func TestJournalThatNeverBegan(t *testing.T) {
 	require.Empty(t, s.Unfinished())
 	_, _, err = s.Resume(h.Run.ID)
 	require.ErrorContains(t, err, "no unfinished run")
+}
+
+// limitFiles lets no file of this process grow beyond so many bytes, as a full disk would, until the returned function
+// is called.
+func limitFiles(t *testing.T, most int64) (lift func()) {
+	var was syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &was))
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: uint64(most), Max: was.Max}))
+	return func() { require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &was)) }
+}
+
+// A line that the disk does not take leaves nothing behind for the next to stand behind, and comes after when there is
+// room again.
+func TestJournalOnAFullDisk(t *testing.T) {
+	s := Store{t.TempDir()}
+	h, rows := fixtureHeader(t)
+	j, err := s.Begin(h)
+	require.NoError(t, err)
+	require.NoError(t, j.Append(&rows[0]))
+	path := j.f.Name()
+	before, err := os.Stat(path)
+	require.NoError(t, err)
+
+	lift := limitFiles(t, before.Size()+59)
+	for i := 1; i <= 2; i++ {
+		require.ErrorIs(t, j.Append(&rows[i]), syscall.EFBIG)
+		require.Equal(t, i, j.Missing())
+		after, err := os.Stat(path)
+		require.NoError(t, err)
+		require.Equal(t, before.Size(), after.Size(), "nothing torn is left")
+	}
+	lift()
+	d, err := readJournalFile(path)
+	require.NoError(t, err)
+	require.Len(t, d.Results, 1)
+
+	require.NoError(t, j.Append(&rows[3]))
+	require.Zero(t, j.Missing())
+	d, err = readJournalFile(path)
+	require.NoError(t, err)
+	require.Equal(t, rows[:4], d.Results, "what had to wait is there too")
+	require.NoError(t, j.Close())
+}
+
+func TestProbeAsksForRoom(t *testing.T) {
+	s := Store{t.TempDir()}
+	require.NoError(t, s.Probe(1<<14))
+	lift := limitFiles(t, 1<<12)
+	err := s.Probe(1 << 14)
+	lift()
+	require.ErrorIs(t, err, syscall.EFBIG)
+	require.ErrorContains(t, err, s.Dir)
+	left, err := os.ReadDir(s.Dir)
+	require.NoError(t, err)
+	require.Empty(t, left)
 }
 
 // readJournalFile reads a journal without taking it up.

@@ -240,7 +240,10 @@ func firstError(err error, doc *results.Document, limit float64, out string) err
 		}
 	}
 	slower := slowerThan(doc, limit)
+	var unsaved *harness.Unsaved
 	switch {
+	case doc.Run.Interrupted && errors.As(err, &unsaved):
+		return &exitError{exitInterrupted, fmt.Errorf("interrupted with %d cells finished: %w", len(doc.Results), err)}
 	case doc.Run.Interrupted:
 		return &exitError{exitInterrupted, fmt.Errorf("interrupted with %d cells finished, which are kept: clsbench run --resume %s%s goes on", len(doc.Results), doc.Run.ID, besideOut(out))}
 	case err != nil:

@@ -44,7 +44,8 @@ func TestExitCodeOfARun(t *testing.T) {
 		{"slower beats a crash", results.Document{Results: []results.Result{crashed}, Comparisons: []results.Comparison{slower}}, nil, exitVerdict},
 		{"interrupted", results.Document{Run: results.Run{Interrupted: true}, Results: []results.Result{failed, crashed}}, context.Canceled, exitInterrupted},
 		{"bad input found late", results.Document{}, &harness.UsageError{Flag: "data", Err: errors.New("torn")}, exitUsage},
-		{"not saved", results.Document{}, errors.New("disk full"), exitPartial},
+		{"not saved", results.Document{}, &harness.UsageError{Flag: "out", Err: &harness.Unsaved{Err: errors.New("disk full")}}, exitUsage},
+		{"stopped by something else", results.Document{}, errors.New("no such luck"), exitPartial},
 	} {
 		err := firstError(c.err, &c.doc, 0.05, defaultOut)
 		if c.code == exitDone {
@@ -104,6 +105,12 @@ func TestHintsNameTheFolder(t *testing.T) {
 	doc := &results.Document{Run: results.Run{ID: "0123456789ab", Interrupted: true}}
 	require.ErrorContains(t, firstError(nil, doc, 0, "my runs"), "--resume 0123456789ab --out 'my runs' goes on")
 	require.ErrorContains(t, firstError(nil, doc, 0, defaultOut), "--resume 0123456789ab goes on")
+
+	// Nor is a cell said to be kept that the journal lacks.
+	err := firstError(&harness.UsageError{Flag: "out", Err: &harness.Unsaved{Err: errors.New("no space"), RunID: "0123456789ab", Cells: 3, Kept: 1, Spare: "/x.json"}}, doc, 0, "o")
+	require.ErrorContains(t, err, "the journal of run 0123456789ab keeps 1 of 3 cells; the whole result is in /x.json instead")
+	require.NotContains(t, err.Error(), "which are kept")
+	require.Equal(t, exitInterrupted, exitCode(t.Context(), err, true))
 }
 
 func TestExitCodeOfErrors(t *testing.T) {

@@ -21,6 +21,25 @@ const (
 	casesTime   = 2 * time.Second // the suite's cases of a cell's ops and of its partitions
 )
 
+// Bytes of journal and document together: machine and limits, and a row with
+// its rounds and curve.
+const (
+	runRoom  = 32 << 10
+	cellRoom = 8 << 10
+)
+
+// room is about what the run writes to its folder, bytes.
+func (p *Plan) room() int64 {
+	n := int64(runRoom)
+	for _, c := range p.Cells {
+		n += cellRoom
+		if c.Mode == "train" && c.Recipe != nil {
+			n += 256 * int64(c.Recipe.Epochs) // a curve's points, in both
+		}
+	}
+	return n
+}
+
 // FLOP/s a thread on the small networks that are trained here.
 const (
 	referenceRate = 1e9

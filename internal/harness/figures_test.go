@@ -2,6 +2,7 @@ package harness
 
 import (
 	"math"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -179,6 +180,41 @@ func TestImpossibleRowCostsItself(t *testing.T) {
 	require.Len(t, h.doc.Results, 1)
 	require.Equal(t, results.StatusError, h.doc.Results[0].Status)
 	require.NoError(t, h.doc.Results[0].Validate())
+}
+
+// What the folder does not take any more is kept where there is room, and what
+// is said of the journal is true.
+func TestResultIsKeptElsewhere(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	o := options(t, embedded("cpu"))
+	p := newPlan(t, o)
+	r := &record{}
+	r.on = func(e string) {
+		if strings.HasPrefix(e, "finished: ") {
+			require.NoError(t, os.RemoveAll(o.Store.Dir))
+			require.NoError(t, os.WriteFile(o.Store.Dir, nil, 0o644))
+		}
+	}
+	doc, path, err := p.Run(t.Context(), nil, r)
+	require.Len(t, doc.Results, 1)
+	require.Empty(t, path)
+	var u *UsageError
+	require.ErrorAs(t, err, &u)
+	require.Equal(t, "out", u.Flag)
+	var kept *Unsaved
+	require.ErrorAs(t, err, &kept)
+	back, err := results.ReadFile(kept.Spare)
+	require.NoError(t, err)
+	require.Equal(t, doc.Run.ID, back.Run.ID)
+	require.Len(t, back.Results, 1)
+}
+
+// A journal that took one of two cells is not said to have both.
+func TestUnsavedCountsTheJournal(t *testing.T) {
+	e := &Unsaved{Err: os.ErrPermission, RunID: "0123456789ab", Cells: 3, Kept: 1, Spare: "/elsewhere/x.json"}
+	require.EqualError(t, e, "saving the result: permission denied; the journal of run 0123456789ab keeps 1 of 3 cells; the whole result is in /elsewhere/x.json instead")
+	e.Spare, e.Failed = "", os.ErrExist
+	require.ErrorContains(t, e, "keeps 1 of 3 cells, the others are lost (file already exists)")
 }
 
 func TestSumOfSplit(t *testing.T) {

@@ -67,7 +67,7 @@ func (p *Plan) Run(ctx context.Context, before *Interrupted, events Events) (*re
 	if err := h.introduce(ctx); err != nil {
 		return nil, "", err
 	}
-	if err := p.opts.Store.Probe(); err != nil {
+	if err := p.opts.Store.Probe(p.room()); err != nil {
 		return nil, "", &UsageError{"out", err}
 	}
 	events.Begin(h.info, p)
@@ -118,7 +118,10 @@ func (h *run) begin() error {
 	if h.session > 0 {
 		s := results.Session{Started: now, Peaks: h.peaks}
 		h.doc.Run.Resumed = append(h.doc.Run.Resumed, s)
-		return h.journal.Session(s)
+		if err := h.journal.Session(s); err != nil {
+			return &UsageError{"out", err}
+		}
+		return nil
 	}
 	var err error
 	h.doc = &results.Document{Schema: results.Schema, Machine: h.info, Peaks: h.peaks, Results: []results.Result{},
@@ -205,8 +208,7 @@ func (h *run) keep(r *results.Result) {
 }
 
 // end compares, puts the rows in their readers' order, warns, and writes the
-// document. After an interruption the
-// journal stays instead.
+// document. After an interruption the journal stays instead.
 func (h *run) end(ctx context.Context, err error) (*results.Document, string, error) {
 	h.doc.Run.Ended = time.Now().UTC()
 	h.compare()
@@ -214,6 +216,9 @@ func (h *run) end(ctx context.Context, err error) (*results.Document, string, er
 	h.warn()
 	if ctx.Err() != nil {
 		h.doc.Run.Interrupted = true
+		if h.journal.Missing() > 0 {
+			return h.doc, "", h.unsaved(errors.New("the journal lacks cells"))
+		}
 		return h.doc, "", ctx.Err()
 	}
 	if err != nil {
@@ -221,11 +226,40 @@ func (h *run) end(ctx context.Context, err error) (*results.Document, string, er
 	}
 	path, err := h.opts.Store.Save(h.doc)
 	if err != nil {
-		return h.doc, "", fmt.Errorf("saving the result: %w (the journal of run %s keeps every cell)", err, h.doc.Run.ID)
+		return h.doc, "", h.unsaved(err)
 	}
-	err = errors.Join(h.journal.Remove(), h.removeCheckpoints())
+	if err := errors.Join(h.journal.Remove(), h.removeCheckpoints()); err != nil {
+		h.events.Note("the result is saved, but files of the run that nobody needs any more stay: " + err.Error())
+	}
 	h.journal = nil
-	return h.doc, path, err
+	return h.doc, path, nil
+}
+
+// Unsaved says what of a run's cells is kept when its folder does not take all.
+type Unsaved struct {
+	Err    error
+	RunID  string
+	Cells  int
+	Kept   int    // cells in the journal, which can be taken up
+	Spare  string // file of the whole document elsewhere; "" if that failed too
+	Failed error  // why, then
+}
+
+func (e *Unsaved) Error() string {
+	s := fmt.Sprintf("saving the result: %v; the journal of run %s keeps %d of %d cells", e.Err, e.RunID, e.Kept, e.Cells)
+	if e.Spare == "" {
+		return s + fmt.Sprintf(", the others are lost (%v)", e.Failed)
+	}
+	return s + "; the whole result is in " + e.Spare + " instead"
+}
+
+func (e *Unsaved) Unwrap() error { return e.Err }
+
+// unsaved puts the document where there is room.
+func (h *run) unsaved(err error) error {
+	u := &Unsaved{Err: err, RunID: h.doc.Run.ID, Cells: len(h.doc.Results), Kept: len(h.doc.Results) - h.journal.Missing()}
+	u.Spare, u.Failed = h.doc.SaveElsewhere()
+	return &UsageError{"out", u}
 }
 
 // removeCheckpoints removes what only a resumption would have needed.
