@@ -71,11 +71,7 @@ func (t *trainer) manifest() manifest {
 }
 
 // save writes the checkpoint whole or not at all.
-func (t *trainer) save(ctx context.Context) error {
-	state, err := Snapshot(ctx, t.session, t.state)
-	if err != nil {
-		return err
-	}
+func (t *trainer) save(state Weights) error {
 	text, err := json.Marshal(t.manifest())
 	if err != nil {
 		return err

@@ -30,6 +30,9 @@ type TrainConfig struct {
 type Hooks struct {
 	Step  func(step, of int64, loss float64) // after each step whose loss was read
 	Epoch func(Point)
+	// Unsaved tells that the file of a checkpoint could not be written: the training goes on without. If it is nil, that
+	// ends the training.
+	Unsaved func(error)
 }
 
 // Point is the state of a run after an epoch.
@@ -253,8 +256,14 @@ func (t *trainer) epoch(ctx context.Context) error {
 		TrainLoss: t.lossSum / float64(t.imagesPerEpoch())}
 	t.progress.Curve = append(t.progress.Curve, p)
 	if t.Checkpoint != "" {
-		if err := t.save(ctx); err != nil {
+		state, err := Snapshot(ctx, t.session, t.state)
+		if err != nil {
 			return err
+		}
+		if err := t.save(state); err != nil && t.hooks.Unsaved == nil {
+			return err
+		} else if err != nil {
+			t.hooks.Unsaved(err)
 		}
 	}
 	if t.hooks.Epoch != nil {

@@ -2,6 +2,8 @@ package harness
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -124,4 +126,36 @@ func TestAFaultInOneCellOnly(t *testing.T) {
 			require.Contains(t, r.Cause.LogTail, fmt.Sprintf("opened with %d threads", r.Threads))
 		}
 	}
+}
+
+// A checkpoint that can't be written costs nothing but what a resumption would
+// have saved: the backend is not to blame.
+func TestTrainingWithoutCheckpoints(t *testing.T) {
+	o := options(t, embedded("cpu"))
+	o.Modes, o.Batches, o.Epochs = []string{"train"}, []int{8}, 2
+	p := newPlan(t, o)
+	p.Effort = brief
+	var inTheWay string
+	r := &record{}
+	r.on = func(e string) {
+		if !strings.HasPrefix(e, "conform") || inTheWay != "" {
+			return
+		}
+		journals, err := filepath.Glob(filepath.Join(o.Store.Dir, "*.journal.jsonl"))
+		require.NoError(t, err)
+		require.Len(t, journals, 1)
+		id, _, _ := strings.Cut(filepath.Base(journals[0]), ".")
+		h := &run{Plan: p, doc: &results.Document{Run: results.Run{ID: id}}}
+		inTheWay = h.checkpoint(p.Cells[0])
+		require.NoError(t, os.MkdirAll(filepath.Join(inTheWay, "full"), 0o755))
+	}
+	doc, path, err := p.Run(t.Context(), nil, r)
+	require.NoError(t, err)
+	require.NotEmpty(t, path)
+	require.NotEmpty(t, inTheWay)
+	require.True(t, doc.Results[0].Measured(), "%+v", doc.Results[0].Cause)
+	require.Len(t, doc.Results[0].Accuracy.Runs[0].Curve, 2)
+	said := strings.Join(r.notes, "\n")
+	require.Equal(t, 1, strings.Count(said, "trains on"), said)
+	require.Contains(t, said, inTheWay)
 }

@@ -45,6 +45,7 @@ func (h *run) train(ctx context.Context, c *Cell, b *bench) (*trained, error) {
 	}
 	rate := newMeter()
 	var last workloads.Point
+	warned := false
 	outcome, err := workloads.Train(ctx, b.session, cfg, workloads.Hooks{
 		Step: func(step, of int64, _ float64) {
 			if images, due := rate.step(c.Recipe.Batch); due {
@@ -53,6 +54,12 @@ func (h *run) train(ctx context.Context, c *Cell, b *bench) (*trained, error) {
 			}
 		},
 		Epoch: func(p workloads.Point) { last = p },
+		Unsaved: func(err error) { // which a resumption alone would miss
+			if !warned {
+				h.events.Note(fmt.Sprintf("%s trains on, but if interrupted it would begin again from an earlier epoch: %v", c, err))
+			}
+			warned = true
+		},
 	})
 	if err != nil {
 		return nil, err
