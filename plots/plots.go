@@ -53,6 +53,7 @@ func Draw(docs []*results.Document, dir string, o Options) ([]string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("plots: %w", err)
 	}
+	defer os.Remove(dir) //nolint:errcheck // if nothing came to be in it: a folder with files stays
 	var paths []string
 	for _, f := range figures {
 		for _, format := range o.Formats {
@@ -62,7 +63,7 @@ func Draw(docs []*results.Document, dir string, o Options) ([]string, error) {
 			}
 			path := filepath.Join(dir, f.name+"."+format)
 			if err := renameio.WriteFile(path, data, 0o644); err != nil {
-				return paths, fmt.Errorf("plots: %w", err)
+				return paths, fmt.Errorf("plots: %s: %w", path, err) // which itself may name a temporary file
 			}
 			paths = append(paths, path)
 		}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -138,6 +139,20 @@ func TestDrawSaysWhatIsWrong(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, nil, 0o644))
 	_, err = Draw(one, file, Options{})
 	require.ErrorContains(t, err, file)
+}
+
+// A full disk leaves neither a folder without plots nor half a plot.
+func TestDrawOnAFullDisk(t *testing.T) {
+	one := []*results.Document{load(t, "one")}
+	dir := filepath.Join(t.TempDir(), "x-plots")
+	var was syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &was))
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 1000, Max: was.Max}))
+	_, err := Draw(one, dir, Options{})
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &was))
+	require.ErrorIs(t, err, syscall.EFBIG)
+	require.ErrorContains(t, err, filepath.Join(dir, "throughput.png"))
+	require.NoDirExists(t, dir)
 }
 
 // texts are the strings in an SVG.

@@ -191,13 +191,24 @@ func (f *runFlags) measure(cmd, flags *cobra.Command, before *harness.Interrupte
 	if rerr := results.Render(cmd.OutOrStdout(), doc, f.format, ro); rerr != nil {
 		return rerr
 	}
+	verdict := firstError(err, doc, limit, f.out)
 	if err == nil && !f.noPlots && f.format == "table" {
-		_, err = plots.Draw([]*results.Document{doc}, strings.TrimSuffix(path, ".json")+"-plots", plots.Options{})
-		if errors.Is(err, plots.ErrNothing) {
-			err = nil // a smoke run has no figures
+		if err := drawBeside(doc, path); err != nil && verdict == nil {
+			return err
+		} else if err != nil {
+			ui.Note(err.Error())
 		}
 	}
-	return firstError(err, doc, limit, f.out)
+	return verdict
+}
+
+// drawBeside draws the plots next to the result that is saved at path.
+func drawBeside(doc *results.Document, path string) error {
+	_, err := plots.Draw([]*results.Document{doc}, strings.TrimSuffix(path, ".json")+"-plots", plots.Options{})
+	if err == nil || errors.Is(err, plots.ErrNothing) { // a smoke run has no figures
+		return nil
+	}
+	return usagef("the result is saved, its plots are not: %w", err)
 }
 
 // limit reads --fail-on, for a plan that can answer it.

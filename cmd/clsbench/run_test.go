@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -98,6 +99,24 @@ func TestReportIsKeptElsewhere(t *testing.T) {
 	text, err := os.ReadFile(spare[1])
 	require.NoError(t, err)
 	require.Contains(t, string(text), `"seed": 41`)
+}
+
+// Plots that can't be drawn are no errored cells, and the file is named.
+func TestPlotsThatCannotBeDrawn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "r.json")
+	text, err := os.ReadFile(filepath.Join("..", "..", "results", "testdata", "one.json"))
+	require.NoError(t, err)
+	doc, err := results.Read(bytes.NewReader(text), "one.json")
+	require.NoError(t, err)
+	require.NoError(t, drawBeside(doc, path))
+	folder := strings.TrimSuffix(path, ".json") + "-plots"
+	require.DirExists(t, folder)
+	require.NoError(t, os.RemoveAll(folder))
+	require.NoError(t, os.WriteFile(folder, nil, 0o644))
+	err = drawBeside(doc, path)
+	require.Equal(t, exitUsage, exitCode(t.Context(), err, true))
+	require.ErrorContains(t, err, "the result is saved, its plots are not: ")
+	require.ErrorContains(t, err, folder)
 }
 
 // What is said to be typed next finds the run where it is.
