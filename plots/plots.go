@@ -53,7 +53,7 @@ func Draw(docs []*results.Document, dir string, o Options) ([]string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("plots: %w", err)
 	}
-	defer os.Remove(dir) //nolint:errcheck // if nothing came to be in it: a folder with files stays
+	defer os.Remove(dir) // if nothing came to be in it: a folder with files stays
 	var paths []string
 	for _, f := range figures {
 		for _, format := range o.Formats {
