@@ -116,7 +116,11 @@ func completeBackends(_ *cobra.Command, _ []string, typed string) ([]string, cob
 		return nil, cobra.ShellCompDirectiveDefault // a command
 	}
 	if colon {
-		return completeOptions(label+name+":", plugin.Spec{Label: name, Name: name}, options), open
+		var known []backends.Option
+		if d := describe(plugin.Spec{Label: name, Name: name}); d != nil {
+			known = d.Options
+		}
+		return completeOptions(label+name+":", options, ",", known), open
 	}
 	entries, _ := plugin.List(plugin.Options{Registry: embedded()}) // a bad manifest completes nothing
 	var names []string
@@ -126,25 +130,23 @@ func completeBackends(_ *cobra.Command, _ []string, typed string) ([]string, cob
 	return append(names, label+plugin.Exec+":"), open
 }
 
-// completeOptions offers a backend's options behind head, `isa=`, and once an
-// option's equals sign is typed its values. Options given already are left out.
-func completeOptions(head string, spec plugin.Spec, typed string) (out []string) {
-	d := describe(spec)
-	if d == nil {
-		return nil
-	}
-	cut := strings.LastIndex(typed, ",") + 1
-	given, last := strings.Split(typed[:cut], ","), typed[cut:]
-	for _, o := range d.Options {
+// completeOptions offers what a list of options can go on with behind head:
+// `isa=`, and once an option's equals sign is typed its values. Options given
+// already are left out.
+func completeOptions(head, typed, separators string, options []backends.Option) (out []string) {
+	cut := strings.LastIndexAny(typed, separators) + 1
+	given := strings.FieldsFunc(typed[:cut], func(r rune) bool { return strings.ContainsRune(separators, r) })
+	head, last := head+typed[:cut], typed[cut:]
+	for _, o := range options {
 		key := o.Name + "="
 		switch {
 		case slices.ContainsFunc(given, func(g string) bool { return strings.HasPrefix(g, key) }):
 		case strings.HasPrefix(last, key):
 			for _, v := range o.Values {
-				out = append(out, head+typed[:cut]+key+v)
+				out = append(out, head+key+v)
 			}
-		default:
-			out = append(out, head+typed[:cut]+key+"\t"+o.Help)
+		case strings.HasPrefix(key, last):
+			out = append(out, head+key+"\t"+o.Help)
 		}
 	}
 	return out
@@ -176,9 +178,20 @@ func flagWords(cmd *cobra.Command, name string) []string {
 	return []string{word}
 }
 
-func completeWorkloads(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+// completeWorkloads offers names, and behind a name and its semicolon the
+// options of that network and their values.
+func completeWorkloads(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+	const separators = ";,"
 	var names []string
+	at := strings.IndexAny(typed, separators)
 	for _, w := range workloads.All() {
+		if at >= 0 && w.Name == typed[:at] {
+			var options []backends.Option
+			for _, o := range w.Options {
+				options = append(options, backends.Option(o))
+			}
+			return completeOptions(typed[:at+1], typed[at+1:], separators, options), noFiles | cobra.ShellCompDirectiveNoSpace
+		}
 		names = append(names, w.Name+"\t"+w.Description)
 	}
 	return names, noFiles
