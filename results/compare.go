@@ -8,7 +8,8 @@ import (
 
 // CompareWithin sets the document's comparisons: in each task every measured cell of one session against that of the
 // baseline, a subject ("cpu", "cpu;isa=avx2"; "" is the first with a figure), pairing their rounds. At a margin above 0
-// smaller differences are SAME. The cells must have been measured in interleaved rounds, from the same first one.
+// smaller differences are SAME. The cells must have been measured in interleaved rounds, from the same first one. Where
+// an interruption left two of a task to different sessions there is no comparison, and a warning says so.
 func (d *Document) CompareWithin(baseline string, margin float64) error {
 	cells := make([]Cell, len(d.Results))
 	base := map[string]*Result{} // by task
@@ -34,7 +35,11 @@ func (d *Document) CompareWithin(baseline string, margin float64) error {
 	var pairs []measure.Pair
 	for i := range d.Results {
 		a, b := &d.Results[i], base[cells[i].Task()]
-		if b == nil || a == b || shown(a) == nil || a.Session != b.Session {
+		if b == nil || a == b || shown(a) == nil {
+			continue
+		}
+		if a.Session != b.Session {
+			d.Warnings = addNew(d.Warnings, fmt.Sprintf("%s is not compared with %s: an interruption came between them, so their rounds were not interleaved; clsbench rerun measures both anew", a.Cell, b.Cell))
 			continue
 		}
 		n := min(len(a.Throughput.Rounds), len(b.Throughput.Rounds))

@@ -93,6 +93,14 @@ func TestCompareWithin(t *testing.T) {
 	before := len(d.Comparisons)
 	require.NoError(t, d.CompareWithin("", 0))
 	require.Len(t, d.Comparisons, before-1, "sessions were never interleaved")
+	warnings := slices.Clone(d.Warnings)
+	require.Equal(t, d.Results[1].Cell+" is not compared with "+d.Results[0].Cell+": an interruption came between them, so their rounds were not interleaved; clsbench rerun measures both anew",
+		warnings[len(warnings)-1])
+	require.NoError(t, d.CompareWithin("", 0))
+	require.Equal(t, warnings, d.Warnings, "said once")
+	var table strings.Builder
+	require.NoError(t, Render(&table, d, "table", RenderOptions{}))
+	require.Contains(t, table.String(), "! "+warnings[len(warnings)-1])
 }
 
 // later is a copy of a fixture, measured again with all rates times speed and the peaks times peak.

@@ -79,6 +79,23 @@ func TestInterruptedBetweenCellsAndTakenUp(t *testing.T) {
 	require.Equal(t, doc.Results[0].Throughput.Rounds, whole.Results[0].Throughput.Rounds)
 }
 
+// Rounds of one session can't be paired with another's, which the document says.
+func TestInterruptedWithinAGroupSaysWhatIsNotCompared(t *testing.T) {
+	other := embedded("cpu")
+	other.Label = "other"
+	o := options(t, embedded("cpu"), other)
+	o.Batches = []int{1}
+	p := newPlan(t, o)
+	p.Effort = brief
+	doc, _ := interrupt(t, p, nil, "^finished: lenet5/infer/f32/1/cpu", 0)
+	require.Len(t, doc.Results, 1)
+	whole := finishInterrupted(t, o, doc)
+	require.Len(t, whole.Results, 2)
+	require.Empty(t, whole.Comparisons)
+	require.Regexp(t, `lenet5/infer/f32/1/other;\S+ is not compared with lenet5/infer/f32/1/cpu;\S+: an interruption came between them`,
+		strings.Join(whole.Warnings, "\n"))
+}
+
 func TestInterruptedInTrainingAndTakenUp(t *testing.T) {
 	o := options(t, embedded("cpu"))
 	o.Modes, o.Batches, o.Epochs = []string{"train"}, []int{4}, 300
