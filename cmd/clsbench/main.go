@@ -24,7 +24,14 @@ func main() {
 
 // run is main without the process: arguments in, exit code out.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx := context.Background()
+	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
+		// A terminal that closes says so more than once, shell and kernel each.
+		hangup, forget := signal.NotifyContext(ctx, syscall.SIGHUP)
+		defer forget()
+		ctx = hangup
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
 	root, started := newRoot()
@@ -57,7 +64,7 @@ const (
 	exitVerdict     = 1   // the answer is no: a failed check, a slower row
 	exitUsage       = 2   // bad input
 	exitPartial     = 3   // some cells errored, the rest stands
-	exitInterrupted = 130 // SIGINT or SIGTERM
+	exitInterrupted = 130 // SIGINT, SIGTERM or SIGHUP
 )
 
 // exitError is an error that knows its exit code.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -138,6 +139,32 @@ func TestInterruptKeepsWhatIsDone(t *testing.T) {
 	out, err = again(c, "run", "--resume", said[1]).CombinedOutput()
 	require.Error(t, err)
 	require.Contains(t, string(out), "no unfinished run")
+}
+
+// A closed terminal is told more than once, and is an interruption; but not to
+// a run that is meant to outlive it.
+func TestHangupKeepsWhatIsDone(t *testing.T) {
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP) // a test run under nohup would pass the deafness on
+	defer signal.Stop(caught)
+	c := command(t, smoke(t, "--backend", "cpu", "--batch", "1,2,3")...)
+	code, rest, _ := onLine(t, c, "^ok .*infer/f32/1/", func() {
+		for range 3 {
+			require.NoError(t, c.Process.Signal(syscall.SIGHUP))
+			time.Sleep(5 * time.Millisecond)
+		}
+	})
+	require.Equal(t, exitInterrupted, code, rest)
+	require.Regexp(t, `clsbench: interrupted with [12] cells finished, .*clsbench run --resume [0-9a-f]{12} goes on\n$`, rest)
+	requireNothingLeft(t, c)
+
+	deaf := exec.Command("nohup", append([]string{"clsbench"}, smoke(t, "--backend", "cpu", "--batch", "1,2")...)...)
+	deaf.Dir, deaf.Env = t.TempDir(), c.Env
+	code, rest, _ = onLine(t, deaf, "^ok .*infer/f32/1/", func() {
+		require.NoError(t, deaf.Process.Signal(syscall.SIGHUP))
+	})
+	require.Equal(t, exitDone, code, rest)
+	require.Len(t, documents(t, deaf), 1)
 }
 
 // A plugin in a step that does not end, of a run that is watched.

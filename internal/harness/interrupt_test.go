@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/clsbench/clsbench/internal/machine"
 	"github.com/clsbench/clsbench/results"
 )
 
@@ -152,6 +153,22 @@ func TestInterruptEndsSoon(t *testing.T) {
 		}
 		require.Empty(t, pluginsOfOurs(t), c.what)
 	}
+}
+
+// The end of a probe is not waited for, and no later one is begun.
+func TestInterruptWithinAProbe(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	release := make(chan bool)
+	defer close(release)
+	h := &run{peaks: machine.Peaks{}}
+	err := h.probe(ctx, []func() machine.Peak{
+		func() machine.Peak { return machine.Peak{Name: "first", Threads: 1, Value: 1} },
+		func() machine.Peak { cancel(); <-release; return machine.Peak{Name: "second", Threads: 1} },
+		func() machine.Peak { panic("begun after the interruption") },
+	})
+	require.ErrorIs(t, err, context.Canceled)
+	require.Len(t, h.peaks, 1)
 }
 
 // pluginsOfOurs are the processes that this one has started and not reaped.

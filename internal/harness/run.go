@@ -157,14 +157,24 @@ func (h *run) measurePeaks(ctx context.Context) {
 		probes = append(probes, func() machine.Peak { return peak.FMA(isa.Best(), n) }, func() machine.Peak { return peak.Read(n) })
 	}
 	probes = append(probes, func() machine.Peak { return peak.Copy(h.threads()) })
-	for _, probe := range probes {
-		if ctx.Err() != nil {
-			return
-		}
-		h.peaks.Put(probe())
+	if h.probe(ctx, probes) != nil {
+		return
 	}
 	h.disturbed = append(h.disturbed, undisturbed(h.peaks, h.threads())...)
 	h.overhead(ctx)
+}
+
+// probe measures peaks, one after the other. None can be stopped, and on a busy
+// machine one takes seconds, so that an interruption does not wait for its end.
+func (h *run) probe(ctx context.Context, probes []func() machine.Peak) error {
+	for _, probe := range probes {
+		var p machine.Peak
+		if err := unlessDone(ctx, func() error { p = probe(); return nil }); err != nil {
+			return err
+		}
+		h.peaks.Put(p)
+	}
+	return nil
 }
 
 // undisturbed puts a peak of one thread in the place of a lower one of several,
