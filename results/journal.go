@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/gofrs/flock"
 
@@ -57,6 +58,7 @@ func (s Store) Begin(h Header) (*Journal, error) {
 	if err := s.make(); err != nil {
 		return nil, err
 	}
+	s.sweepJournals()
 	path := s.journalPath(h.Run.ID)
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
@@ -187,7 +189,7 @@ func readJournal(r io.Reader, file string) (*Document, int64, error) {
 		data = rest
 	}
 	if whole == 0 {
-		return nil, 0, invalid(file, "", "there is nothing to resume: delete it", "not even the first line is whole")
+		return nil, 0, invalid(file, "", "there is nothing to resume: delete it, unless its run is just beginning", "not even the first line is whole")
 	}
 	if ps := d.check(); len(ps) > 0 {
 		return nil, 0, journalProblem(file, 1, &InvalidError{ps})
@@ -272,10 +274,13 @@ func decodeResult(raw []byte) (*Result, error) {
 }
 
 func (s Store) findJournal(prefix string) (string, error) {
-	ids := s.Unfinished()
+	var ids []string
+	for _, path := range s.journals() {
+		ids = append(ids, journalID(path))
+	}
 	i, err := oneOf(prefix, ids)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", notFound(fmt.Sprintf("no unfinished run %q in %s; clsbench results list shows what there is", prefix, s.Dir))
+		return "", fmt.Errorf("no unfinished run %q in %s; see clsbench results list: %w", prefix, s.Dir, fs.ErrNotExist)
 	}
 	if err != nil {
 		return "", err
@@ -283,15 +288,54 @@ func (s Store) findJournal(prefix string) (string, error) {
 	return s.journalPath(ids[i]), nil
 }
 
-// Unfinished lists the ids of the runs that have a journal, under way or interrupted. An empty one is none: its run
-// was killed, or its disk full, before there was anything to take up.
-func (s Store) Unfinished() []string {
+func (s Store) journals() []string {
 	paths, _ := filepath.Glob(s.journalPath("*")) // the pattern is ours
-	var ids []string
-	for _, p := range paths {
-		if st, err := os.Stat(p); err == nil && st.Size() > 0 {
-			ids = append(ids, strings.TrimSuffix(filepath.Base(p), journalSuffix))
+	return paths
+}
+
+func journalID(path string) string { return strings.TrimSuffix(filepath.Base(path), journalSuffix) }
+
+// Unfinished is a run that has a journal, under way or interrupted.
+type Unfinished struct {
+	RunID string
+	Path  string
+	Cells int   // finished
+	Err   error // why it can't be taken up
+}
+
+// Unfinished lists the runs that have a journal.
+func (s Store) Unfinished() []Unfinished {
+	var list []Unfinished
+	for _, path := range s.journals() {
+		u := Unfinished{RunID: journalID(path), Path: path}
+		d, err := peekJournal(path)
+		if u.Err = err; err == nil {
+			u.Cells = len(d.Results)
+		}
+		list = append(list, u)
+	}
+	return list
+}
+
+// peekJournal reads a journal without taking it up.
+func peekJournal(path string) (*Document, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	d, _, err := readJournal(f, path)
+	return d, err
+}
+
+// emptyFor is how long a journal without a line is taken to be one that its run is about to begin.
+const emptyFor = time.Minute
+
+// sweepJournals removes those whose runs were killed before there was anything to take up.
+func (s Store) sweepJournals() {
+	for _, path := range s.journals() {
+		if st, err := os.Stat(path); err == nil && st.Mode().IsRegular() && st.Size() == 0 && time.Since(st.ModTime()) > emptyFor {
+			os.Remove(path)
 		}
 	}
-	return ids
 }

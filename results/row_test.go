@@ -4,6 +4,7 @@ import (
 	"math"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -36,9 +37,50 @@ func TestRowValidateAndBare(t *testing.T) {
 	}
 }
 
+// What is offered to be taken up is what Resume takes.
 func TestUnfinishedListsJournals(t *testing.T) {
 	s := Store{Dir: t.TempDir()}
 	require.Empty(t, s.Unfinished())
-	require.NoError(t, os.WriteFile(s.journalPath("0123456789ab"), []byte("{}\n"), 0o644))
-	require.Equal(t, []string{"0123456789ab"}, s.Unfinished())
+	h, rows := fixtureHeader(t)
+	j, err := s.Begin(h)
+	require.NoError(t, err)
+	require.NoError(t, j.Append(&rows[0]))
+	require.NoError(t, j.Close())
+	whole, err := os.ReadFile(s.journalPath(h.Run.ID))
+	require.NoError(t, err)
+	for id, text := range map[string]string{
+		"aaaaaaaaaaa1": string(whole[:60]), "aaaaaaaaaaa2": `{"foreign":1}` + "\n", "aaaaaaaaaaa3": "plain text\nand more\n", "aaaaaaaaaaa4": "",
+	} {
+		require.NoError(t, os.WriteFile(s.journalPath(id), []byte(text), 0o644))
+	}
+	require.NoError(t, os.Mkdir(s.journalPath("aaaaaaaaaaa5"), 0o755))
+	list := s.Unfinished()
+	require.Len(t, list, 6)
+	for _, u := range list {
+		if u.RunID == h.Run.ID {
+			require.NoError(t, u.Err)
+			require.Equal(t, 1, u.Cells)
+			continue
+		}
+		require.ErrorContains(t, u.Err, u.Path)
+		_, _, err := s.Resume(u.RunID)
+		require.Error(t, err)
+	}
+}
+
+// A journal of a run that was killed before its first line goes with the next run, unless it is just beginning.
+func TestEmptyJournalsAreSwept(t *testing.T) {
+	s := Store{Dir: t.TempDir()}
+	stale, fresh := s.journalPath("aaaaaaaaaaa1"), s.journalPath("aaaaaaaaaaa2")
+	for _, path := range []string{stale, fresh} {
+		require.NoError(t, os.WriteFile(path, nil, 0o644))
+	}
+	old := time.Now().Add(-2 * emptyFor)
+	require.NoError(t, os.Chtimes(stale, old, old))
+	h, _ := fixtureHeader(t)
+	j, err := s.Begin(h)
+	require.NoError(t, err)
+	require.NoError(t, j.Close())
+	require.NoFileExists(t, stale)
+	require.FileExists(t, fresh)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -251,7 +252,13 @@ func completeRuns(cmd *cobra.Command, _ []string, typed string) ([]string, cobra
 
 // completeJournals offers the runs that can be taken up.
 func completeJournals(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	return storeOf(cmd).Unfinished(), noFiles
+	var ids []string
+	for _, u := range storeOf(cmd).Unfinished() {
+		if u.Err == nil {
+			ids = append(ids, fmt.Sprintf("%s\t%d cells finished", u.RunID, u.Cells))
+		}
+	}
+	return ids, noFiles
 }
 
 // storeOf is the store that the flag --out names.

@@ -66,8 +66,12 @@ func newResultsListCmd() *cobra.Command {
 			if err := table(cmd, []string{"run", "started", "effort", "backends", "workloads", "cells", "failed", "file"}, rows); err != nil {
 				return err
 			}
-			for _, id := range (results.Store{Dir: out}).Unfinished() {
-				fmt.Fprintf(cmd.OutOrStdout(), "%s is unfinished: clsbench run --resume %s%s goes on, unless it is under way\n", id, id, besideOut(out))
+			for _, u := range (results.Store{Dir: out}).Unfinished() {
+				if u.Err != nil {
+					fmt.Fprintf(cmd.ErrOrStderr(), "%s can't be taken up: %v\n", u.RunID, u.Err)
+					continue
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "%s is unfinished: clsbench run --resume %s%s goes on, unless it is under way\n", u.RunID, u.RunID, besideOut(out))
 			}
 			return nil
 		},
