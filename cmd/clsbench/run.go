@@ -172,7 +172,7 @@ func (f *runFlags) measure(cmd, flags *cobra.Command, before *harness.Interrupte
 		return err
 	}
 	if f.dryRun {
-		return printPlan(cmd, plan, f.format)
+		return printPlan(cmd, plan, before, f.format)
 	}
 	ui := newProgress(cmd)
 	defer ui.Close()

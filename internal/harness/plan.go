@@ -225,6 +225,26 @@ func (p *Plan) addTask(w *workloads.Workload, recipe *workloads.Recipe, mode, pr
 	}
 }
 
+// Rest is what is left to do of a plan whose interrupted run is taken up; the
+// plan itself where none is.
+func (p *Plan) Rest(before *Interrupted) *Plan {
+	if before == nil {
+		return p
+	}
+	finished := map[string]bool{}
+	for i := range before.Document.Results {
+		finished[before.Document.Results[i].Cell] = true
+	}
+	rest := *p
+	rest.Cells = nil
+	for _, c := range p.Cells {
+		if !finished[c.String()] {
+			rest.Cells = append(rest.Cells, c)
+		}
+	}
+	return &rest
+}
+
 // groups are the cells of equal task, which are measured in the same rounds,
 // in the plan's order.
 func (p *Plan) groups() [][]*Cell {

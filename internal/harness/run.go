@@ -67,10 +67,10 @@ func (p *Plan) Run(ctx context.Context, before *Interrupted, events Events) (*re
 	if err := h.introduce(ctx); err != nil {
 		return nil, "", err
 	}
-	if err := p.opts.Store.Probe(p.room()); err != nil {
+	if err := p.opts.Store.Probe(p.Rest(before).room()); err != nil {
 		return nil, "", &UsageError{"out", err}
 	}
-	events.Begin(h.info, p)
+	events.Begin(h.info, p.Rest(before))
 	h.measurePeaks(ctx)
 	if err := ctx.Err(); err != nil {
 		return nil, "", err
