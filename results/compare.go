@@ -6,6 +6,23 @@ import (
 	"github.com/clsbench/clsbench/internal/measure"
 )
 
+// Split is the first task whose cells with figures an interruption has left to different sessions; "" if none.
+func (d *Document) Split() string {
+	session := map[string]int{} // by task
+	for i := range d.Results {
+		r := &d.Results[i]
+		c, err := ParseCell(r.Cell)
+		if err != nil || shown(r) == nil {
+			continue
+		}
+		if first, ok := session[c.Task()]; ok && first != r.Session {
+			return c.Task()
+		}
+		session[c.Task()] = r.Session
+	}
+	return ""
+}
+
 // CompareWithin sets the document's comparisons: in each task every measured cell of one session against that of the
 // baseline, a subject ("cpu", "cpu;isa=avx2"; "" is the first with a figure), pairing their rounds. At a margin above 0
 // smaller differences are SAME. The cells must have been measured in interleaved rounds, from the same first one. Where

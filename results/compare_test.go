@@ -89,7 +89,9 @@ func TestCompareWithin(t *testing.T) {
 	for _, c := range d.Comparisons {
 		require.NotContains(t, c.A, "/32/", "no figure, no comparison")
 	}
+	require.Empty(t, d.Split())
 	d.Results[1].Session = 1
+	require.Equal(t, "lenet5/infer/f32/1", d.Split())
 	before := len(d.Comparisons)
 	require.NoError(t, d.CompareWithin("", 0))
 	require.Len(t, d.Comparisons, before-1, "sessions were never interleaved")

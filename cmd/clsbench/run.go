@@ -238,7 +238,7 @@ func asUsage(err error) error {
 }
 
 // firstError is what the run's exit code is made of: a negative verdict beats
-// errored cells.
+// errored cells. A gate is not green on comparisons that could not be made.
 func firstError(err error, doc *results.Document, limit float64, out string) error {
 	failed, errored := 0, 0
 	for i := range doc.Results {
@@ -265,6 +265,9 @@ func firstError(err error, doc *results.Document, limit float64, out string) err
 		return &exitError{exitVerdict, slower}
 	case errored > 0:
 		return &exitError{exitPartial, fmt.Errorf("%d of %d cells errored; the rest stands", errored, len(doc.Results))}
+	case limit > 0 && doc.Split() != "":
+		return usagef("flag --fail-on: an interruption left the cells of %s to different sessions, so they are not compared: clsbench rerun %s%s measures all anew",
+			doc.Split(), doc.Run.ID, besideOut(out))
 	}
 	return nil
 }

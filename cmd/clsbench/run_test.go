@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -60,6 +61,17 @@ func TestExitCodeOfARun(t *testing.T) {
 		"not by that much")
 	require.NoError(t, firstError(nil, &results.Document{Results: []results.Result{ok}, Comparisons: []results.Comparison{slower}}, 0, defaultOut),
 		"nobody asked")
+
+	// Nor is a gate green on what an interruption left uncompared.
+	split := results.Document{Run: results.Run{ID: "7c1e"}, Results: []results.Result{ok, ok}}
+	for i := range split.Results {
+		r := &split.Results[i]
+		r.Cell, r.Session, r.Throughput = fmt.Sprintf("lenet5/infer/f32/1/b%d", i), i, &results.Throughput{Estimate: measure.Estimate{Median: 1}}
+	}
+	err := firstError(nil, &split, 0.05, "elsewhere")
+	require.Equal(t, exitUsage, exitCode(t.Context(), err, true))
+	require.ErrorContains(t, err, "the cells of lenet5/infer/f32/1 to different sessions, so they are not compared: clsbench rerun 7c1e --out elsewhere")
+	require.NoError(t, firstError(nil, &split, 0, defaultOut), "nobody asked")
 }
 
 // A gate is not green on a backend that broke, nor where nothing was compared.
