@@ -228,3 +228,33 @@ func TestWhatACellLost(t *testing.T) {
 		require.Equal(t, c.complain, d.Lost())
 	}
 }
+
+// Cells of one task that an interruption came between are not paired, and the document says so.
+func TestUnpairedSessionsAreSaid(t *testing.T) {
+	d := fixture("two.json", 1)
+	require.NoError(t, d.CompareWithin("", 0))
+	whole := len(d.Comparisons)
+	require.Positive(t, whole)
+	require.Empty(t, d.Unpaired())
+
+	a := d.Comparisons[0].A
+	d.Run.Resumed = []Session{{Started: d.Run.Started.Add(time.Minute), Peaks: d.Peaks}}
+	for i := range d.Results {
+		if d.Results[i].Cell == a {
+			d.Results[i].Session = 1
+		}
+	}
+	require.NoError(t, d.CompareWithin("", 0))
+	require.Len(t, d.Comparisons, whole-1)
+	said := d.Unpaired()
+	require.Len(t, said, 1)
+	c, err := ParseCell(a)
+	require.NoError(t, err)
+	require.Contains(t, said[0], c.Task()+": ")
+	require.Contains(t, said[0], c.Subject())
+
+	d.Warnings = said
+	var b strings.Builder
+	require.NoError(t, Render(&b, d, "table", RenderOptions{}))
+	require.Contains(t, b.String(), "! "+said[0])
+}

@@ -319,6 +319,7 @@ func (h *run) warn() {
 			h.doc.Warnings = append(h.doc.Warnings, w)
 		}
 	}
+	h.doc.Warnings = append(h.doc.Warnings, h.doc.Unpaired()...)
 	widest := 0.0
 	for _, r := range h.doc.Results {
 		if t := r.Throughput; t != nil && t.Median > 0 {
