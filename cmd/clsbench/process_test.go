@@ -129,7 +129,7 @@ func TestInterruptKeepsWhatIsDone(t *testing.T) {
 	out, err = again(c, "run", "--resume", said[1], "--dry-run").CombinedOutput()
 	require.NoError(t, err)
 	require.NotContains(t, string(out), "lenet5/infer/f32/1/", "it is finished")
-	require.Regexp(t, `(?m)^lenet5/infer/f32/3/cpu;input=tiny\n[12] of 3 cells to go · smoke`, string(out))
+	require.Regexp(t, `(?m)^lenet5/infer/f32/3/cpu;input=tiny-41b179\n[12] of 3 cells to go · smoke`, string(out))
 	out, err = again(c, "run", "--resume", said[1][:6], "-q").CombinedOutput()
 	require.NoError(t, err, string(out))
 	docs := documents(t, c)
@@ -248,7 +248,7 @@ func TestProgressOnATerminal(t *testing.T) {
 	require.Contains(t, screen, "\x1b[", "bars move the cursor")
 	require.Contains(t, screen, "conform ")
 	require.Contains(t, screen, "infer b1")
-	require.Regexp(t, `ok +lenet5/infer/f32/1/cpu;input=tiny`, screen)
+	require.Regexp(t, `ok +lenet5/infer/f32/1/cpu;input=tiny-41b179`, screen)
 	require.Contains(t, stdout, "conform PASS")
 	require.NotContains(t, stdout, "\x1b", "standard output is no terminal")
 

@@ -86,7 +86,9 @@ func TestAFaultEndsItsCellAlone(t *testing.T) {
 }
 
 // cellOf is the name of a backend's cell in the plans of options.
-func cellOf(label string) string { return "lenet5/infer/f32/1/" + label + ";input=tiny;threads=1" }
+func cellOf(label string) string {
+	return "lenet5/infer/f32/1/" + label + ";input=tiny-41b179;threads=1"
+}
 
 // A plugin that does not answer, in whatever call, is killed when its time is
 // over.

@@ -58,9 +58,9 @@ func TestFiguresOfTwoBackends(t *testing.T) {
 		require.Equal(t, measure.Undecided, c.Word, "six rounds decide nothing")
 		require.NotZero(t, c.Need)
 	}
-	train := rowOf(t, doc, "lenet5/train/f32/2/cpu;input=tiny;threads=1")
+	train := rowOf(t, doc, "lenet5/train/f32/2/cpu;input=tiny-41b179;threads=1")
 	require.Len(t, train.Accuracy.Runs[0].Curve, 2)
-	infer := rowOf(t, doc, "lenet5/infer/f32/2/cpu;input=tiny;threads=1")
+	infer := rowOf(t, doc, "lenet5/infer/f32/2/cpu;input=tiny-41b179;threads=1")
 	require.Equal(t, train.Accuracy.Top1, infer.Accuracy.Top1, "the very weights, at another batch")
 }
 

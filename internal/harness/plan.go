@@ -178,6 +178,27 @@ func (p *Plan) dataName(ctx context.Context, w *workloads.Workload) (string, err
 	return set.Name, nil
 }
 
+// inputDigits are how many hex digits of its contents' hash tell a folder from
+// others of its name: cells of different data are no pair.
+const inputDigits = 6
+
+// inputName is what the data set asked for is called in the names of cells: a
+// folder by its own name, wherever it is seen from, and by what is in it.
+func (p *Plan) inputName(w *workloads.Workload) string {
+	if registered(p.opts.Data) {
+		return p.opts.Data
+	}
+	folder := p.opts.Data
+	if abs, err := filepath.Abs(folder); err == nil {
+		folder = abs
+	}
+	name := filepath.Base(folder)
+	if set := p.sets[setKey{p.opts.Data, w.Input}]; set != nil { // which dataName has opened
+		name += "-" + set.Digest()[:inputDigits]
+	}
+	return name
+}
+
 // checkBatches refuses training batches that the images read so far don't fill.
 func (p *Plan) checkBatches() error {
 	for _, c := range p.Cells {
@@ -191,9 +212,12 @@ func (p *Plan) checkBatches() error {
 
 // addTask adds one cell a backend and math mode.
 func (p *Plan) addTask(w *workloads.Workload, recipe *workloads.Recipe, mode, precision string, batch int) {
-	scenario := p.opts.Scenario
+	scenario, input := p.opts.Scenario, ""
 	if mode == "train" {
 		scenario = "train"
+	}
+	if p.opts.Data != "" && p.opts.Data != w.Recipes[workloads.DefaultRecipe].Data {
+		input = p.inputName(w)
 	}
 	r := *recipe
 	if mode == "train" {
@@ -215,8 +239,8 @@ func (p *Plan) addTask(w *workloads.Workload, recipe *workloads.Recipe, mode, pr
 			if v := w.Variant(); v != "" {
 				c.Settings[results.KeyVariant] = v
 			}
-			if p.opts.Data != "" && p.opts.Data != w.Recipes[workloads.DefaultRecipe].Data {
-				c.Settings[results.KeyInput] = filepath.Base(p.opts.Data)
+			if input != "" {
+				c.Settings[results.KeyInput] = input
 			}
 			if p.opts.Filter == nil || p.opts.Filter.MatchString(c.String()) {
 				p.Cells = append(p.Cells, c)

@@ -17,6 +17,7 @@ import (
 	"github.com/clsbench/clsbench/internal/machine"
 	"github.com/clsbench/clsbench/internal/measure"
 	"github.com/clsbench/clsbench/results"
+	"github.com/clsbench/clsbench/workloads/data"
 )
 
 // Whatever can't be meant is refused before anything starts, by the flag's
@@ -121,6 +122,33 @@ func TestPlanOrderAndNames(t *testing.T) {
 
 	o.Filter = regexp.MustCompile(`infer/.*/32/.*math=`)
 	require.Equal(t, []string{"lenet5/infer/f32/32/null;math=tf32", "lenet5/infer/f32/32/cpu;math=tf32"}, newPlan(t, o).Names())
+}
+
+// Folders of one name are told apart by what is in them, and one folder is
+// itself from wherever it is seen.
+func TestCellsNameTheirData(t *testing.T) {
+	tiny, err := tinyData()
+	require.NoError(t, err)
+	root := t.TempDir()
+	same, other := filepath.Join(root, "a", "tiny"), filepath.Join(root, "b", "tiny")
+	set, err := data.Open(t.Context(), tiny, data.Options{})
+	require.NoError(t, err)
+	require.NoError(t, data.WriteIDX(same, set, false))
+	set.Test.Labels[0] = (set.Test.Labels[0] + 1) % 10
+	require.NoError(t, data.WriteIDX(other, set, false))
+	name := func(folder string) string {
+		o := options(t, embedded("null"))
+		o.Data = folder
+		return newPlan(t, o).Names()[0]
+	}
+	want := cellOf("null")
+	require.Regexp(t, `;input=tiny-[0-9a-f]{6};threads=1$`, want)
+	require.Equal(t, want, name(tiny))
+	require.Equal(t, want, name(same))
+	require.NotEqual(t, want, name(other))
+	t.Chdir(same)
+	require.Equal(t, want, name("."))
+	require.Equal(t, want, name("../tiny/"))
 }
 
 // What a plan is said to take follows from what is planned.
