@@ -280,7 +280,7 @@ func (s Store) findJournal(prefix string) (string, error) {
 	}
 	i, err := oneOf(prefix, ids)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("no unfinished run %q in %s; see clsbench results list: %w", prefix, s.Dir, fs.ErrNotExist)
+		return "", notFound(fmt.Sprintf("no unfinished run %q in %s; clsbench results list shows what there is", prefix, s.Dir))
 	}
 	if err != nil {
 		return "", err
