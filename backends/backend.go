@@ -106,15 +106,12 @@ const MaxThreads = 1024
 // SessionConfig opens a session.
 type SessionConfig struct {
 	Device        int               // index into Description.Devices
-	Math          string            // math mode; "" is strict
+	Math          string            // of graph.MathModes; "" is strict
 	Threads       int               // at most MaxThreads; 0: all that the process may use
 	Deterministic bool              // ask for the same bits on every run
 	Guards        bool              // poison scratch memory before each run
 	Options       map[string]string // the backend's own, as in `cpu:isa=avx2`
 }
-
-// Strict is the math mode that relaxes nothing.
-const Strict = "strict"
 
 // NodeVerdict is Check's answer for one node.
 type NodeVerdict struct {

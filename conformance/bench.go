@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/clsbench/clsbench/backends"
+	"github.com/clsbench/clsbench/graph"
 )
 
 // Support is what a backend says of a case before running it.
@@ -77,7 +78,7 @@ func (p *Prepared) Bench(ctx context.Context, s backends.Session) (*Bench, error
 	}
 	for _, part := range b.bound.Plan().Partitions {
 		b.Kernels = append(b.Kernels, part.Kernel)
-		b.Reduced = b.Reduced || part.Math != "" && part.Math != backends.Strict
+		b.Reduced = b.Reduced || part.Math != "" && part.Math != graph.Strict
 	}
 	for _, f := range t.Graph.Feeds {
 		b.fed[f.Name] = true

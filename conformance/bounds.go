@@ -82,7 +82,7 @@ var (
 func Bounds() []*Bound {
 	return slices.Concat([]*Bound{exact, quotientBound, sqrtBound, expBound, sigmoidBound, logBound, tanhBound, dotBound,
 		softmaxBound, softmaxGradBound, slotBound, stepBound, argmaxBound, tieGradBound, productBound, logSumBound, logSumExpBound, resizeBound, castChainBound, programRule},
-		randomBounds, functionBounds, lossBounds, scalingBounds, normalizationBounds, quantizationBounds)
+		relaxedBounds, randomBounds, functionBounds, lossBounds, scalingBounds, normalizationBounds, quantizationBounds)
 }
 
 // BoundsDigest names the state of the table, for reports.

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"cmp"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/graph/onnx"
 	"github.com/clsbench/clsbench/tensor"
 	"github.com/clsbench/clsbench/workloads/safetensors"
@@ -17,10 +19,14 @@ import (
 // maxBundles bounds what a broken backend leaves on the disk.
 const maxBundles = 20
 
-// Repro is the line that runs one case again on the same data.
-func Repro(backend, name string, seed uint64) string {
-	return fmt.Sprintf("clsbench conform --backend %s --effort standard --filter %s --seed %d",
-		quote(backend), quote("^"+regexp.QuoteMeta(name)+"$"), seed)
+// Repro is the line that runs one case of a report again on the same data.
+func Repro(r *Report, name string) string {
+	line := fmt.Sprintf("clsbench conform --backend %s --effort standard --filter %s --seed %d",
+		quote(cmp.Or(r.Backend.Label, r.Backend.Name)), quote("^"+regexp.QuoteMeta(name)+"$"), r.Seed)
+	if r.Backend.Math != graph.Strict {
+		line += " --math " + r.Backend.Math
+	}
+	return line
 }
 
 // quote makes a word of a shell's command line.
@@ -67,12 +73,8 @@ func (r *Runner) bundle(rep *Report, res *Result) error {
 		return err
 	}
 	t := res.failed.trial
-	label := rep.Backend.Label
-	if label == "" {
-		label = rep.Backend.Name
-	}
 	e := evidence{
-		Result: res, SuiteVersion: rep.Version, Bounds: rep.Bounds, Seed: rep.Seed, Set: t.Draw.Set, Repro: Repro(label, res.Case, rep.Seed),
+		Result: res, SuiteVersion: rep.Version, Bounds: rep.Bounds, Seed: rep.Seed, Set: t.Draw.Set, Repro: Repro(rep, res.Case),
 		Backend: rep.Backend, Program: onnx.Digest(t.Program), Features: r.features,
 	}
 	e.Smallest, e.Nearest = neighbours(rep, res)

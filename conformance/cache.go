@@ -72,12 +72,12 @@ var thisProgram = sync.OnceValue(func() string {
 })
 
 // key is a hash of all that the result depends on.
-func (c *Cache) key(g *graph.Graph, values map[string]*reference.Array) string {
+func (c *Cache) key(g *graph.Graph, math string, values map[string]*reference.Array) string {
 	if c == nil {
 		return ""
 	}
 	h := sha256.New()
-	fmt.Fprintln(h, thisProgram(), onnx.Digest(g.Program))
+	fmt.Fprintln(h, thisProgram(), onnx.Digest(g.Program), math)
 	for _, list := range [][]graph.Value{g.Feeds, g.State} {
 		for _, v := range list {
 			fmt.Fprintln(h, v.Name, v.Type)

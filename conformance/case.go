@@ -125,6 +125,9 @@ func (s *opSubject) dataOf(d Draw, wanted func(role) bool) Values {
 		}
 		t := tensor.New(in.typ.DType, in.typ.Shape...)
 		t.SetFloat64s(in.fill(d.rng(in.name), in.typ))
+		if d.Math == graph.TF32 && d.Set == 0 {
+			shortened(t)
+		}
 		v[in.name] = t
 	}
 	if s.tie != nil {

@@ -58,6 +58,7 @@ type Prepared struct {
 	c        *Case
 	trials   []*Trial
 	believes []string // liars that the case takes for right
+	jumps    string   // why a relaxed mode can't be judged by the case
 	err      error
 
 	mu   sync.Mutex
@@ -80,6 +81,10 @@ func (c *Case) Prepare(seed uint64, o *Oracle) *Prepared {
 		p.trials = p.trials[:0]
 		for set := range sets {
 			t, err := newTrial(c, seed, set, draw*maxTries, o)
+			if errors.Is(err, errKink) && o.relaxes() {
+				p.jumps = fmt.Sprintf("something in it jumps, and under %s all data drawn lie at a jump", o.Math)
+				return p
+			}
 			if err != nil {
 				p.err = fmt.Errorf("%s: %w", c.Name(), err)
 				return p
@@ -109,6 +114,10 @@ func (p *Prepared) Check(ctx context.Context, s backends.Session, o *Oracle, fea
 	r := &Result{Case: c.Name(), Op: c.Op, DType: c.DType.String(), Suite: c.Suite, Required: c.Required}
 	if why := p.Mistrusted(); why != "" {
 		r.Status, r.Why = StatusMistrusted, why
+		return r
+	}
+	if p.jumps != "" {
+		r.Status, r.Required, r.Feature, r.Why = StatusUnsupported, false, "jumps under "+o.Math, p.jumps
 		return r
 	}
 	for _, x := range p.trials[0].inputs() {
@@ -199,6 +208,10 @@ func (p *Prepared) compile(ctx context.Context, s backends.Session, t *Trial, r 
 	low, err := lower(ctx, s, t.Program, p.c.form == decomposed)
 	if err != nil {
 		return nil, err
+	}
+	if inexact(t.Draw.Math, t.Graph, low) {
+		r.Required = false
+		return nil, refusal{&backends.Error{Code: backends.Unimplemented, Op: p.c.Op, Message: fmt.Sprintf("decomposed it is a sum that must be exact, and under %s none is", t.Draw.Math)}}
 	}
 	d, err := compile(ctx, s, low)
 	if err != nil {

@@ -69,6 +69,13 @@ func (r convolution) y() tensor.Shape {
 	return y.Type.Shape
 }
 
+// winograd says whether Winograd's mode touches the row.
+func (r convolution) winograd() bool {
+	b := graph.NewBuilder("mode")
+	b.Op("Conv", r.attrs(), b.Feed("x", tensor.Type{DType: tensor.F32, Shape: r.x()}), b.Feed("w", tensor.Type{DType: tensor.F32, Shape: r.w()}))
+	return b.Calls()[0].Relaxed(graph.Winograd)
+}
+
 func (r convolution) params() string {
 	or := func(v []int, def, n int) []int {
 		if v != nil {
@@ -116,14 +123,20 @@ type convClass struct {
 // no padding.
 func (r convolution) classes(d tensor.DType, k int, e Effort, oneHotLeft, oneHotRight fill) []convClass {
 	more := max(e, Quick)
-	s, p := structured(d, k), accumulating(d, k)
+	s, p, special := structured(d, k), accumulating(d, k), rarely(uniform(-1, 1), nonFinite...)
+	if r.winograd() {
+		n := largestFactor(d, k, min(winogradTotal, exactTotal(d)))
+		s, p = inMode(graph.Winograd, integers(-n, n), s), inMode(graph.Winograd, integers((4*n+4)/5, n), p)
+		// A special value reaches all of a tile, and there is no demand.
+		special = inMode(graph.Winograd, uniform(-1, 1), special)
+	}
 	return []convClass{
 		{name: "structure", effort: e, bound: exact, left: s, right: s, bias: s},
 		{name: "real", effort: e, bound: dotBound, left: uniform(-1, 1), right: uniform(-1, 1), bias: uniform(-1, 1)},
 		{name: "accumulator", effort: more, bound: exact, left: p, right: p, bias: p},
 		{name: "mantissa-left", effort: more, bound: exact, left: mantissas(), right: oneHotRight, withoutBias: true},
 		{name: "mantissa-right", effort: more, bound: exact, left: oneHotLeft, right: mantissas(), withoutBias: true},
-		{name: "specials", effort: more, bound: dotBound, left: rarely(uniform(-1, 1), nonFinite...), right: uniform(0.5, 1), bias: uniform(-1, 1)},
+		{name: "specials", effort: more, bound: dotBound, left: special, right: uniform(0.5, 1), bias: uniform(-1, 1)},
 	}
 }
 

@@ -12,20 +12,22 @@ import (
 type Draw struct {
 	Seed uint64 // the run's
 	Case string
-	Set  int // every case runs with at least two sets of data
-	Try  int // how often the set was drawn anew, see Trial
+	Set  int    // every case runs with at least two sets of data
+	Try  int    // how often the set was drawn anew, see Trial
+	Math string // the mode that answers are judged in; "" is strict
 }
 
 // rng is the stream of random numbers that belongs to one value of a draw.
 func (d Draw) rng(value string) *rng {
 	h := fnv.New64a()
 	h.Write([]byte(d.Case + "\x00" + value))
-	return &rng{p: tensor.Philox{Key: d.Seed ^ h.Sum64(), Stream: uint32(d.Set), Step: uint32(d.Try)}}
+	return &rng{math: d.Math, p: tensor.Philox{Key: d.Seed ^ h.Sum64(), Stream: uint32(d.Set), Step: uint32(d.Try)}}
 }
 
 type rng struct {
-	p tensor.Philox
-	i uint64
+	p    tensor.Philox
+	i    uint64
+	math string
 }
 
 func (r *rng) word() uint32 {

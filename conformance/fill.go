@@ -79,6 +79,16 @@ func oneHot(groups int, group func(i int) int) fill {
 	}
 }
 
+// inMode fills by one function when judged in a math mode, else by another.
+func inMode(math string, within, otherwise fill) fill {
+	return func(r *rng, t tensor.Type) []float64 {
+		if r.math == math {
+			return within(r, t)
+		}
+		return otherwise(r, t)
+	}
+}
+
 // rows is the group function of oneHot for the leading axis of a tensor of
 // this shape.
 func rows(s tensor.Shape) (groups int, group func(i int) int) {
@@ -167,17 +177,17 @@ func exactTotal(d tensor.DType) float64 {
 }
 
 // largestFactor is the largest integer r for which a sum of k products of
-// integers up to r stays within exactTotal, and r itself is exact in the type.
-func largestFactor(d tensor.DType, k int) int {
+// integers up to r stays within a total, and r itself is exact in the type.
+func largestFactor(d tensor.DType, k int, total float64) int {
 	exact := map[tensor.DType]float64{tensor.F32: 1 << 24, tensor.F64: 1 << 26, tensor.F16: 1 << 11, tensor.BF16: 1 << 8}[d]
-	return int(max(1, min(exact, math.Floor(math.Sqrt(exactTotal(d)/float64(k))))))
+	return int(max(1, min(exact, math.Floor(math.Sqrt(total/float64(k))))))
 }
 
 // structured are signed integers whose sums of k products are exact: any order
 // of summation gives the same bits, and any dropped, doubled or shifted term
 // others (after benchdnn's fills).
 func structured(d tensor.DType, k int) fill {
-	r := largestFactor(d, k)
+	r := largestFactor(d, k, exactTotal(d))
 	return integers(-r, r)
 }
 
@@ -185,6 +195,6 @@ func structured(d tensor.DType, k int) fill {
 // [2²³, 2²⁴) where k is large enough: an accumulator or a partial sum of fewer
 // bits loses the last of them.
 func accumulating(d tensor.DType, k int) fill {
-	r := largestFactor(d, k)
+	r := largestFactor(d, k, exactTotal(d))
 	return integers((4*r+4)/5, r)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/clsbench/clsbench/backends"
+	"github.com/clsbench/clsbench/graph"
 )
 
 // ReportSchema names the version of the report's form.
@@ -57,7 +58,7 @@ type BackendInfo struct {
 
 // NewBackendInfo describes a backend that was opened with a configuration.
 func NewBackendInfo(label string, d backends.Description, cfg backends.SessionConfig) BackendInfo {
-	b := BackendInfo{Label: label, Name: d.Name, Version: d.Version, Math: cmp.Or(cfg.Math, backends.Strict), Threads: cfg.Threads, Options: cfg.Options}
+	b := BackendInfo{Label: label, Name: d.Name, Version: d.Version, Math: cmp.Or(cfg.Math, graph.Strict), Threads: cfg.Threads, Options: cfg.Options}
 	if cfg.Device < len(d.Devices) {
 		b.Device, b.Driver = d.Devices[cfg.Device].Name, d.Devices[cfg.Device].Driver
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/graph/pass"
 	"github.com/clsbench/clsbench/reference"
+	"github.com/clsbench/clsbench/reference/relaxed"
 	"github.com/clsbench/clsbench/tensor"
 )
 
@@ -43,12 +44,13 @@ type ensemble struct {
 	outputs []output
 	watched []kink
 	threads int
+	math    string
 	consts  map[string]*reference.Array
 	states  []map[string]*reference.Array
 }
 
 // newEnsemble starts all runs from one state.
-func newEnsemble(g *graph.Graph, state map[string]*reference.Array, threads int) *ensemble {
+func newEnsemble(g *graph.Graph, state map[string]*reference.Array, o *Oracle) *ensemble {
 	steps, runs := bySteps(g), roundedRuns
 	switch {
 	case g.FLOPs() > manyRounds:
@@ -56,7 +58,7 @@ func newEnsemble(g *graph.Graph, state map[string]*reference.Array, threads int)
 	case steps != g:
 		runs = steppedRuns
 	}
-	e := &ensemble{graph: g, steps: steps, outputs: outputsOf(g), watched: kinks(g), threads: threads,
+	e := &ensemble{graph: g, steps: steps, outputs: outputsOf(g), watched: kinks(g), threads: o.threads(), math: o.Math,
 		consts: map[string]*reference.Array{}, states: make([]map[string]*reference.Array, 1+runs)}
 	for _, c := range e.steps.Consts {
 		e.consts[c.Name] = reference.FromTensor(c.Tensor)
@@ -143,6 +145,7 @@ func (e *ensemble) evaluate(runs []*run, from, to int, feeds map[string]*referen
 				// term after the other, as a matrix product's kernel does: of
 				// all legal orders that errs most.
 				mode.Round, mode.Order = true, uint64(r-1)
+				mode = relaxed.Mode(mode, e.math)
 			}
 			runs[r], errs[r] = e.one(r, feeds, mode)
 		})
@@ -342,6 +345,7 @@ func grouping(s tensor.Shape, axis int) (n int, group func(i int) int) {
 // Oracle evaluates the reference for cases. Its zero value keeps nothing.
 type Oracle struct {
 	Threads int    // goroutines it may use; 0: as many as run at a time
+	Math    string // the mode that answers are judged in; "" is strict
 	Cache   *Cache // of the program rule's results; nil: none
 }
 
@@ -354,11 +358,11 @@ func (o *Oracle) threads() int {
 
 // rule applies the program rule to one step from the given feeds and state.
 func (o *Oracle) rule(g *graph.Graph, values map[string]*reference.Array) ([]*expectation, error) {
-	key := o.Cache.key(g, values)
+	key := o.Cache.key(g, o.Math, values)
 	if list, ok := o.Cache.load(key, g); ok {
 		return list, nil
 	}
-	list, err := newEnsemble(g, values, o.threads()).step(values)
+	list, err := newEnsemble(g, values, o).step(values)
 	if err != nil {
 		return nil, err
 	}

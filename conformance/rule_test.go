@@ -110,7 +110,7 @@ func chain(t *testing.T, gradient bool) *graph.Graph {
 func TestRuleAcceptsRoundingAndNoMore(t *testing.T) {
 	g := chain(t, false)
 	v := arraysOf(fillByUse(Draw{Seed: 4, Case: "chain"}, g, nil))
-	list, err := newEnsemble(g, v, 2).step(v)
+	list, err := newEnsemble(g, v, &Oracle{Threads: 2}).step(v)
 	require.NoError(t, err)
 	e := list[0]
 	env := map[string]*reference.Array{"x": v["x"], "w": v["w"]}
@@ -130,7 +130,7 @@ func TestKinksAreFoundWhereTheyMatter(t *testing.T) {
 	g := chain(t, true)
 	require.Len(t, kinks(g), 1)
 	v := arraysOf(fillByUse(Draw{Seed: 4, Case: "chain"}, g, nil))
-	e := newEnsemble(g, v, 1)
+	e := newEnsemble(g, v, &Oracle{Threads: 1})
 	_, err := e.step(v)
 	require.NoError(t, err)
 	// One row that all but cancels.
@@ -141,7 +141,7 @@ func TestKinksAreFoundWhereTheyMatter(t *testing.T) {
 	x.Data[0], x.Data[1] = 1, -1
 	w.Data[0], w.Data[16] = 0.3, tensor.Round(0.3+1e-9, tensor.F32)
 	x.Data[2], w.Data[32] = 1, tensor.Round(1e-9, tensor.F32)
-	_, err = newEnsemble(g, v, 1).step(v)
+	_, err = newEnsemble(g, v, &Oracle{Threads: 1}).step(v)
 	require.ErrorIs(t, err, errKink)
 }
 
@@ -171,15 +171,15 @@ func TestCacheKeepsWhatItWasGiven(t *testing.T) {
 	o := &Oracle{Threads: 1, Cache: NewCache(dir)}
 	want, err := o.rule(g, v)
 	require.NoError(t, err)
-	key := o.Cache.key(g, v)
+	key := o.Cache.key(g, "", v)
 	again := NewCache(dir)
 	got, ok := again.load(key, g)
 	require.True(t, ok)
 	require.Equal(t, want[0].want, got[0].want)
 	require.Equal(t, want[0].limit, got[0].limit)
 	v["x"].Data[0]++
-	require.NotEqual(t, key, o.Cache.key(g, v), "other data")
-	_, ok = again.load(o.Cache.key(g, v), g)
+	require.NotEqual(t, key, o.Cache.key(g, "", v), "other data")
+	_, ok = again.load(o.Cache.key(g, "", v), g)
 	require.False(t, ok)
 	v["x"].Data[0]--
 

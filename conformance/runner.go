@@ -81,7 +81,7 @@ func NewRunner(b backends.Backend, o Options) (*Runner, error) {
 			return nil, err
 		}
 	}
-	return &Runner{backend: b, opt: o, oracle: &Oracle{Threads: o.Threads, Cache: o.Cache}}, nil
+	return &Runner{backend: b, opt: o, oracle: &Oracle{Threads: o.Threads, Cache: o.Cache, Math: o.Config.Math}}, nil
 }
 
 // item is a case of either kind.

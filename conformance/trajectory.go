@@ -54,6 +54,9 @@ func (p *Prepared) askTrajectory(ctx context.Context, s backends.Session, o *Ora
 		}
 		for n := range p.c.steps {
 			t, err := tr.next(n)
+			if errors.Is(err, errKink) && o.relaxes() {
+				break // see Prepared.jumps
+			}
 			if err != nil {
 				return nil, err
 			}
@@ -128,13 +131,13 @@ func newPath(c *Case, o *Oracle, seed uint64, p *graph.Program, g *graph.Graph) 
 		h.start[st.Name] = v[st.Name]
 	}
 	if c.bound(0) == programRule {
-		h.ref = newEnsemble(g, arraysOf(h.start), o.threads())
+		h.ref = newEnsemble(g, arraysOf(h.start), o)
 	}
 	return h, nil
 }
 
 func (h *path) draw(n, try int) Draw {
-	return Draw{Seed: h.seed, Case: h.c.dataName(), Set: trajectorySet + n, Try: try}
+	return Draw{Seed: h.seed, Case: h.c.dataName(), Set: trajectorySet + n, Try: try, Math: h.o.Math}
 }
 
 // trial is step n from a state, with what evaluate makes of it. Data at a kink
@@ -154,7 +157,7 @@ func (h *path) trial(n int, state Values, evaluate func(*Trial) error) (*Trial, 
 			return t, err
 		}
 	}
-	return nil, fmt.Errorf("step %d: %d draws of data, each with an element at a kink", n, maxTries)
+	return nil, fmt.Errorf("step %d: %d draws of data, each with an element at a kink: %w", n, maxTries, errKink)
 }
 
 // at is step n of the reference's own trajectory; nil where it can't be
@@ -209,7 +212,7 @@ func (t *trajectory) next(n int) (*Trial, error) {
 		return &own, nil
 	}
 	return t.trial(n, t.state, func(x *Trial) (err error) {
-		x.expect, err = newEnsemble(t.graph, arraysOf(t.state), t.o.threads()).step(x.arrays())
+		x.expect, err = newEnsemble(t.graph, arraysOf(t.state), t.o).step(x.arrays())
 		return err
 	})
 }

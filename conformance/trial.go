@@ -23,6 +23,7 @@ type Trial struct {
 
 	outputs []output
 	expect  []*expectation // one an output
+	relaxed relaxation     // of the math mode that answers are judged in
 }
 
 // output is something to judge: a fetch, or what a state variable becomes.
@@ -58,7 +59,7 @@ const maxTries = 16
 func newTrial(c *Case, seed uint64, set, first int, o *Oracle) (*Trial, error) {
 	t := &Trial{Case: c}
 	for try := range maxTries {
-		t.Draw = Draw{Seed: seed, Case: c.dataName(), Set: set, Try: first + try}
+		t.Draw = Draw{Seed: seed, Case: c.dataName(), Set: set, Try: first + try, Math: o.Math}
 		if err := t.draw(); err != nil {
 			return nil, err
 		}
@@ -67,7 +68,7 @@ func newTrial(c *Case, seed uint64, set, first int, o *Oracle) (*Trial, error) {
 			return t, err
 		}
 	}
-	return nil, fmt.Errorf("%s: %d draws of data, each with an element at a kink", c.Name(), maxTries)
+	return nil, fmt.Errorf("%s: %d draws of data, each with an element at a kink: %w", c.Name(), maxTries, errKink)
 }
 
 func (t *Trial) draw() (err error) {
@@ -89,6 +90,11 @@ func (t *Trial) draw() (err error) {
 // own bound, which wants one.
 func (t *Trial) evaluate(o *Oracle) error {
 	t.expect = make([]*expectation, len(t.outputs))
+	if t.Case.sampled == 0 {
+		if err := t.relax(o); err != nil {
+			return err
+		}
+	}
 	var ruled, owned []int
 	for i, out := range t.outputs {
 		if t.boundOf(out) == programRule {
@@ -140,6 +146,9 @@ func arraysOf(v Values) map[string]*reference.Array {
 // it or, in a program of several ops, where no single op is under test; else
 // that of the op beside it which gives the output, bit equality for a feed.
 func (t *Trial) boundOf(out output) *Bound {
+	if b := t.relaxed.bound(out.value); b != nil {
+		return b
+	}
 	under := t.underTest()
 	if under == nil {
 		return t.Case.bound(0)

@@ -337,7 +337,7 @@ func (b *builder) describe() (list []backends.Partition, digest string) {
 	hash := sha256.New()
 	fmt.Fprintf(hash, "%v, %d workers\n", b.isa, b.workers)
 	for _, p := range b.parts {
-		part := backends.Partition{Kernel: p.kernel, Algorithm: p.algorithm, Math: backends.Strict}
+		part := backends.Partition{Kernel: p.kernel, Algorithm: p.algorithm, Math: graph.Strict}
 		fmt.Fprintf(hash, "%s, %s\n", p.kernel, p.algorithm)
 		for _, c := range p.calls {
 			part.Nodes = append(part.Nodes, c.Name)

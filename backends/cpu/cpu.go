@@ -13,6 +13,7 @@ import (
 
 	"github.com/clsbench/clsbench/backends"
 	"github.com/clsbench/clsbench/backends/cpu/pool"
+	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/internal/machine/isa"
 )
 
@@ -43,8 +44,8 @@ func (backend) Open(_ context.Context, cfg backends.SessionConfig) (backends.Ses
 	switch {
 	case cfg.Device != 0:
 		return nil, backends.Errorf(backends.InvalidArgument, "device %d: there is one, 0", cfg.Device)
-	case cfg.Math != "" && cfg.Math != backends.Strict:
-		return nil, backends.Errorf(backends.InvalidArgument, "math mode %q: want %s", cfg.Math, backends.Strict)
+	case cfg.Math != "" && cfg.Math != graph.Strict:
+		return nil, backends.Errorf(backends.InvalidArgument, "math mode %q: want %s", cfg.Math, graph.Strict)
 	case cfg.Threads < 0 || cfg.Threads > backends.MaxThreads:
 		return nil, backends.Errorf(backends.InvalidArgument, "threads %d: want 0 (all) to %d", cfg.Threads, backends.MaxThreads)
 	}

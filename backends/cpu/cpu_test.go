@@ -230,7 +230,7 @@ func TestPlanAndProfile(t *testing.T) {
 			nodes[n], kernels[n] = true, p.Kernel
 		}
 		require.NotEmpty(t, p.Algorithm)
-		require.Equal(t, backends.Strict, p.Math)
+		require.Equal(t, graph.Strict, p.Math)
 	}
 	best := " " + isa.Best().String()
 	for node, kernel := range map[string]string{

@@ -39,8 +39,8 @@ func (backend) Open(_ context.Context, cfg backends.SessionConfig) (backends.Ses
 	if cfg.Device != 0 {
 		return nil, backends.Errorf(backends.InvalidArgument, "device %d: there is one, 0", cfg.Device)
 	}
-	if cfg.Math != "" && cfg.Math != backends.Strict {
-		return nil, backends.Errorf(backends.InvalidArgument, "math mode %q: want %s", cfg.Math, backends.Strict)
+	if cfg.Math != "" && cfg.Math != graph.Strict {
+		return nil, backends.Errorf(backends.InvalidArgument, "math mode %q: want %s", cfg.Math, graph.Strict)
 	}
 	for k, v := range cfg.Options {
 		if k != readOption || (v != "0" && v != "1") {
@@ -124,7 +124,7 @@ func (s *session) Compile(_ context.Context, p *graph.Program, bindings []backen
 
 // plan is one partition that says what it is.
 func plan(g *graph.Graph) (backends.Plan, error) {
-	part := backends.Partition{Kernel: "nothing", Algorithm: "none", Math: backends.Strict}
+	part := backends.Partition{Kernel: "nothing", Algorithm: "none", Math: graph.Strict}
 	for i := range g.Nodes {
 		part.Nodes = append(part.Nodes, g.Nodes[i].Name)
 	}

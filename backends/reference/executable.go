@@ -59,7 +59,7 @@ func compile(s *session, p *graph.Program, bindings []backends.Binding) (*execut
 	for _, c := range g.Consts {
 		e.consts[c.Name] = ref.FromTensor(c.Tensor)
 	}
-	e.plan = planOf(g, s.mode, arena)
+	e.plan = planOf(g, s, arena)
 	e.plan.CompileTime = time.Since(begin)
 	s.arenas += arena
 	return e, nil
@@ -80,15 +80,20 @@ func arenaBytes(g *graph.Graph) int64 {
 
 // planOf is a partition a node. Its digest covers the ops, their attributes
 // and types, and the mode: all that a result depends on beside the data.
-func planOf(g *graph.Graph, m ref.Mode, arena int64) backends.Plan {
+func planOf(g *graph.Graph, s *session, arena int64) backends.Plan {
 	plan := backends.Plan{ArenaBytes: arena}
 	hash := sha256.New()
-	fmt.Fprintf(hash, "round %v, order %d\n", m.Round, m.Order)
+	fmt.Fprintf(hash, "round %v, order %d, math %s\n", s.mode.Round, s.mode.Order, s.math)
 	for i := range g.Calls {
 		c := &g.Calls[i]
-		plan.Partitions = append(plan.Partitions, backends.Partition{
-			Nodes: []string{c.Name}, Kernel: "reference." + c.Op.Name, Algorithm: "formula", Math: backends.Strict,
-		})
+		part := backends.Partition{Nodes: []string{c.Name}, Kernel: "reference." + c.Op.Name, Algorithm: "formula", Math: graph.Strict}
+		if c.Relaxed(s.math) {
+			part.Math = s.math
+			if s.math == graph.Winograd {
+				part.Algorithm = s.math
+			}
+		}
+		plan.Partitions = append(plan.Partitions, part)
 		fmt.Fprintf(hash, "%q %q %q %q %v %v %v\n", c.Name, c.Op.Name, c.Inputs, c.Outputs, c.Attrs, c.In, c.Out)
 	}
 	plan.Digest = fmt.Sprintf("%x", hash.Sum(nil))

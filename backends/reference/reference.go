@@ -8,10 +8,12 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/clsbench/clsbench/backends"
 	"github.com/clsbench/clsbench/graph"
 	ref "github.com/clsbench/clsbench/reference"
+	"github.com/clsbench/clsbench/reference/relaxed"
 	"github.com/clsbench/clsbench/tensor"
 )
 
@@ -30,6 +32,7 @@ func (backend) Describe(context.Context) (backends.Description, error) {
 	return backends.Description{
 		Name:     "reference",
 		Version:  "1",
+		Math:     graph.MathModes()[1:],
 		Devices:  []backends.Device{{Name: "float64 in Go, " + runtime.GOARCH, Kind: "cpu"}},
 		Features: []string{backends.FeatureProfile, backends.FeatureFirstMax, backends.FeatureDeterministic},
 		Suites:   []string{"protocol", "inference-core", "training-core", "attention", "quantized", "mixed-precision"},
@@ -45,15 +48,15 @@ func (backend) Open(_ context.Context, cfg backends.SessionConfig) (backends.Ses
 	if err != nil {
 		return nil, err
 	}
-	return &session{mode: mode, state: map[string]*tensor.Tensor{}}, nil
+	return &session{mode: mode, math: cfg.Math, state: map[string]*tensor.Tensor{}}, nil
 }
 
 func modeOf(cfg backends.SessionConfig) (m ref.Mode, err error) {
 	switch {
 	case cfg.Device != 0:
 		return m, backends.Errorf(backends.InvalidArgument, "device %d: there is one, 0", cfg.Device)
-	case cfg.Math != "" && cfg.Math != backends.Strict:
-		return m, backends.Errorf(backends.InvalidArgument, "math mode %q: want %s", cfg.Math, backends.Strict)
+	case cfg.Math != "" && !slices.Contains(graph.MathModes(), cfg.Math):
+		return m, backends.Errorf(backends.InvalidArgument, "math mode %q: want one of %s", cfg.Math, strings.Join(graph.MathModes(), ", "))
 	case cfg.Threads < 0 || cfg.Threads > backends.MaxThreads:
 		return m, backends.Errorf(backends.InvalidArgument, "threads %d: want 0 (all) to %d", cfg.Threads, backends.MaxThreads)
 	}
@@ -73,7 +76,7 @@ func modeOf(cfg backends.SessionConfig) (m ref.Mode, err error) {
 			return m, backends.Errorf(backends.InvalidArgument, "option %s: want %s or %s", name, roundOption, orderOption)
 		}
 	}
-	return m, nil
+	return relaxed.Mode(m, cfg.Math), nil
 }
 
 // verdict says whether the reference computes a node: it does where it has a

@@ -137,7 +137,7 @@ func TestStateAndSlots(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	for _, cfg := range []backends.SessionConfig{
-		{Device: 1}, {Math: "tf32"}, {Threads: -1}, {Threads: backends.MaxThreads + 1},
+		{Device: 1}, {Math: "fast"}, {Threads: -1}, {Threads: backends.MaxThreads + 1},
 		{Options: map[string]string{"round": "maybe"}}, {Options: map[string]string{"order": "-1"}}, {Options: map[string]string{"isa": "avx2"}},
 	} {
 		_, err := reference.New().Open(ctx, cfg)

@@ -13,6 +13,7 @@ import (
 // session is the regions and the state. Calls take turns.
 type session struct {
 	mode    ref.Mode
+	math    string // mode of the session
 	regions backends.Regions
 
 	mu     sync.Mutex

@@ -11,6 +11,7 @@ import (
 
 	"github.com/clsbench/clsbench/backends"
 	"github.com/clsbench/clsbench/backends/plugin"
+	"github.com/clsbench/clsbench/graph"
 )
 
 func newBackendsCmd() *cobra.Command {
@@ -122,7 +123,7 @@ func printDescription(cmd *cobra.Command, p *plugin.Plugin, d backends.Descripti
 	for _, l := range []struct {
 		name string
 		list []string
-	}{{"math", append([]string{backends.Strict}, d.Math...)}, {"features", d.Features}, {"suites", d.Suites}} {
+	}{{"math", append([]string{graph.Strict}, d.Math...)}, {"features", d.Features}, {"suites", d.Suites}} {
 		fmt.Fprintf(out, "%-10s %s\n", l.name, strings.Join(l.list, ", "))
 	}
 	for _, o := range d.Options {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/clsbench/clsbench/backends"
 	"github.com/clsbench/clsbench/backends/plugin"
+	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/internal/harness"
 	"github.com/clsbench/clsbench/internal/measure"
 	"github.com/clsbench/clsbench/results"
@@ -156,7 +157,7 @@ func completeOptions(head, typed, separators string, options []backends.Option) 
 // completeMath offers the math modes of the backends that the flag --backend
 // names so far.
 func completeMath(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
-	modes := []string{backends.Strict}
+	modes := []string{graph.Strict}
 	for _, text := range flagWords(cmd, "backend") {
 		if spec, err := plugin.ParseSpec(text); err == nil {
 			if d := describe(spec); d != nil {

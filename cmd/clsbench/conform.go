@@ -19,6 +19,7 @@ import (
 	"github.com/clsbench/clsbench/backends"
 	"github.com/clsbench/clsbench/backends/plugin"
 	"github.com/clsbench/clsbench/conformance"
+	"github.com/clsbench/clsbench/graph"
 )
 
 type conformFlags struct {
@@ -68,7 +69,7 @@ interrupted.`,
 	fl.StringVar(&f.effort, "effort", "standard", "smoke, quick or standard")
 	fl.Uint64Var(&f.seed, "seed", 0, "seed of all data (default a fresh one, recorded)")
 	fl.IntVar(&f.threads, "threads", 0, "threads of the backend (default all that the process may use)")
-	fl.StringVar(&f.math, "math", backends.Strict, "math mode of the session")
+	fl.StringVar(&f.math, "math", graph.Strict, "math mode of the session")
 	fl.StringVar(&f.out, "out", "", "file for the report, JSON")
 	fl.StringVar(&f.bundles, "bundles", "", "folder for failures: program, inputs, expected, got")
 	fl.StringVar(&f.onnx, "onnx", "", "run a folder of ONNX's own backend tests in place of the suites; --filter is on their names")
@@ -200,8 +201,8 @@ func (f *conformFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	defer func() { p.Close() }()
-	if d, err := p.Describe(cmd.Context()); err == nil && f.math != backends.Strict && !slices.Contains(d.Math, f.math) {
-		return usagef("flag --math: backend %s has no mode %q: want %s", d.Name, f.math, strings.Join(append([]string{backends.Strict}, d.Math...), ", "))
+	if d, err := p.Describe(cmd.Context()); err == nil && f.math != graph.Strict && !slices.Contains(d.Math, f.math) {
+		return usagef("flag --math: backend %s has no mode %q: want %s", d.Name, f.math, strings.Join(append([]string{graph.Strict}, d.Math...), ", "))
 	}
 	ui := newProgress(cmd)
 	defer ui.Close()
@@ -317,5 +318,5 @@ func countRow(name string, c conformance.Counts, last string) []string {
 
 func printFailure(out io.Writer, r *conformance.Report, x *conformance.Result) {
 	fmt.Fprintf(out, "\n%s %s\n    %s\n", strings.ToUpper(string(x.Status)), x.Case, x.Why)
-	fmt.Fprintf(out, "    again: clsbench conform --backend '%s' --filter '^%s$' --seed %d\n", r.Backend.Label, regexp.QuoteMeta(x.Case), r.Seed)
+	fmt.Fprintf(out, "    again: %s\n", conformance.Repro(r, x.Case))
 }

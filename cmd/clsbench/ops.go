@@ -15,6 +15,7 @@ import (
 	"github.com/clsbench/clsbench/backends"
 	"github.com/clsbench/clsbench/backends/plugin"
 	"github.com/clsbench/clsbench/conformance"
+	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/internal/machine"
 	"github.com/clsbench/clsbench/internal/measure"
 	"github.com/clsbench/clsbench/internal/opbench"
@@ -73,7 +74,7 @@ cases errored or are unsupported, the rest stands; 130 interrupted.`,
 	fl.StringVar(&f.effort, "effort", "quick", "smoke, quick, standard or publish")
 	fl.Uint64Var(&f.seed, "seed", 0, "seed of all data (default a fresh one, recorded)")
 	fl.IntVar(&f.threads, "threads", 0, "threads of a backend (default all that the process may use)")
-	fl.StringVar(&f.math, "math", backends.Strict, "math mode of the sessions")
+	fl.StringVar(&f.math, "math", graph.Strict, "math mode of the sessions")
 	fl.DurationVar(&f.timeout, "timeout", time.Minute, "how long a check, or a round of a case, may take")
 	fl.StringVar(&f.failOn, "fail-on", "", "exit 1 if a backend is slower than the first one on a case, as in slower:2%")
 	fl.BoolVar(&f.list, "list", false, "print the cases' names and stop")

@@ -28,6 +28,7 @@ type Fault struct {
 	Ops     []string
 	Effort  conformance.Effort
 	Core    bool
+	Math    string // the mode that its cases are judged in; "" is strict
 	Backend func() backends.Backend
 }
 
@@ -35,7 +36,7 @@ type Fault struct {
 // which those bring along.
 func Faults() []Fault {
 	var all []Fault
-	for _, list := range [][]Fault{productFaults, elementwiseFaults, functionFaults, poolFaults, softmaxFaults, lossFaults, optimizerFaults, weightFaults, scalingFaults, quantizationFaults, attentionFaults, randomFaults, normFaults, indexingFaults, mixedFaults, planFaults, fusionFaults, proxyFaults} {
+	for _, list := range [][]Fault{productFaults, elementwiseFaults, functionFaults, poolFaults, softmaxFaults, lossFaults, optimizerFaults, weightFaults, scalingFaults, quantizationFaults, attentionFaults, randomFaults, normFaults, indexingFaults, mixedFaults, relaxedFaults, planFaults, fusionFaults, proxyFaults} {
 		all = append(all, list...)
 	}
 	return all

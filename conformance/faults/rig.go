@@ -162,7 +162,7 @@ func (e *executable) Plan() backends.Plan {
 	h := sha256.New()
 	for i := range e.g.Calls {
 		c := &e.g.Calls[i]
-		p.Partitions = append(p.Partitions, backends.Partition{Nodes: []string{c.Name}, Kernel: c.Op.Name, Algorithm: "reference", Math: backends.Strict})
+		p.Partitions = append(p.Partitions, backends.Partition{Nodes: []string{c.Name}, Kernel: c.Op.Name, Algorithm: "reference", Math: graph.Strict})
 		fmt.Fprintln(h, c.Op.Name, c.In, c.Out)
 	}
 	p.Digest = hex.EncodeToString(h.Sum(nil))

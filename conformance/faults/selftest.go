@@ -12,6 +12,7 @@ import (
 
 	"github.com/clsbench/clsbench/backends"
 	"github.com/clsbench/clsbench/conformance"
+	"github.com/clsbench/clsbench/graph"
 )
 
 // Matrix is what a self-test of the suite found out.
@@ -86,6 +87,7 @@ func (m *Matrix) OK() error {
 // subject is a backend under the self-test.
 type subject struct {
 	name     string
+	math     string
 	ops      []string // nil: all
 	effort   conformance.Effort
 	backend  func() backends.Backend
@@ -111,10 +113,10 @@ func SelfTest(ctx context.Context, cfg Config) (*Matrix, error) {
 	all := append(Faults(), cfg.Extra...)
 	var subjects []*subject
 	for _, f := range all {
-		subjects = append(subjects, &subject{name: f.Name, ops: f.Ops, effort: f.Effort, backend: f.Backend})
+		subjects = append(subjects, &subject{name: f.Name, math: f.Math, ops: f.Ops, effort: f.Effort, backend: f.Backend})
 	}
 	for _, v := range Variants() {
-		subjects = append(subjects, &subject{name: v.Name, effort: cfg.Effort, backend: v.Backend})
+		subjects = append(subjects, &subject{name: v.Name, math: v.Math, ops: v.Ops, effort: cfg.Effort, backend: v.Backend})
 	}
 	subjects = slices.DeleteFunc(subjects, func(s *subject) bool { return cfg.Only != nil && !cfg.Only(s.name) })
 	for _, s := range subjects {
@@ -124,8 +126,11 @@ func SelfTest(ctx context.Context, cfg Config) (*Matrix, error) {
 		}
 		defer s.session.Close()
 	}
-	if err := m.runCases(ctx, cfg, subjects); err != nil {
-		return nil, err
+	for _, mode := range append([]string{""}, graph.MathModes()...) {
+		in := slices.DeleteFunc(slices.Clone(subjects), func(s *subject) bool { return s.math != mode })
+		if err := m.runCases(ctx, cfg, mode, in); err != nil {
+			return nil, err
+		}
 	}
 	byName := map[string]*subject{}
 	for _, s := range subjects {
@@ -152,7 +157,7 @@ func (s *subject) open(ctx context.Context) (backends.Session, error) {
 		return nil, err
 	}
 	s.features, s.kinds = d.Features, map[string]int{}
-	return b.Open(ctx, backends.SessionConfig{})
+	return b.Open(ctx, backends.SessionConfig{Math: s.math})
 }
 
 // wants says whether a case is run against the subject.
@@ -160,20 +165,20 @@ func (s *subject) wants(c *conformance.Case) bool {
 	return c.Effort <= s.effort && (s.ops == nil || slices.Contains(s.ops, c.Op))
 }
 
-// runCases prepares cases in parallel and runs each against every subject that
-// wants it.
-func (m *Matrix) runCases(ctx context.Context, cfg Config, subjects []*subject) error {
+// runCases prepares cases in parallel, to be judged in a math mode, and runs
+// each against every subject that wants it.
+func (m *Matrix) runCases(ctx context.Context, cfg Config, math string, subjects []*subject) error {
 	var cases []*conformance.Case
 	for _, c := range conformance.Cases() {
 		if slices.ContainsFunc(subjects, func(s *subject) bool { return s.wants(c) }) {
 			cases = append(cases, c)
 		}
 	}
-	m.Cases = len(cases)
+	m.Cases += len(cases)
 	var mu sync.Mutex
 	var group sync.WaitGroup
 	next, done := make(chan *conformance.Case), 0
-	o := &conformance.Oracle{Threads: 1, Cache: conformance.NewCache("")}
+	o := &conformance.Oracle{Threads: 1, Cache: conformance.NewCache(""), Math: math}
 	for range runtime.GOMAXPROCS(0) {
 		group.Go(func() {
 			for c := range next {

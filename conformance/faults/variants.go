@@ -14,18 +14,20 @@ import (
 type Variant struct {
 	Name    string
 	Why     string
+	Math    string   // the mode that it is legal in; "" is strict
+	Ops     []string // nil: all
 	Backend func() backends.Backend
 }
 
 // Variants lists what the suite must pass.
 func Variants() []Variant {
 	rig := func(name, why string, make func() *Rig) Variant {
-		return Variant{name, why, func() backends.Backend { return make() }}
+		return Variant{Name: name, Why: why, Backend: func() backends.Backend { return make() }}
 	}
 	order := func(seed uint64) func() *Rig {
 		return func() *Rig { return &Rig{Mode: reference.Mode{Round: true, Order: seed}} }
 	}
-	return []Variant{
+	return append(relaxedVariants(), []Variant{
 		rig("in-order", "f32 throughout, sums term by term with fused multiply-add", func() *Rig { return &Rig{Mode: reference.Mode{Round: true}} }),
 		rig("more-precision", "float64 between nodes and in sums", func() *Rig { return &Rig{} }),
 		rig("lanes", "a vector unit's lanes, products rounded before they are added", order(101)),
@@ -45,8 +47,8 @@ func Variants() []Variant {
 		rig("good-library", "transcendental functions right to 1½ ulp", func() *Rig {
 			return &Rig{Mode: reference.Mode{Round: true}, Kernels: libraryKernels()}
 		}),
-		{"requantize-in-single", "quantizers in f32: products of scales, then of the sum, each rounded", requantizing(true)},
-		{"requantize-in-double", "quantizers in double, the scales multiplied one after the other", requantizing(false)},
+		{Name: "requantize-in-single", Why: "quantizers in f32: products of scales, then of the sum, each rounded", Backend: requantizing(true)},
+		{Name: "requantize-in-double", Why: "quantizers in double, the scales multiplied one after the other", Backend: requantizing(false)},
 		rig("double-accumulators", "sums in double, every node's result stored as its type", func() *Rig {
 			return &Rig{Store: func(d tensor.DType, v float64) float64 { return tensor.Round(v, d) }}
 		}),
@@ -62,7 +64,7 @@ func Variants() []Variant {
 		rig("last-maximum", "of equal maxima the last: first-maximum is not declared", func() *Rig {
 			return &Rig{Mode: reference.Mode{Round: true}, Kernels: map[string]Kernel{"MaxPool": lastMaximum}}
 		}),
-	}
+	}...)
 }
 
 // least are the least normal numbers.

@@ -45,7 +45,7 @@ func openRefuses(t *trial) {
 		}
 		t.refused(err, what, backends.InvalidArgument)
 	}
-	s, err := t.backend.Open(t.ctx, backends.SessionConfig{Math: backends.Strict})
+	s, err := t.backend.Open(t.ctx, backends.SessionConfig{Math: graph.Strict})
 	t.ok(err, "opening in strict mode after those refusals")
 	t.ok(s.Close(), "closing the session")
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/clsbench/clsbench/backends"
 	"github.com/clsbench/clsbench/backends/plugin"
 	"github.com/clsbench/clsbench/conformance"
+	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/results"
 )
 
@@ -79,7 +80,7 @@ func (b *bench) open(ctx context.Context) error {
 }
 
 // modes are the backend's math modes, once it is started.
-func (b *bench) modes() []string { return append([]string{backends.Strict}, b.desc.Math...) }
+func (b *bench) modes() []string { return append([]string{graph.Strict}, b.desc.Math...) }
 
 func (b *bench) has(math string) bool { return slices.Contains(b.modes(), math) }
 

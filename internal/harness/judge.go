@@ -28,7 +28,7 @@ const trainSteps = 2
 
 func newJudge(h *run, l *lane) *judge {
 	seed := randomSource(h.opts.Seed, "judge "+l.cell.String()).Uint64N(conformance.MaxSeed)
-	return &judge{check: conformance.Check{Seed: seed, Oracle: h.oracle, Steps: trainSteps}}
+	return &judge{check: conformance.Check{Seed: seed, Oracle: &conformance.Oracle{Cache: h.cache, Math: l.cell.Math}, Steps: trainSteps}}
 }
 
 // executable judges the compiled program before it is timed. A wrong answer is

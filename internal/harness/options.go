@@ -14,6 +14,7 @@ import (
 
 	"github.com/clsbench/clsbench/backends"
 	"github.com/clsbench/clsbench/backends/plugin"
+	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/internal/measure"
 	"github.com/clsbench/clsbench/results"
 )
@@ -110,7 +111,7 @@ func (o *Options) complete() error {
 	case o.Memory < 0:
 		return badFlag("memory", "%d: want a number of MiB, or 0 for 90 %% of the machine's", o.Memory>>20)
 	}
-	o.Math = slices.DeleteFunc(slices.Clone(o.Math), func(m string) bool { return m == backends.Strict })
+	o.Math = slices.DeleteFunc(slices.Clone(o.Math), func(m string) bool { return m == graph.Strict })
 	if len(o.Backends) == 0 {
 		return badFlag("backend", "none given")
 	}
@@ -180,7 +181,7 @@ func (o *Options) reproFlags(c *Cell) string {
 	if c.Scenario == "singlestream" {
 		s += " --scenario singlestream"
 	}
-	if c.Math != backends.Strict {
+	if c.Math != graph.Strict {
 		s += " --math " + c.Math
 	}
 	if o.Threads != 0 {

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/clsbench/clsbench/backends"
 	"github.com/clsbench/clsbench/backends/plugin"
+	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/internal/machine"
 	"github.com/clsbench/clsbench/internal/measure"
 	"github.com/clsbench/clsbench/results"
@@ -224,13 +224,13 @@ func (p *Plan) addTask(w *workloads.Workload, recipe *workloads.Recipe, mode, pr
 		r.Batch = batch
 	}
 	for _, s := range p.opts.Backends {
-		for _, math := range append([]string{backends.Strict}, p.opts.Math...) {
+		for _, math := range append([]string{graph.Strict}, p.opts.Math...) {
 			c := &Cell{Spec: s, Workload: w, Recipe: &r, Scenario: scenario, Math: math, Data: cmpOr(p.opts.Data, recipe.Data),
 				Cell: results.Cell{Workload: w.Name, Mode: mode, Precision: precision, Batch: batch, Backend: s.Label, Settings: map[string]string{}}}
 			if scenario == "singlestream" {
 				c.Settings[results.KeyScenario] = scenario
 			}
-			if math != backends.Strict {
+			if math != graph.Strict {
 				c.Settings[results.KeyMath] = math
 			}
 			if p.opts.Threads != 0 {

@@ -40,7 +40,7 @@ type run struct {
 
 	disturbed []string // what others did to the peaks, for the warnings
 
-	oracle   *conformance.Oracle
+	cache    *conformance.Cache // of the reference's results
 	verdicts verdicts
 }
 
@@ -58,7 +58,7 @@ type Interrupted struct {
 // document and no error. Without a document nothing was measured.
 func (p *Plan) Run(ctx context.Context, before *Interrupted, events Events) (*results.Document, string, error) {
 	h := &run{Plan: p, events: events, benches: map[string]*bench{}, done: map[string]bool{}, peaks: machine.Peaks{},
-		oracle: &conformance.Oracle{Cache: conformance.UserCache()}, verdicts: openVerdicts()}
+		cache: conformance.UserCache(), verdicts: openVerdicts()}
 	h.info = machine.Capture(ctx)
 	defer func() { h.close(ctx) }()
 	if before != nil {

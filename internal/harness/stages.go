@@ -11,6 +11,7 @@ import (
 
 	"github.com/clsbench/clsbench/backends"
 	"github.com/clsbench/clsbench/backends/plugin"
+	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/internal/machine"
 	"github.com/clsbench/clsbench/results"
 	"github.com/clsbench/clsbench/workloads"
@@ -19,7 +20,7 @@ import (
 // introduce starts the backends, so that a wrong option or math mode is told
 // before anything is measured. One that does not come up is its cells' trouble.
 func (h *run) introduce(ctx context.Context) error {
-	known, all := []string{backends.Strict}, true
+	known, all := []string{graph.Strict}, true
 	for _, c := range h.Cells {
 		b := h.bench(c)
 		err := b.start(ctx)

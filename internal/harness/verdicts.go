@@ -77,7 +77,7 @@ func (h *run) judgeOps(ctx context.Context, b *bench, cells []*Cell) error {
 	runner, err := conformance.NewRunner(b.plugin, conformance.Options{
 		Suites: []conformance.Suite{conformance.InferenceCore, conformance.TrainingCore}, Effort: conformance.Smoke, Ops: ops,
 		Seed: randomSource(h.opts.Seed, "ops").Uint64N(conformance.MaxSeed-1) + 1, Config: b.config, Label: b.spec.String(),
-		Cache: h.oracle.Cache, Timeout: h.opts.Timeout,
+		Cache: h.cache, Timeout: h.opts.Timeout,
 		Progress: func(done, total int, _ *conformance.Result) { h.events.Stage("conform", done, total, b.spec.Label) },
 	})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/clsbench/clsbench/backends"
+	"github.com/clsbench/clsbench/graph"
 )
 
 // Starter starts a backend and gives what ends it again.
@@ -45,8 +46,8 @@ func (l *lane) open(ctx context.Context) error {
 	if l.what, err = b.Describe(ctx); err != nil {
 		return fmt.Errorf("describe: %w", errors.Join(err, l.close()))
 	}
-	if m := l.Config.Math; m != "" && m != backends.Strict && !slices.Contains(l.what.Math, m) {
-		return errors.Join(&ModeError{fmt.Sprintf("backend %s has no mode %q: want %s", l.Label, m, strings.Join(append([]string{backends.Strict}, l.what.Math...), ", "))}, l.close())
+	if m := l.Config.Math; m != "" && m != graph.Strict && !slices.Contains(l.what.Math, m) {
+		return errors.Join(&ModeError{fmt.Sprintf("backend %s has no mode %q: want %s", l.Label, m, strings.Join(append([]string{graph.Strict}, l.what.Math...), ", "))}, l.close())
 	}
 	s, err := b.Open(ctx, l.Config)
 	if err != nil {

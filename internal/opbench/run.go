@@ -56,7 +56,7 @@ func Run(ctx context.Context, o Options) (*Document, error) {
 	}
 	o.Effort.Round /= share
 	start := time.Now()
-	r := &runner{Options: o, oracle: &conformance.Oracle{}}
+	r := &runner{Options: o, oracle: &conformance.Oracle{Math: o.Lanes[0].Config.Math}}
 	info := machine.Capture(ctx)
 	r.evict = newEvictor(info.CPU)
 	r.doc = &Document{
