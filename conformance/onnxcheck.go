@@ -117,7 +117,7 @@ func (s *onnxSet) check(ctx context.Context, session backends.Session, o *Oracle
 }
 
 // expectations are two of each output: ONNX's, and the reference's where the
-// data do not lie at a kink.
+// data do not lie at a kink and the model is not large.
 func (s *onnxSet) expectations(o *Oracle) ([]*expectation, error) {
 	var list []*expectation
 	for _, out := range outputsOf(s.graph) {
@@ -127,6 +127,9 @@ func (s *onnxSet) expectations(o *Oracle) ([]*expectation, error) {
 	}
 	if len(list) == 0 {
 		return nil, fmt.Errorf("the test has no output")
+	}
+	if s.graph.FLOPs() > manyRounds { // the reference would take minutes
+		return list, nil
 	}
 	ruled, err := o.rule(s.graph, arraysOf(s.feeds))
 	switch {

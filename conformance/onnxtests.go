@@ -19,33 +19,58 @@ import (
 // folder with model.onnx and folders test_data_set_N of input_I.pb and
 // output_I.pb (onnx/docs/OnnxBackendTest.md).
 
-// ONNXTest is one such folder.
+//
+// Its light models are single files X.onnx with their outputs X_output_I.pb:
+// real networks whose weights are constants, so that they need no room
+// (onnx/backend/test/data/light). Of real models Debian's package has only
+// addresses, in files data.json.
+
+// ONNXTest is one such test.
 type ONNXTest struct {
-	Name string // the path below the folder that was searched
-	Dir  string
+	Name  string // the path below the folder that was searched
+	Dir   string
+	light string // of a light model, what its files' names begin with
+	away  bool   // there is only its address
 }
 
 // FindONNXTests lists the tests below dir, in the order of their names.
 func FindONNXTests(dir string) ([]ONNXTest, error) {
 	var list []ONNXTest
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
+		if err != nil || d.IsDir() {
 			return err
 		}
-		if d.Name() == modelFile && !d.IsDir() {
-			name, err := filepath.Rel(dir, filepath.Dir(path))
-			if err != nil {
-				return err
-			}
-			list = append(list, ONNXTest{Name: filepath.ToSlash(name), Dir: filepath.Dir(path)})
+		t := ONNXTest{Dir: filepath.Dir(path)}
+		name := t.Dir
+		switch stem := strings.TrimSuffix(path, modelSuffix); {
+		case d.Name() == modelFile:
+		case d.Name() == addressFile && !exists(filepath.Join(t.Dir, modelFile)):
+			t.away = true
+		case stem != path && exists(stem+lightOutput+"0.pb"):
+			name, t.light = stem, filepath.Base(stem)
+		default:
+			return nil
 		}
+		if name, err = filepath.Rel(dir, name); err != nil {
+			return err
+		}
+		t.Name = filepath.ToSlash(name)
+		list = append(list, t)
 		return nil
 	})
 	return list, err
 }
 
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
 const (
-	modelFile = "model.onnx"
+	modelFile   = "model.onnx"
+	modelSuffix = ".onnx"
+	addressFile = "data.json"
+	lightOutput = "_output_"
 	// maxModel bounds the files that are read: models of tests are small.
 	maxModel = 2 << 30
 )
@@ -66,6 +91,12 @@ func (u unread) Error() string { return u.why }
 
 // sets reads the model anew for each set of data: shapes follow from inputs.
 func (t ONNXTest) sets() ([]*onnxSet, error) {
+	switch {
+	case t.away:
+		return nil, unread{"", t.Dir + ": there is only the model's address here, not the model"}
+	case t.light != "":
+		return t.lightSet()
+	}
 	model, err := readLimited(filepath.Join(t.Dir, modelFile))
 	if err != nil {
 		return nil, err
@@ -86,6 +117,38 @@ func (t ONNXTest) sets() ([]*onnxSet, error) {
 	return list, nil
 }
 
+// lightSet is a light model's only set of data, with the inputs that ONNX's own
+// runner makes: i/n of n elements.
+func (t ONNXTest) lightSet() ([]*onnxSet, error) {
+	model, err := readLimited(filepath.Join(t.Dir, t.light+modelSuffix))
+	if err != nil {
+		return nil, err
+	}
+	sig, err := onnx.ReadSignature(model)
+	if err != nil {
+		return nil, err
+	}
+	given := Values{}
+	for _, name := range sig.Inputs {
+		typ, ok := sig.Types[name]
+		if !ok || typ.DType != tensor.F32 {
+			return nil, unread{"", fmt.Sprintf("%s: input %s is no f32 of a static shape", t.Name, name)}
+		}
+		v := make([]float64, typ.Shape.Elements())
+		for i := range v {
+			v[i] = float64(i) / float64(len(v))
+		}
+		given[name] = tensor.New(typ.DType, typ.Shape...)
+		given[name].SetFloat64s(v)
+	}
+	want, err := readTensors(t.Dir, t.light+"_output", sig.Outputs)
+	if err != nil {
+		return nil, err
+	}
+	s, err := newSet(t.Name, model, sig, given, want)
+	return []*onnxSet{s}, err
+}
+
 func readSet(model []byte, dir string) (*onnxSet, error) {
 	sig, err := onnx.ReadSignature(model)
 	if err != nil {
@@ -95,7 +158,16 @@ func readSet(model []byte, dir string) (*onnxSet, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &onnxSet{feeds: Values{}}
+	want, err := readTensors(dir, "output", sig.Outputs)
+	if err != nil {
+		return nil, err
+	}
+	return newSet(dir, model, sig, given, want)
+}
+
+// newSet reads the model for the inputs given.
+func newSet(from string, model []byte, sig onnx.Signature, given, want Values) (*onnxSet, error) {
+	s, err := &onnxSet{feeds: Values{}}, error(nil)
 	s.program, err = onnx.Unmarshal(model, onnx.WithInputs(given), onnx.WithEvaluator(evaluateCall))
 	if err != nil {
 		return nil, notRead(err, sig)
@@ -105,17 +177,13 @@ func readSet(model []byte, dir string) (*onnxSet, error) {
 	}
 	for _, f := range s.graph.Feeds {
 		if s.feeds[f.Name] = given[f.Name]; given[f.Name] == nil {
-			return nil, fmt.Errorf("%s: no file for input %s", dir, f.Name)
+			return nil, fmt.Errorf("%s: no file for input %s", from, f.Name)
 		}
-	}
-	want, err := readTensors(dir, "output", sig.Outputs)
-	if err != nil {
-		return nil, err
 	}
 	s.want, s.folded = Outputs(want), len(s.program.Nodes) == 0
 	for name, t := range want {
 		if got, ok := s.graph.Types[name]; !ok || !got.Equal(t.Type) {
-			return nil, fmt.Errorf("%s: output %s is %v, the model gives %v", dir, name, t.Type, got)
+			return nil, fmt.Errorf("%s: output %s is %v, the model gives %v", from, name, t.Type, got)
 		}
 	}
 	return s, nil

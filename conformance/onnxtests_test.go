@@ -51,6 +51,54 @@ func writeONNXTest(t *testing.T, dir string, spoil func(out *tensor.Tensor)) {
 	}
 }
 
+// A light model is two files, and its input is a ramp; a model that only has an
+// address is named.
+func TestONNXLightModelsAndAddresses(t *testing.T) {
+	b := graph.NewBuilder("light")
+	x := b.Feed("x", tensor.T(tensor.F32, 1, 3, 5, 5))
+	w := tensor.New(tensor.F32, 4, 3, 3, 3)
+	fillWave(w, 0.3)
+	b.Fetch(b.Op("Conv", nil, x, b.Const("w", w)))
+	p, err := b.Program()
+	require.NoError(t, err)
+	model, err := onnx.Marshal(p)
+	require.NoError(t, err)
+	g, err := p.Infer()
+	require.NoError(t, err)
+	ramp := ref.New(1, 3, 5, 5)
+	for i := range ramp.Data {
+		ramp.Data[i] = float64(float32(float64(i) / 75))
+	}
+	env := map[string]*ref.Array{"x": ramp}
+	_, err = ref.Eval(g, env, ref.Mode{})
+	require.NoError(t, err)
+	out := env[p.Fetches[0]].Tensor(tensor.F32)
+
+	dir := t.TempDir()
+	write := func(data []byte, parts ...string) {
+		path := filepath.Join(append([]string{dir}, parts...)...)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, data, 0o644))
+	}
+	write(model, "light", "light_right.onnx")
+	write(onnx.MarshalTensor("", out), "light", "light_right_output_0.pb")
+	v := out.Float64s()
+	v[3] += 0.1
+	out.SetFloat64s(v)
+	write(model, "light", "light_wrong.onnx")
+	write(onnx.MarshalTensor("", out), "light", "light_wrong_output_0.pb")
+	write([]byte(`{"url": "https://example.org/x.tar.gz"}`), "real", "test_far", "data.json")
+	write(model, "light", "stray.onnx") // no outputs: no test
+
+	rep := runONNX(t, dir)
+	got := map[string]string{}
+	for _, x := range rep.Results {
+		got[x.Test] = string(x.Status)
+	}
+	require.Equal(t, map[string]string{"light/light_right": "pass", "light/light_wrong": "fail", "real/test_far": "unsupported"}, got)
+	require.Contains(t, rep.Results[2].Why, "only the model's address")
+}
+
 func fillWave(t *tensor.Tensor, step float64) {
 	v := make([]float64, t.Shape.Elements())
 	for i := range v {

@@ -82,7 +82,8 @@ func UnmarshalTensor(b []byte) (name string, x *tensor.Tensor, err error) {
 
 // Signature is what a model takes and gives, and the ops it is made of.
 type Signature struct {
-	Inputs  []string // without initialisers
+	Inputs  []string               // without initialisers
+	Types   map[string]tensor.Type // of the inputs that are static
 	Outputs []string
 	Ops     []string // each once, in order of appearance
 }
@@ -93,10 +94,14 @@ func ReadSignature(b []byte) (Signature, error) {
 	if err != nil {
 		return Signature{}, fmt.Errorf("onnx: %w", err)
 	}
-	var s Signature
-	for _, v := range m.graph.inputs {
+	s := Signature{Types: map[string]tensor.Type{}}
+	for i := range m.graph.inputs {
+		v := &m.graph.inputs[i]
 		if !slices.ContainsFunc(m.graph.initializers, func(t tensorProto) bool { return t.name == v.name }) {
 			s.Inputs = append(s.Inputs, v.name)
+			if t, err := v.static(); err == nil {
+				s.Types[v.name] = t
+			}
 		}
 	}
 	for _, v := range m.graph.outputs {
