@@ -251,7 +251,10 @@ func dropout(r *reader, n *nodeProto) ([]nodeProto, error) {
 		if !ok {
 			return nil, fmt.Errorf("input 0: no value %q before this node", n.inputs[0])
 		}
-		mask := tensor.New(tensor.Bool, x.Shape...)
+		mask, err := r.make(tensor.Type{DType: tensor.Bool, Shape: x.Shape})
+		if err != nil {
+			return nil, err
+		}
 		for i := range mask.Data {
 			mask.Data[i] = 1
 		}

@@ -297,6 +297,26 @@ func TestRefusesWithTheMend(t *testing.T) {
 	}
 }
 
+// A few bytes must not ask for much memory: neither what fills a shape, nor what
+// is computed from it.
+func TestSmallModelsTakeLittleMemory(t *testing.T) {
+	huge := initializer("s", 7, []int64{2}, packed(tensorInt64Data, 1<<15, 1<<14))
+	evaluate := WithEvaluator(func(c *graph.Call, _ []*tensor.Tensor) ([]*tensor.Tensor, error) {
+		t.Fatalf("asked for %v", c.Out)
+		return nil, nil
+	})
+	for name, b := range map[string][]byte{
+		"filled":   model(13, huge, node("ConstantOfShape", "s", "y"), output("y")),
+		"twice":    model(13, initializer("s", 7, []int64{2}, packed(tensorInt64Data, 1<<14, 3<<12)), node("ConstantOfShape", "s", "y"), node("ConstantOfShape", "s", "z"), output("y")),
+		"diagonal": model(13, input("x", 1<<15, 1<<14), node("EyeLike", "x", "y"), output("y")),
+		"mask":     model(13, input("x", 1<<15, 1<<15), node("Dropout", "x", "y", text(nodeOutput, "m")), output("y"), output("m")),
+		"expanded": model(13, huge, initializer("v", 7, []int64{1}, packed(tensorInt64Data, 1)), node("Expand", "vs", "e"), input("x", 2), node("Reshape", "xe", "y"), output("y")),
+	} {
+		_, err := Unmarshal(b, evaluate)
+		require.ErrorContains(t, err, "bytes", name)
+	}
+}
+
 func TestUnknownVersionsAreUnknownOps(t *testing.T) {
 	own := func(version string) error {
 		_, err := Unmarshal(model(13, input("x", 2), sub(graphNode,

@@ -29,6 +29,21 @@ func WithEvaluator(f Evaluator) Option {
 	return func(o *options) { o.evaluate = f }
 }
 
+// maxMade bounds what a model may have filled in that takes no room in its file,
+// in bytes: the weights of a large network.
+const maxMade = 768 << 20
+
+// make is a tensor that a few bytes of a model ask for.
+func (r *reader) make(t tensor.Type) (*tensor.Tensor, error) {
+	if err := t.Validate(); err != nil {
+		return nil, err
+	}
+	if r.made += int64(t.Bytes()); r.made > maxMade {
+		return nil, fmt.Errorf("constants of %d bytes are made from shapes, want at most %d", r.made, maxMade)
+	}
+	return tensor.New(t.DType, t.Shape...), nil
+}
+
 // maxKnown is how many elements a value may have that shapes follow from.
 const maxKnown = 1 << 16
 
@@ -61,6 +76,11 @@ func (r *reader) known(name string) (*tensor.Tensor, error) {
 			return nil, err
 		}
 		in[i] = x
+	}
+	for _, t := range c.Out {
+		if t.Shape.Elements() > maxKnown {
+			return nil, fmt.Errorf("%q is computed as %v of %d bytes: too large for a shape", name, t, t.Bytes())
+		}
 	}
 	out, err := r.evaluate(c, in)
 	if err != nil {
@@ -129,10 +149,10 @@ func constantOfShape(r *reader, n *nodeProto) ([]nodeProto, error) {
 		}
 		ty.Shape = append(ty.Shape, int(d))
 	}
-	if err := ty.Validate(); err != nil {
+	x, err := r.make(ty)
+	if err != nil {
 		return nil, err
 	}
-	x := tensor.New(ty.DType, ty.Shape...)
 	for i := 0; i < len(x.Data); i += len(value.Data) {
 		copy(x.Data[i:], value.Data)
 	}
@@ -182,13 +202,16 @@ func eyeLike(r *reader, n *nodeProto) ([]nodeProto, error) {
 		}
 		like.DType = d
 	}
-	list := make([]float64, like.Shape.Elements())
+	x, err := r.make(like)
+	if err != nil {
+		return nil, err
+	}
+	one := tensor.New(like.DType, 1)
+	one.SetFloat64s([]float64{1})
 	for i := range like.Shape[0] {
 		if j := int64(i) + n.integer("k", 0); j >= 0 && j < int64(like.Shape[1]) {
-			list[i*like.Shape[1]+int(j)] = 1
+			copy(x.Data[(i*like.Shape[1]+int(j))*len(one.Data):], one.Data)
 		}
 	}
-	x := tensor.New(like.DType, like.Shape...)
-	x.SetFloat64s(list)
 	return nil, r.addConst(n.outputs[0], x)
 }

@@ -53,6 +53,7 @@ type reader struct {
 	consts map[string]*tensor.Tensor
 	folded map[string]bool // values that became attributes
 	names  map[string]bool // of nodes
+	made   int64           // bytes of constants that the file does not hold
 
 	memo      map[string]*tensor.Tensor // see known
 	producers map[string]*graph.Call
