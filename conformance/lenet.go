@@ -24,7 +24,7 @@ func networkCases() []*Case {
 			switch {
 			case i == 0 && f == whole:
 				e = Smoke
-			case i > 1 && f != whole:
+			case i > 0 && f != whole:
 				e = Standard
 			}
 			all = append(all, lenetInference(v, 3, f, e), lenetTraining(v, "sgd", 4, f, e))
