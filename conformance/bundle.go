@@ -1,8 +1,9 @@
 package conformance
 
 import (
-	"cmp"
 	"bytes"
+	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -37,6 +38,7 @@ type evidence struct {
 	*Result
 	SuiteVersion string      `json:"suite_version"`
 	Bounds       string      `json:"bounds_digest"`
+	Judge        string      `json:"judge_hash"` // of the program that has suite and reference in it
 	Seed         uint64      `json:"seed"`
 	Set          int         `json:"set"`
 	Repro        string      `json:"repro"`
@@ -47,10 +49,11 @@ type evidence struct {
 	Smallest string   `json:"smallest_failing"`
 	Nearest  string   `json:"nearest_passing,omitempty"`
 	Features []string `json:"features"`
+	Reruns   []Rerun  `json:"reruns"`
 }
 
 // bundles writes a folder for each failure, as far as there is evidence.
-func (r *Runner) bundles(rep *Report) error {
+func (r *Runner) bundles(ctx context.Context, rep *Report) error {
 	if r.opt.Out == "" {
 		return nil
 	}
@@ -60,22 +63,22 @@ func (r *Runner) bundles(rep *Report) error {
 			continue
 		}
 		n++
-		if err := r.bundle(rep, res); err != nil {
+		if err := r.bundle(ctx, rep, res); err != nil {
 			return fmt.Errorf("bundle of %s: %w", res.Case, err)
 		}
 	}
 	return nil
 }
 
-func (r *Runner) bundle(rep *Report, res *Result) error {
+func (r *Runner) bundle(ctx context.Context, rep *Report, res *Result) error {
 	dir := filepath.Join(r.opt.Out, fileName(res.Case))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	t := res.failed.trial
 	e := evidence{
-		Result: res, SuiteVersion: rep.Version, Bounds: rep.Bounds, Seed: rep.Seed, Set: t.Draw.Set, Repro: Repro(rep, res.Case),
-		Backend: rep.Backend, Program: onnx.Digest(t.Program), Features: r.features,
+		Result: res, SuiteVersion: rep.Version, Bounds: rep.Bounds, Judge: thisProgram(), Seed: rep.Seed, Set: t.Draw.Set, Repro: Repro(rep, res.Case),
+		Backend: rep.Backend, Program: onnx.Digest(t.Program), Features: r.features, Reruns: r.reruns(ctx, res),
 	}
 	e.Smallest, e.Nearest = neighbours(rep, res)
 	text, err := json.MarshalIndent(e, "", "  ")

@@ -161,7 +161,7 @@ func (r *Runner) Run(ctx context.Context) (*Report, error) {
 	rep.Interrupted = len(rep.Results) < len(items)
 	rep.Seconds = time.Since(start).Seconds()
 	rep.summarise(r.opt.Suites, complete && !rep.Interrupted)
-	if err := r.bundles(rep); err != nil {
+	if err := r.bundles(ctx, rep); err != nil {
 		return rep, err
 	}
 	return rep, nil

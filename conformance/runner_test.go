@@ -145,6 +145,8 @@ func TestFailureTellsWhatAVendorNeeds(t *testing.T) {
 		Seed         uint64
 		Kernels      []string
 		BoundsDigest string `json:"bounds_digest"`
+		Judge        string `json:"judge_hash"`
+		Reruns       []conformance.Rerun
 	}
 	require.NoError(t, json.Unmarshal(text, &e))
 	require.Equal(t, `clsbench conform --backend 'rig:a=b' --effort standard --filter '^MatMul/f32/m=33,k=75,n=47/structure$' --seed 5`, e.Repro)
@@ -153,6 +155,12 @@ func TestFailureTellsWhatAVendorNeeds(t *testing.T) {
 	require.NotEqual(t, e.Smallest, e.Nearest)
 	require.Equal(t, []string{"MatMul"}, e.Kernels)
 	require.NotEmpty(t, e.BoundsDigest)
+	require.Len(t, e.Judge, 64)
+	ways := map[string]conformance.Status{}
+	for _, r := range e.Reruns {
+		ways[r.Way] = r.Status
+	}
+	require.Equal(t, map[string]conformance.Status{"again": "fail", "one thread": "fail", "decomposed": "fail", "the formulas in f32": "pass"}, ways)
 	require.NotEmpty(t, e.Findings[0].Source)
 	model, err := os.ReadFile(filepath.Join(dir, "program.onnx"))
 	require.NoError(t, err)
