@@ -18,6 +18,8 @@ type Evaluation struct {
 	Top5      float64 // share whose label is among the five largest
 	Loss      float64 // mean cross-entropy
 	Confusion [][]int // images by label, then by predicted class
+
+	Calibration [CalibrationBins]CalibrationBin
 }
 
 // Evaluator runs an inference or evaluation program over splits.
@@ -70,16 +72,27 @@ func (e *Evaluator) Run(ctx context.Context, split data.Split) (*Evaluation, err
 		return nil, fmt.Errorf("images of %d bytes, the network takes %d", have, want)
 	}
 	e.split, e.batches = split, batches
-	e.sum = Evaluation{Confusion: make([][]int, e.classes)}
-	for i := range e.sum.Confusion {
-		e.sum.Confusion[i] = make([]int, e.classes)
-	}
+	e.sum = newEvaluation(e.classes)
 	if err := e.stream.run(ctx, 0, int64(batches.Len())); err != nil {
 		return nil, err
 	}
-	r, n := e.sum, float64(e.sum.Images)
-	r.Top1, r.Top5, r.Loss = r.Top1/n, r.Top5/n, r.Loss/n
+	r := e.sum
+	r.finish()
 	return &r, nil
+}
+
+func newEvaluation(classes int) Evaluation {
+	e := Evaluation{Confusion: make([][]int, classes)}
+	for i := range e.Confusion {
+		e.Confusion[i] = make([]int, classes)
+	}
+	return e
+}
+
+// finish turns sums into means.
+func (r *Evaluation) finish() {
+	n := float64(r.Images)
+	r.Top1, r.Top5, r.Loss = r.Top1/n, r.Top5/n, r.Loss/n
 }
 
 func (e *Evaluator) fill(step int64) error {
@@ -129,5 +142,7 @@ func (r *Evaluation) add(logits []float32, label int) {
 	for _, v := range logits {
 		sum += math.Exp(float64(v) - float64(logits[best]))
 	}
+	confidence := 1 / sum
+	r.Calibration[calibrationBin(confidence)].add(confidence, best == label)
 	r.Loss += math.Log(sum) + float64(logits[best]) - float64(logits[label])
 }
