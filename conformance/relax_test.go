@@ -74,6 +74,19 @@ func TestRelaxedModesListWhatTheyCannotJudge(t *testing.T) {
 	require.Contains(t, rep.Unsupported[0].Why, "exact")
 }
 
+// A layer that is judged at samples knows the mode as well.
+func TestRelaxedModesOfSampledLayers(t *testing.T) {
+	layers, err := conformance.LayerCases("lenet5", 2)
+	require.NoError(t, err)
+	s, err := pretending{reference.New(), graph.TF32}.Open(ctx, backends.SessionConfig{})
+	require.NoError(t, err)
+	for _, c := range layers {
+		r := c.Check(ctx, s, 3, &conformance.Oracle{Math: graph.TF32}, nil)
+		require.Equal(t, conformance.StatusPass, r.Status, r.Why)
+		require.Equal(t, conformance.StatusFail, c.Check(ctx, s, 3, &conformance.Oracle{}, nil).Status, c.Name())
+	}
+}
+
 // The line that repeats a failure names the mode.
 func TestReproNamesTheMathMode(t *testing.T) {
 	o := in(graph.TF32, "^Conv/f32/.*c=64.*k=3x3,s=1x1.*/structure$")

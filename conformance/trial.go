@@ -90,10 +90,8 @@ func (t *Trial) draw() (err error) {
 // own bound, which wants one.
 func (t *Trial) evaluate(o *Oracle) error {
 	t.expect = make([]*expectation, len(t.outputs))
-	if t.Case.sampled == 0 {
-		if err := t.relax(o); err != nil {
-			return err
-		}
+	if err := t.relax(o); err != nil {
+		return err
 	}
 	var ruled, owned []int
 	for i, out := range t.outputs {
