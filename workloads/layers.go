@@ -1,48 +1,8 @@
 package workloads
 
 import (
-	"fmt"
-	"math"
-
 	"github.com/clsbench/clsbench/graph"
-	"github.com/clsbench/clsbench/tensor"
 )
-
-// Net writes a network's layers into a program. It notes every parameter that
-// a layer asks for; whether that becomes state or a constant is the program's
-// choice. Layers take and give N×C×H×W or N×features.
-type Net struct {
-	*graph.Builder
-	params []Param
-	enter  func(Param) graph.Value
-}
-
-// Param is a learnable tensor of a network, under PyTorch's dotted name.
-type Param struct {
-	Name string
-	Type tensor.Type
-	Init tensor.Fill
-}
-
-// newNet starts a network in b whose parameters are made by enter.
-func newNet(b *graph.Builder, enter func(Param) graph.Value) *Net {
-	return &Net{Builder: b, enter: enter}
-}
-
-// Param declares a parameter.
-func (n *Net) Param(name string, init tensor.Fill, shape ...int) graph.Value {
-	p := Param{Name: name, Type: tensor.T(tensor.F32, shape...), Init: init}
-	n.params = append(n.params, p)
-	return n.enter(p)
-}
-
-// within is PyTorch's default for convolutions and linear layers: He's uniform
-// initialisation (He, Zhang, Ren and Sun 2015, eq. 10) with a = √5, whose
-// bound √(6/((1+a²)·fanIn)) is 1/√fanIn; biases take the same bound.
-func within(fanIn int) tensor.Fill {
-	bound := 1 / math.Sqrt(float64(fanIn))
-	return tensor.Fill{Kind: tensor.Uniform, Lo: -bound, Hi: bound}
-}
 
 // Conv says what a 2-D convolution is; zero fields take the usual default.
 type Conv struct {
@@ -50,83 +10,118 @@ type Conv struct {
 	Kernel int // extent of the square window
 	Stride int // default 1
 	Pad    int // zeros on every side
-	Groups int // default 1
+	Groups int // default 1; as many as there are input channels for a depthwise one
 	NoBias bool
+	Init   Init // default: PyTorch's
 }
 
 // Conv2d is a convolution under name, with parameters name.weight and
 // name.bias: N×C×H×W to N×Out×H'×W'.
 func (n *Net) Conv2d(name string, x graph.Value, c Conv) graph.Value {
-	if !n.wantRank(name, x, 4) {
-		return graph.Value{}
-	}
-	c.Stride, c.Groups = max(1, c.Stride), max(1, c.Groups)
-	in := x.Type.Shape[1] / c.Groups
-	init := within(in * c.Kernel * c.Kernel)
-	inputs := []graph.Value{x, n.Param(name+".weight", init, c.Out, in, c.Kernel, c.Kernel)}
-	if !c.NoBias {
-		inputs = append(inputs, n.Param(name+".bias", init, c.Out))
-	}
-	attrs := graph.Attrs{
-		"kernel_shape": graph.L(c.Kernel, c.Kernel),
-		"strides":      graph.L(c.Stride, c.Stride),
-		"pads":         graph.L(c.Pad, c.Pad, c.Pad, c.Pad),
-		"group":        graph.I(c.Groups),
-	}
-	return n.layer(name, "Conv", attrs, inputs...)
+	return n.In(name, func() graph.Value {
+		if !n.wantRank(x, 4) {
+			return graph.Value{}
+		}
+		c.Stride, c.Groups = max(1, c.Stride), max(1, c.Groups)
+		in, taps := x.Type.Shape[1]/c.Groups, c.Kernel*c.Kernel
+		weight, bias := c.Init.orDefault()(in*taps, c.Out*taps)
+		inputs := []graph.Value{x, n.Param("weight", weight, c.Out, in, c.Kernel, c.Kernel)}
+		if !c.NoBias {
+			inputs = append(inputs, n.Param("bias", bias, c.Out))
+		}
+		return n.Op("Conv", graph.Attrs{
+			"kernel_shape": graph.L(c.Kernel, c.Kernel),
+			"strides":      graph.L(c.Stride, c.Stride),
+			"pads":         graph.L(c.Pad, c.Pad, c.Pad, c.Pad),
+			"group":        graph.I(c.Groups),
+		}, inputs...)
+	})
 }
 
 // Linear is y = x·Wᵀ + b under name, with parameters name.weight (out×in) and
-// name.bias: N×in to N×out.
-func (n *Net) Linear(name string, x graph.Value, out int) graph.Value {
-	if !n.wantRank(name, x, 2) {
-		return graph.Value{}
+// name.bias: N×in to N×out, or N×tokens×in to N×tokens×out. A nil init is
+// PyTorch's.
+func (n *Net) Linear(name string, x graph.Value, out int, init Init) graph.Value {
+	return n.In(name, func() graph.Value {
+		if !n.wantRank(x, 2, 3) {
+			return graph.Value{}
+		}
+		in := x.Type.Shape[len(x.Type.Shape)-1]
+		weight, bias := init.orDefault()(in, out)
+		return n.affine(x, n.Param("weight", weight, out, in), n.Param("bias", bias, out))
+	})
+}
+
+// affine is x·Wᵀ + b of the last axis. The product has two axes, whose rows are
+// all the tokens of all the images.
+func (n *Net) affine(x, w, b graph.Value) graph.Value {
+	product := graph.Attrs{"transB": graph.I(1)}
+	if n.Err() != nil || len(x.Type.Shape) == 2 {
+		return n.Op("Gemm", product, x, w, b)
 	}
-	in := x.Type.Shape[1]
-	init := within(in)
-	w, b := n.Param(name+".weight", init, out, in), n.Param(name+".bias", init, out)
-	return n.layer(name, "Gemm", graph.Attrs{"transB": graph.I(1)}, x, w, b)
+	s := x.Type.Shape.Clone()
+	rows := n.Op("Gemm", product, n.Reshape(x, s[0]*s[1], s[2]), w, b)
+	return n.Reshape(rows, s[0], s[1], w.Type.Shape[0])
 }
 
-// wantRank tells whether x exists, as after an earlier error it does not, and
-// fails the building if it has another rank.
-func (n *Net) wantRank(name string, x graph.Value, rank int) bool {
-	if n.Err() != nil {
-		return false
+// Pool is a square window; zero fields take the usual default.
+type Pool struct {
+	Kernel int
+	Stride int // default: the kernel's extent
+	Pad    int // on every side; no maximum and no part of an average
+}
+
+// AvgPool2d averages each window: N×C×H×W to N×C×H'×W'.
+func (n *Net) AvgPool2d(x graph.Value, p Pool) graph.Value {
+	return n.Op("AveragePool", p.attrs(), x)
+}
+
+// MaxPool2d takes each window's maximum: N×C×H×W to N×C×H'×W'.
+func (n *Net) MaxPool2d(x graph.Value, p Pool) graph.Value {
+	return n.Op("MaxPool", p.attrs(), x)
+}
+
+func (p Pool) attrs() graph.Attrs {
+	stride := p.Stride
+	if stride == 0 {
+		stride = p.Kernel
 	}
-	if len(x.Type.Shape) != rank {
-		n.Fail(fmt.Errorf("%s: the input is %v, want rank %d", name, x.Type, rank))
-		return false
+	a := graph.Attrs{"kernel_shape": graph.L(p.Kernel, p.Kernel), "strides": graph.L(stride, stride)}
+	if p.Pad > 0 {
+		a["pads"] = graph.L(p.Pad, p.Pad, p.Pad, p.Pad)
 	}
-	return true
+	return a
 }
 
-// layer applies one op inside the scope of a layer's name.
-func (n *Net) layer(name, op string, attrs graph.Attrs, in ...graph.Value) (y graph.Value) {
-	n.Scoped(name, func() { y = n.Op(op, attrs, in...) })
-	return y
+// AdaptiveAvgPool2d averages windows that are spread over the plane so that
+// there are extent of them on each axis: N×C×H×W to N×C×extent×extent.
+func (n *Net) AdaptiveAvgPool2d(x graph.Value, extent int) graph.Value {
+	return n.Op("AdaptiveAveragePool", graph.Attrs{"output_size": graph.L(extent, extent)}, x)
 }
 
-// Pools are square windows of extent k at stride k.
+// GlobalAvgPool2d averages each plane: N×C×H×W to N×C×1×1.
+func (n *Net) GlobalAvgPool2d(x graph.Value) graph.Value { return n.Op("GlobalAveragePool", nil, x) }
 
-// AvgPool2d averages each window: N×C×H×W to N×C×H/k×W/k.
-func (n *Net) AvgPool2d(x graph.Value, k int) graph.Value {
-	return n.Op("AveragePool", pooling(k), x)
+// Activations are of any shape.
+
+func (n *Net) ReLU(x graph.Value) graph.Value      { return n.Op("Relu", nil, x) }
+func (n *Net) Tanh(x graph.Value) graph.Value      { return n.Op("Tanh", nil, x) }
+func (n *Net) Sigmoid(x graph.Value) graph.Value   { return n.Op("Sigmoid", nil, x) }
+func (n *Net) GELU(x graph.Value) graph.Value      { return n.Op("Gelu", nil, x) }
+func (n *Net) HardSwish(x graph.Value) graph.Value { return n.Op("HardSwish", nil, x) }
+
+// HardSigmoid is x/6 + ½ held between 0 and 1, as PyTorch has it.
+func (n *Net) HardSigmoid(x graph.Value) graph.Value {
+	return n.Op("HardSigmoid", graph.Attrs{"alpha": graph.F(1.0 / 6), "beta": graph.F(0.5)}, x)
 }
 
-// MaxPool2d takes each window's maximum: N×C×H×W to N×C×H/k×W/k.
-func (n *Net) MaxPool2d(x graph.Value, k int) graph.Value {
-	return n.Op("MaxPool", pooling(k), x)
-}
-
-func pooling(k int) graph.Attrs {
-	return graph.Attrs{"kernel_shape": graph.L(k, k), "strides": graph.L(k, k)}
-}
-
-// ReLU, Tanh and Sigmoid are activations of any shape.
-func (n *Net) ReLU(x graph.Value) graph.Value    { return n.Op("Relu", nil, x) }
-func (n *Net) Tanh(x graph.Value) graph.Value    { return n.Op("Tanh", nil, x) }
-func (n *Net) Sigmoid(x graph.Value) graph.Value { return n.Op("Sigmoid", nil, x) }
+// Plus is x + y: what a residual block ends with.
+func (n *Net) Plus(x, y graph.Value) graph.Value { return n.Op("Add", nil, x, y) }
 
 // Flatten makes N×C×H×W into N×C·H·W.
 func (n *Net) Flatten(x graph.Value) graph.Value { return n.Op("Flatten", nil, x) }
+
+// Reshape sees the elements, in their order, in another shape.
+func (n *Net) Reshape(x graph.Value, shape ...int) graph.Value {
+	return n.Op("Reshape", graph.Attrs{"shape": graph.L(shape...)}, x)
+}

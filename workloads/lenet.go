@@ -20,14 +20,14 @@ var lenet5 = &Workload{
 
 func buildLeNet5(n *Net, x graph.Value, option map[string]string) graph.Value {
 	act := map[string]func(graph.Value) graph.Value{"relu": n.ReLU, "tanh": n.Tanh, "sigmoid": n.Sigmoid}[option["activation"]]
-	pool := map[string]func(graph.Value, int) graph.Value{"average": n.AvgPool2d, "max": n.MaxPool2d}[option["pool"]]
+	pool := map[string]func(graph.Value, Pool) graph.Value{"average": n.AvgPool2d, "max": n.MaxPool2d}[option["pool"]]
 
 	x = act(n.Conv2d("conv1", x, Conv{Out: 6, Kernel: 5})) // 6×24×24
-	x = pool(x, 2)
+	x = pool(x, Pool{Kernel: 2})
 	x = act(n.Conv2d("conv2", x, Conv{Out: 16, Kernel: 5})) // 16×8×8
-	x = pool(x, 2)
+	x = pool(x, Pool{Kernel: 2})
 	x = n.Flatten(x) // 256
-	x = act(n.Linear("fc1", x, 120))
-	x = act(n.Linear("fc2", x, 84))
-	return n.Linear("fc3", x, 10)
+	x = act(n.Linear("fc1", x, 120, nil))
+	x = act(n.Linear("fc2", x, 84, nil))
+	return n.Linear("fc3", x, 10, nil)
 }

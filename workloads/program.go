@@ -17,7 +17,8 @@ const (
 	FeedLR    = "lr"    // f32 scalar: the step's learning rate
 )
 
-// StateStep is Adam's count of updates, s64 scalar.
+// StateStep counts updates, for Adam and for layers that draw random numbers;
+// s64 scalar.
 const StateStep = "step"
 
 // Standard is how images are standardised: (v/255 - Mean)/Std by channel.
@@ -41,15 +42,16 @@ func (w *Workload) Fits(set *data.Set) error {
 // constants. Its one fetch is the logits, f32 N×Classes.
 func (w *Workload) Inference(batch int, s Standard, weights Weights) (*graph.Program, error) {
 	b := graph.NewBuilder(w.String() + " inference")
-	logits := w.forward(b, batch, s, func(p Param) graph.Value {
+	n := newNet(b, nil)
+	n.enter = func(p Param) graph.Value {
 		t, ok := weights[p.Name]
 		if !ok || !t.Type.Equal(p.Type) {
 			b.Fail(fmt.Errorf("weights: no %s of type %v", p.Name, p.Type))
 			return graph.Value{}
 		}
-		return b.Const(p.Name, t)
-	})
-	b.Fetch(logits)
+		return b.Const(n.local(p.Name), t) // in the builder's scope, which is n's
+	}
+	b.Fetch(w.forward(n, batch, s))
 	return b.Program()
 }
 
@@ -57,8 +59,8 @@ func (w *Workload) Inference(batch int, s Standard, weights Weights) (*graph.Pro
 // training leaves them. Its one fetch is the logits, f32 N×Classes.
 func (w *Workload) Evaluation(batch int, s Standard) (*graph.Program, error) {
 	b := graph.NewBuilder(w.String() + " evaluation")
-	logits := w.forward(b, batch, s, func(p Param) graph.Value { return b.State(p.Name, p.Type) })
-	b.Fetch(logits)
+	n := newNet(b, func(p Param) graph.Value { return b.State(p.Name, p.Type) })
+	b.Fetch(w.forward(n, batch, s))
 	return b.Program()
 }
 
@@ -68,11 +70,15 @@ func (w *Workload) Evaluation(batch int, s Standard) (*graph.Program, error) {
 func (w *Workload) Training(batch int, s Standard, r *Recipe, gradients bool) (*graph.Program, error) {
 	b := graph.NewBuilder(w.String() + " training")
 	var params []graph.Value
-	logits := w.forward(b, batch, s, func(p Param) graph.Value {
+	n := newNet(b, func(p Param) graph.Value {
 		v := b.State(p.Name, p.Type)
-		params = append(params, v)
+		if !p.Buffer {
+			params = append(params, v)
+		}
 		return v
 	})
+	n.training = true
+	logits := w.forward(n, batch, s)
 	label := b.Feed(FeedLabel, tensor.T(tensor.S64, batch))
 	lr := b.Feed(FeedLR, tensor.T(tensor.F32))
 	loss := b.Op("SoftmaxCrossEntropy", graph.Attrs{"reduction": graph.S("mean")}, logits, label)
@@ -85,7 +91,7 @@ func (w *Workload) Training(batch int, s Standard, r *Recipe, gradients bool) (*
 	if gradients {
 		b.Fetch(grads...)
 	}
-	r.update(b, params, grads, lr)
+	r.update(n, params, grads, lr)
 	p, err := b.Program()
 	if err != nil {
 		return nil, err
@@ -94,8 +100,8 @@ func (w *Workload) Training(batch int, s Standard, r *Recipe, gradients bool) (*
 }
 
 // forward feeds images, standardises them and applies the network.
-func (w *Workload) forward(b *graph.Builder, batch int, s Standard, enter func(Param) graph.Value) graph.Value {
-	n := newNet(b, enter)
+func (w *Workload) forward(n *Net, batch int, s Standard) graph.Value {
+	b := n.Builder
 	if batch < 1 {
 		b.Fail(fmt.Errorf("batch %d: want at least 1", batch))
 	}

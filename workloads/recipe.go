@@ -12,7 +12,6 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/clsbench/clsbench/graph"
-	"github.com/clsbench/clsbench/tensor"
 )
 
 // DefaultRecipe is the recipe that every workload has.
@@ -171,18 +170,17 @@ func (o Optimizer) op() string {
 	return "SGD"
 }
 
-// update writes the optimizer's nodes: every parameter takes its next value,
+// update writes the end of a training step, the optimizer's nodes: every parameter takes its next value,
 // and so do the optimizer's slots, which are state named by the parameter.
-func (r *Recipe) update(b *graph.Builder, params, grads []graph.Value, lr graph.Value) {
-	o := r.Optimizer
+func (r *Recipe) update(n *Net, params, grads []graph.Value, lr graph.Value) {
+	o, b := r.Optimizer, n.Builder
 	var step graph.Value
 	attrs := graph.Attrs{"weight_decay": graph.F(o.WeightDecay)}
 	slots := []string{"velocity"}
 	if o.Kind == "adam" {
 		attrs["beta1"], attrs["beta2"], attrs["epsilon"] = graph.F(o.Beta1), graph.F(o.Beta2), graph.F(o.Epsilon)
 		slots = []string{"m", "v"}
-		step = b.State(StateStep, tensor.T(tensor.S64))
-		b.Update(step, b.Op("Add", nil, step, b.Scalar(tensor.S64, 1)))
+		step = n.Step()
 	} else {
 		attrs["momentum"] = graph.F(o.Momentum)
 		if o.Nesterov {
@@ -205,4 +203,5 @@ func (r *Recipe) update(b *graph.Builder, params, grads []graph.Value, lr graph.
 			}
 		})
 	}
+	n.count()
 }

@@ -130,13 +130,18 @@ func (w *Workload) String() string {
 	return w.Name
 }
 
-// Params lists the network's parameters in the order of its layers.
+// Params lists what the network learns in the order of its layers.
 func (w *Workload) Params() []Param {
+	return slices.DeleteFunc(w.tensors(), func(p Param) bool { return p.Buffer })
+}
+
+// tensors lists all that the network's weights consist of, buffers included.
+func (w *Workload) tensors() []Param {
 	params, _ := w.bare()
 	return params
 }
 
-// Parameters counts their elements.
+// Parameters counts the elements of Params.
 func (w *Workload) Parameters() int64 {
 	var sum int64
 	for _, p := range w.Params() {

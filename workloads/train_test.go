@@ -22,7 +22,7 @@ func tiny() *Workload {
 	w := &Workload{Name: "tiny", Input: Input{4, 4, 1}, Classes: 3,
 		network: func(n *Net, x graph.Value, _ map[string]string) graph.Value {
 			x = n.ReLU(n.Conv2d("conv", x, Conv{Out: 4, Kernel: 3, Pad: 1}))
-			return n.Linear("fc", n.Flatten(n.MaxPool2d(x, 2)), 3)
+			return n.Linear("fc", n.Flatten(n.MaxPool2d(x, Pool{Kernel: 2})), 3, nil)
 		}}
 	return w.with(nil)
 }
