@@ -27,6 +27,12 @@ func initDefault(fanIn, _ int) (weight, bias tensor.Fill) {
 	return f, f
 }
 
+// initHeFanOut keeps the variance of gradients under ReLU (He, Zhang, Ren and
+// Sun 2015, eq. 14): a deviation of √(2/fanOut); no bias.
+func initHeFanOut(_, fanOut int) (weight, bias tensor.Fill) {
+	return normal(math.Sqrt(2 / float64(fanOut))), constant(0)
+}
+
 // symmetric is the uniform distribution over ±bound.
 func symmetric(bound float64) tensor.Fill {
 	return tensor.Fill{Kind: tensor.Uniform, Lo: -bound, Hi: bound}

@@ -35,9 +35,14 @@ type Option struct {
 	Values []string `json:"values"`
 }
 
-// All lists every workload with its default options, by name.
+// What networks for ImageNet's images and classes share.
+var imageNetInput = Input{224, 224, 3}
+
+const imageNetClasses = 1000
+
+// All lists every workload with its default options, family by family.
 func All() []*Workload {
-	all := []*Workload{lenet5}
+	all := slices.Concat([]*Workload{lenet5}, resnets)
 	out := make([]*Workload, len(all))
 	for i, w := range all {
 		out[i] = w.with(nil)

@@ -82,20 +82,15 @@ func TestLookupRefuses(t *testing.T) {
 }
 
 func TestAllAreWhole(t *testing.T) {
-	var streams []uint32
 	for _, w := range All() {
+		streams := map[uint32]string{}
 		require.Equal(t, w.String(), lookup(t, w.Name).String())
 		require.NotEmpty(t, w.Description)
 		require.Contains(t, w.Recipes, DefaultRecipe)
 		for _, p := range w.Params() {
 			require.NotContains(t, streams, streamOf(p.Name), "two parameters draw the same numbers")
-			streams = append(streams, streamOf(p.Name))
+			streams[streamOf(p.Name)] = p.Name
 		}
-		p, err := w.Evaluation(3, digits)
-		require.NoError(t, err)
-		g, err := p.Infer()
-		require.NoError(t, err)
-		require.Equal(t, tensor.T(tensor.F32, 3, w.Classes), g.Types[p.Fetches[0]])
 	}
 }
 
