@@ -11,10 +11,13 @@ import (
 
 // convRows are the convolution and its two gradients, any number of spatial
 // axes, in f32 each as matrix products over the matrix of columns ("im2col"),
-// of which only a panel exists at a time.
+// of which only a panel exists at a time, if no kernel takes them directly.
 func convRows() []row {
 	return []row{
 		{"Conv", []implementation{{
+			kernel: "depthwise conv", algorithm: "direct",
+			takes: takesDepthwise, absorbs: continuesConv, build: buildDepthwise,
+		}, {
 			kernel: "conv", algorithm: "im2col+gemm",
 			takes: takesConv, absorbs: continuesConv, build: buildConv,
 		}, directConv("conv", directForward)}},

@@ -234,7 +234,7 @@ func TestPlanAndProfile(t *testing.T) {
 	}
 	best := " " + isa.Best().String()
 	for node, kernel := range map[string]string{
-		"input.Cast": "elementwise", "input.Add": "elementwise", "conv1.Conv": "conv+bias+relu" + best, "Relu_1": "conv+bias+relu" + best,
+		"input.Cast": "elementwise", "input.Add": "elementwise", "conv1.Conv": "depthwise conv+bias+relu" + best, "Relu_1": "conv+bias+relu" + best,
 		"fc1.Gemm": "gemm+bias+relu" + best, "fc3.Gemm": "gemm+bias" + best, "Flatten": "view",
 		"grad.AveragePool.AveragePoolGrad": "average pool gradient+relu gradient" + best,
 		"grad.Relu.ReluGrad":               "average pool gradient+relu gradient" + best,

@@ -125,6 +125,18 @@ func (a *asm) firstLanes(i isa, n reg.GPVirtual) lanes {
 	return l
 }
 
+// clamped is n, but at least 0 and at most a vector's lanes.
+func (a *asm) clamped(i isa, n reg.GPVirtual) reg.GPVirtual {
+	zero, most, c := a.GP64(), a.GP64(), a.copyOf(n)
+	a.XORQ(zero, zero)
+	a.MOVQ(operand.U32(i.lanes), most)
+	a.CMPQ(c, most)
+	a.CMOVQGT(most, c)
+	a.CMPQ(c, zero)
+	a.CMOVQLT(zero, c)
+	return c
+}
+
 func (a *asm) mask(bits reg.GPVirtual) reg.OpmaskVirtual {
 	k := a.K()
 	a.KMOVW(bits.As32(), k)

@@ -42,6 +42,7 @@ var sources = []source{
 	{kernelDir, "kernel", "fold", emitFold},
 	{kernelDir, "kernel", "logic", emitLogic},
 	{kernelDir, "kernel", "layout", emitLayout},
+	{kernelDir, "kernel", "depthwise", emitDepthwise},
 	{kernelDir, "kernel", "norm", emitNorm},
 	{kernelDir, "kernel", "optimizer", emitOptimizer},
 	{kernelDir, "kernel", "pool", emitPool},

@@ -49,26 +49,15 @@ func (w *windowFunc) begin(kind, first, rest, body string) {
 
 // masks covers the next outputs, of which n are left.
 func (w *windowFunc) masks(n reg.GPVirtual) {
-	zero, most := w.GP64(), w.GP64()
-	w.XORQ(zero, zero)
-	w.MOVQ(operand.U32(w.isa.lanes), most)
-	clamped := func(r reg.GPVirtual) reg.GPVirtual {
-		c := w.copyOf(r)
-		w.CMPQ(c, most)
-		w.CMOVQGT(most, c)
-		w.CMPQ(c, zero)
-		w.CMOVQLT(zero, c)
-		return c
-	}
-	w.out = w.firstLanes(w.isa, clamped(n))
+	w.out = w.firstLanes(w.isa, w.clamped(w.isa, n))
 	if w.stride == 1 {
 		return
 	}
 	seen := w.GP64() // the last output sees one element, not two
 	w.LEAQ(operand.Mem{Base: n, Index: n, Scale: 1, Disp: -1}, seen)
-	w.lo = w.firstLanes(w.isa, clamped(seen))
-	w.SUBQ(most, seen)
-	w.hi = w.firstLanes(w.isa, clamped(seen))
+	w.lo = w.firstLanes(w.isa, w.clamped(w.isa, seen))
+	w.SUBQ(operand.I32(w.isa.lanes), seen)
+	w.hi = w.firstLanes(w.isa, w.clamped(w.isa, seen))
 }
 
 // load reads what the outputs see of the tap at p.

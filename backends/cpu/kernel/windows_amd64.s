@@ -15,9 +15,9 @@ TEXT ·averageWindows1AVX512(SB), NOSPLIT, $0-44
 	MOVQ         count+32(FP), SI
 
 vector:
+	MOVQ    BX, R9
 	XORQ    DI, DI
 	MOVQ    $0x00000010, R8
-	MOVQ    BX, R9
 	CMPQ    R9, R8
 	CMOVQGT R8, R9
 	CMPQ    R9, DI
@@ -56,9 +56,9 @@ TEXT ·maxWindows1AVX512(SB), NOSPLIT, $0-40
 	MOVQ         count+32(FP), SI
 
 vector:
+	MOVQ    BX, R9
 	XORQ    DI, DI
 	MOVQ    $0x00000010, R8
-	MOVQ    BX, R9
 	CMPQ    R9, R8
 	CMOVQGT R8, R9
 	CMPQ    R9, DI
@@ -100,9 +100,9 @@ TEXT ·maxWindowsAt1AVX512(SB), NOSPLIT, $0-48
 	MOVQ         count+40(FP), DI
 
 vector:
+	MOVQ         SI, R10
 	XORQ         R8, R8
 	MOVQ         $0x00000010, R9
-	MOVQ         SI, R10
 	CMPQ         R10, R9
 	CMOVQGT      R9, R10
 	CMPQ         R10, R8
@@ -167,26 +167,31 @@ TEXT ·averageWindows2AVX512(SB), NOSPLIT, $0-44
 	MOVQ         count+32(FP), SI
 
 vector:
+	MOVQ    BX, R9
 	XORQ    DI, DI
 	MOVQ    $0x00000010, R8
-	MOVQ    BX, R9
 	CMPQ    R9, R8
 	CMOVQGT R8, R9
 	CMPQ    R9, DI
 	CMOVQLT DI, R9
-	MOVQ    $-1, R10
-	BZHIQ   R9, R10, R10
-	KMOVW   R10, K1
-	LEAQ    -1(BX)(BX*1), R9
-	MOVQ    R9, R10
+	MOVQ    $-1, DI
+	BZHIQ   R9, DI, DI
+	KMOVW   DI, K1
+	LEAQ    -1(BX)(BX*1), DI
+	MOVQ    DI, R10
+	XORQ    R8, R8
+	MOVQ    $0x00000010, R9
+	CMPQ    R10, R9
+	CMOVQGT R9, R10
 	CMPQ    R10, R8
-	CMOVQGT R8, R10
-	CMPQ    R10, DI
-	CMOVQLT DI, R10
-	MOVQ    $-1, R11
-	BZHIQ   R10, R11, R11
-	KMOVW   R11, K2
-	SUBQ    R8, R9
+	CMOVQLT R8, R10
+	MOVQ    $-1, R8
+	BZHIQ   R10, R8, R8
+	KMOVW   R8, K2
+	SUBQ    $+16, DI
+	MOVQ    DI, R9
+	XORQ    DI, DI
+	MOVQ    $0x00000010, R8
 	CMPQ    R9, R8
 	CMOVQGT R8, R9
 	CMPQ    R9, DI
@@ -246,26 +251,31 @@ TEXT ·maxWindows2AVX512(SB), NOSPLIT, $0-40
 	MOVQ         count+32(FP), SI
 
 vector:
+	MOVQ    BX, R9
 	XORQ    DI, DI
 	MOVQ    $0x00000010, R8
-	MOVQ    BX, R9
 	CMPQ    R9, R8
 	CMOVQGT R8, R9
 	CMPQ    R9, DI
 	CMOVQLT DI, R9
-	MOVQ    $-1, R10
-	BZHIQ   R9, R10, R10
-	KMOVW   R10, K1
-	LEAQ    -1(BX)(BX*1), R9
-	MOVQ    R9, R10
+	MOVQ    $-1, DI
+	BZHIQ   R9, DI, DI
+	KMOVW   DI, K1
+	LEAQ    -1(BX)(BX*1), DI
+	MOVQ    DI, R10
+	XORQ    R8, R8
+	MOVQ    $0x00000010, R9
+	CMPQ    R10, R9
+	CMOVQGT R9, R10
 	CMPQ    R10, R8
-	CMOVQGT R8, R10
-	CMPQ    R10, DI
-	CMOVQLT DI, R10
-	MOVQ    $-1, R11
-	BZHIQ   R10, R11, R11
-	KMOVW   R11, K2
-	SUBQ    R8, R9
+	CMOVQLT R8, R10
+	MOVQ    $-1, R8
+	BZHIQ   R10, R8, R8
+	KMOVW   R8, K2
+	SUBQ    $+16, DI
+	MOVQ    DI, R9
+	XORQ    DI, DI
+	MOVQ    $0x00000010, R8
 	CMPQ    R9, R8
 	CMOVQGT R8, R9
 	CMPQ    R9, DI
@@ -328,26 +338,31 @@ TEXT ·maxWindowsAt2AVX512(SB), NOSPLIT, $0-48
 	MOVQ         count+40(FP), DI
 
 vector:
+	MOVQ         SI, R10
 	XORQ         R8, R8
 	MOVQ         $0x00000010, R9
-	MOVQ         SI, R10
 	CMPQ         R10, R9
 	CMOVQGT      R9, R10
 	CMPQ         R10, R8
 	CMOVQLT      R8, R10
-	MOVQ         $-1, R11
-	BZHIQ        R10, R11, R11
-	KMOVW        R11, K1
-	LEAQ         -1(SI)(SI*1), R10
-	MOVQ         R10, R11
+	MOVQ         $-1, R8
+	BZHIQ        R10, R8, R8
+	KMOVW        R8, K1
+	LEAQ         -1(SI)(SI*1), R8
+	MOVQ         R8, R11
+	XORQ         R9, R9
+	MOVQ         $0x00000010, R10
+	CMPQ         R11, R10
+	CMOVQGT      R10, R11
 	CMPQ         R11, R9
-	CMOVQGT      R9, R11
-	CMPQ         R11, R8
-	CMOVQLT      R8, R11
-	MOVQ         $-1, R12
-	BZHIQ        R11, R12, R12
-	KMOVW        R12, K2
-	SUBQ         R9, R10
+	CMOVQLT      R9, R11
+	MOVQ         $-1, R9
+	BZHIQ        R11, R9, R9
+	KMOVW        R9, K2
+	SUBQ         $+16, R8
+	MOVQ         R8, R10
+	XORQ         R8, R8
+	MOVQ         $0x00000010, R9
 	CMPQ         R10, R9
 	CMOVQGT      R9, R10
 	CMPQ         R10, R8
@@ -431,9 +446,9 @@ TEXT ·averageWindows1AVX2(SB), NOSPLIT, $0-44
 	MOVQ         count+32(FP), SI
 
 vector:
+	MOVQ    BX, R9
 	XORQ    DI, DI
 	MOVQ    $0x00000008, R8
-	MOVQ    BX, R9
 	CMPQ    R9, R8
 	CMOVQGT R8, R9
 	CMPQ    R9, DI
@@ -490,9 +505,9 @@ TEXT ·maxWindows1AVX2(SB), NOSPLIT, $0-40
 	MOVQ         count+32(FP), SI
 
 vector:
+	MOVQ    BX, R9
 	XORQ    DI, DI
 	MOVQ    $0x00000008, R8
-	MOVQ    BX, R9
 	CMPQ    R9, R8
 	CMOVQGT R8, R9
 	CMPQ    R9, DI
@@ -534,9 +549,9 @@ TEXT ·maxWindowsAt1AVX2(SB), NOSPLIT, $0-48
 	MOVQ         count+40(FP), DI
 
 vector:
+	MOVQ         SI, R10
 	XORQ         R8, R8
 	MOVQ         $0x00000008, R9
-	MOVQ         SI, R10
 	CMPQ         R10, R9
 	CMOVQGT      R9, R10
 	CMPQ         R10, R8
@@ -594,26 +609,31 @@ TEXT ·averageWindows2AVX2(SB), NOSPLIT, $0-44
 	MOVQ         count+32(FP), SI
 
 vector:
+	MOVQ    BX, R9
 	XORQ    DI, DI
 	MOVQ    $0x00000008, R8
-	MOVQ    BX, R9
 	CMPQ    R9, R8
 	CMOVQGT R8, R9
 	CMPQ    R9, DI
 	CMOVQLT DI, R9
-	LEAQ    laneMask<>+0(SB), R10
+	LEAQ    laneMask<>+0(SB), DI
 	NEGQ    R9
-	VMOVUPS 32(R10)(R9*4), Y2
-	LEAQ    -1(BX)(BX*1), R9
-	MOVQ    R9, R10
+	VMOVUPS 32(DI)(R9*4), Y2
+	LEAQ    -1(BX)(BX*1), DI
+	MOVQ    DI, R10
+	XORQ    R8, R8
+	MOVQ    $0x00000008, R9
+	CMPQ    R10, R9
+	CMOVQGT R9, R10
 	CMPQ    R10, R8
-	CMOVQGT R8, R10
-	CMPQ    R10, DI
-	CMOVQLT DI, R10
-	LEAQ    laneMask<>+0(SB), R11
+	CMOVQLT R8, R10
+	LEAQ    laneMask<>+0(SB), R8
 	NEGQ    R10
-	VMOVUPS 32(R11)(R10*4), Y3
-	SUBQ    R8, R9
+	VMOVUPS 32(R8)(R10*4), Y3
+	SUBQ    $+8, DI
+	MOVQ    DI, R9
+	XORQ    DI, DI
+	MOVQ    $0x00000008, R8
 	CMPQ    R9, R8
 	CMOVQGT R8, R9
 	CMPQ    R9, DI
@@ -655,26 +675,31 @@ TEXT ·maxWindows2AVX2(SB), NOSPLIT, $0-40
 	MOVQ         count+32(FP), SI
 
 vector:
+	MOVQ    BX, R9
 	XORQ    DI, DI
 	MOVQ    $0x00000008, R8
-	MOVQ    BX, R9
 	CMPQ    R9, R8
 	CMOVQGT R8, R9
 	CMPQ    R9, DI
 	CMOVQLT DI, R9
-	LEAQ    laneMask<>+0(SB), R10
+	LEAQ    laneMask<>+0(SB), DI
 	NEGQ    R9
-	VMOVUPS 32(R10)(R9*4), Y2
-	LEAQ    -1(BX)(BX*1), R9
-	MOVQ    R9, R10
+	VMOVUPS 32(DI)(R9*4), Y2
+	LEAQ    -1(BX)(BX*1), DI
+	MOVQ    DI, R10
+	XORQ    R8, R8
+	MOVQ    $0x00000008, R9
+	CMPQ    R10, R9
+	CMOVQGT R9, R10
 	CMPQ    R10, R8
-	CMOVQGT R8, R10
-	CMPQ    R10, DI
-	CMOVQLT DI, R10
-	LEAQ    laneMask<>+0(SB), R11
+	CMOVQLT R8, R10
+	LEAQ    laneMask<>+0(SB), R8
 	NEGQ    R10
-	VMOVUPS 32(R11)(R10*4), Y3
-	SUBQ    R8, R9
+	VMOVUPS 32(R8)(R10*4), Y3
+	SUBQ    $+8, DI
+	MOVQ    DI, R9
+	XORQ    DI, DI
+	MOVQ    $0x00000008, R8
 	CMPQ    R9, R8
 	CMOVQGT R8, R9
 	CMPQ    R9, DI
@@ -719,26 +744,31 @@ TEXT ·maxWindowsAt2AVX2(SB), NOSPLIT, $0-48
 	MOVQ         count+40(FP), DI
 
 vector:
+	MOVQ         SI, R10
 	XORQ         R8, R8
 	MOVQ         $0x00000008, R9
-	MOVQ         SI, R10
 	CMPQ         R10, R9
 	CMOVQGT      R9, R10
 	CMPQ         R10, R8
 	CMOVQLT      R8, R10
-	LEAQ         laneMask<>+0(SB), R11
+	LEAQ         laneMask<>+0(SB), R8
 	NEGQ         R10
-	VMOVUPS      32(R11)(R10*4), Y4
-	LEAQ         -1(SI)(SI*1), R10
-	MOVQ         R10, R11
+	VMOVUPS      32(R8)(R10*4), Y4
+	LEAQ         -1(SI)(SI*1), R8
+	MOVQ         R8, R11
+	XORQ         R9, R9
+	MOVQ         $0x00000008, R10
+	CMPQ         R11, R10
+	CMOVQGT      R10, R11
 	CMPQ         R11, R9
-	CMOVQGT      R9, R11
-	CMPQ         R11, R8
-	CMOVQLT      R8, R11
-	LEAQ         laneMask<>+0(SB), R12
+	CMOVQLT      R9, R11
+	LEAQ         laneMask<>+0(SB), R9
 	NEGQ         R11
-	VMOVUPS      32(R12)(R11*4), Y5
-	SUBQ         R9, R10
+	VMOVUPS      32(R9)(R11*4), Y5
+	SUBQ         $+8, R8
+	MOVQ         R8, R10
+	XORQ         R8, R8
+	MOVQ         $0x00000008, R9
 	CMPQ         R10, R9
 	CMOVQGT      R9, R10
 	CMPQ         R10, R8
