@@ -46,6 +46,10 @@ func activationCases() []*Case {
 	} {
 		all = append(all, m.cases()...)
 	}
+	all = append(all, &Case{ // what lies at the threshold is not above it
+		Op: "ThresholdedRelu", DType: tensor.F32, Params: "x=9x13,alpha=2", Class: "threshold", Suite: InferenceCore, Effort: Quick, Required: true, bound: own("ThresholdedRelu"),
+		subject: &opSubject{apply: single("ThresholdedRelu", alpha(2), 1), inputs: []input{{name: "X", typ: tensor.T(tensor.F32, 9, 13), fill: integers(-5, 5)}}},
+	})
 	all = append(all, geluCases()...)
 	all = append(all, preluCases()...)
 	return append(all, logSoftmaxCases()...)

@@ -49,6 +49,9 @@ var scenes = []scene{
 	{batch: 1, heads: 1, kv: 1, queries: 320, keys: 320, size: 64, mask: "float", class: "blocks"},
 	{batch: 67, heads: 12, kv: 12, queries: 5, keys: 6, size: 8, class: "blocks"},
 	{batch: 2, heads: 2, kv: 2, queries: 13, keys: 16, size: 32, mask: "bool", class: "scores"},
+	{batch: 2, heads: 4, kv: 2, queries: 5, keys: 5, size: 32, value: 17, past: 28, causal: true, class: "cached"},
+	{batch: 3, heads: 2, kv: 1, queries: 7, keys: 6, size: 24, past: 1, packed: true, mask: "float", class: "cached"},
+	{batch: 2, heads: 2, kv: 2, queries: 9, keys: 21, size: 20, softcap: 0.75, mask: "short"},
 	{batch: 1, heads: 2, kv: 1, queries: 13, keys: 16, size: 32, softcap: 3, mask: "float", class: "scores", mode: 1},
 	{batch: 1, heads: 2, kv: 2, queries: 13, keys: 16, size: 32, softcap: 3, causal: true, packed: true, class: "scores", mode: 2},
 	{batch: 2, heads: 2, kv: 2, queries: 13, keys: 16, size: 32, mask: "row", class: "scores", mode: 3},
@@ -135,6 +138,8 @@ func (s scene) inputs(d tensor.DType) []input {
 		in = append(in, input{name: "attn_mask", typ: t(s.heads, s.queries, keys), fill: sprinkled(normal(1), math.Inf(-1))})
 	case "key":
 		in = append(in, input{name: "attn_mask", typ: tensor.T(tensor.Bool, s.batch, 1, 1, keys), fill: mostly(0.6)})
+	case "short": // the columns that it lacks take no part
+		in = append(in, input{name: "attn_mask", typ: t(s.queries, keys-5), fill: normal(1)})
 	case "row":
 		in = append(in, input{name: "attn_mask", typ: tensor.T(tensor.Bool, s.queries, keys), fill: emptyRows()})
 	}
@@ -212,7 +217,9 @@ func (s scene) forward(d tensor.DType, e Effort) *Case {
 	in, outputs, class := s.inputs(d), 1, s.class
 	switch class {
 	case "scores":
-		outputs = 4
+		outputs = 5
+	case "cached":
+		outputs = 3
 	case "":
 		class = "real"
 	}

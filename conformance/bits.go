@@ -160,12 +160,34 @@ func bernoulliCases() (all []*Case) {
 			})
 		}
 	}
+	for _, d := range []tensor.DType{tensor.F32, tensor.F64} {
+		all = append(all, thresholds(d))
+	}
 	a, key := keyed(3, graph.Attrs{"dtype": graph.S("bool")})
 	return append(all, &Case{
 		Op: "Bernoulli", DType: tensor.F32, Params: params("p=9x23", key, "dtype=bool"), Class: "bits", Suite: TrainingCore,
 		Effort: Quick, Required: true, bound: every(exact),
 		subject: &opSubject{inputs: []input{{name: "input", typ: tensor.T(tensor.F32, 9, 23), fill: probabilities()}, steps(tensor.S64)}, apply: single("Bernoulli", a, 1)},
 	})
+}
+
+// thresholds has probabilities at which an element's own word is the first to
+// be false, or the last to be true; in f32 where its bits allow it.
+func thresholds(d tensor.DType) *Case {
+	a, key := keyed(2, nil)
+	shape := tensor.Shape{67, 33}
+	s := &opSubject{inputs: []input{{name: "input", typ: tensor.Type{DType: d, Shape: shape}, fill: constant(0)}, steps(tensor.S64)}, apply: single("Bernoulli", a, 1)}
+	s.tie = func(v Values) {
+		words := tensor.Philox{Key: uint64(a["seed"].Int), Stream: uint32(a["stream"].Int), Step: uint32(int64(v["step"].Float64s()[0]))}
+		p := make([]float64, shape.Elements())
+		for i := range p {
+			w := words.Word(uint64(i))
+			p[i] = (float64(w) + float64(w>>9&1)) / (1 << 32)
+		}
+		v["input"].SetFloat64s(p)
+	}
+	return &Case{Op: "Bernoulli", DType: d, Params: params("p="+shape.String(), key), Class: "threshold", Suite: TrainingCore,
+		Effort: Quick, Required: d == tensor.F32, bound: every(exact), subject: s}
 }
 
 // dropRatios with the largest f32 below 1 and a ratio whose threshold ends in

@@ -66,6 +66,7 @@ func regroupings() []movement {
 		nearest(tensor.Shape{1, 2, 8, 4}, "asymmetric", "round_prefer_floor", 1, 2, 16, 8),
 		nearest(tensor.Shape{1, 2, 5, 3}, "align_corners", "floor", 1, 2, 9, 5),
 		nearest(tensor.Shape{1, 2, 8, 4}, "tf_half_pixel_for_nn", "floor", 1, 2, 4, 8),
+		nearest(tensor.Shape{1, 2, 5, 4}, "align_corners", "floor", 1, 2, 1, 7), // to one element: the first
 	}
 }
 
@@ -85,6 +86,8 @@ var resamplings = []resampling{
 	{in: tensor.Shape{1, 2, 7, 6}, coordinates: "half_pixel_symmetric", scales: []float32{1, 1, 1.55, 0.55}},
 	{in: tensor.Shape{1, 3, 6, 4}, coordinates: "pytorch_half_pixel", to: []int{1, 3, 9, 1}},
 	{in: tensor.Shape{1, 2, 8, 8}, coordinates: "tf_crop_and_resize", to: []int{1, 2, 7, 5}, roi: []float32{0, 0, -0.25, 0.3, 1, 1, 0.7, 1.2}},
+	{in: tensor.Shape{2, 2, 8, 7}, coordinates: "tf_crop_and_resize", to: []int{2, 2, 1, 5}, roi: []float32{0, 0, 0.1, 0.2, 1, 1, 0.6, 0.9}},
+	{in: tensor.Shape{1, 2, 6, 5}, coordinates: "align_corners", to: []int{1, 2, 1, 9}},
 	{in: tensor.Shape{1, 3, 33, 35}, coordinates: "half_pixel", to: []int{1, 3, 67, 71}},
 	{in: tensor.Shape{3, 17}, coordinates: "half_pixel", to: []int{7, 31}},
 }

@@ -60,6 +60,7 @@ func cuttings() []movement {
 		pad(tensor.Shape{4, 9, 6}, "constant", 3, 1, -2, 0, -1, 1, -3), // some cut off
 		pad(tensor.Shape{2, 5, 7}, "reflect", 0, 0, 2, 4, 0, 1, 6),
 		pad(tensor.Shape{2, 3, 4}, "reflect", 0, 1, 5, 0, 0, 4, 9), // there and back again
+		pad(tensor.Shape{5, 1, 3}, "reflect", 0, 0, 2, 1, 0, 1, 1), // of one element there is no other
 		pad(tensor.Shape{2, 5, 7}, "edge", 0, 1, 2, 3, 0, 1, 6),
 		pad(tensor.Shape{2, 5, 7}, "wrap", 0, 0, 2, 9, 1, 6, 3),
 		pad(tensor.Shape{1, 2, 67, 71}, "constant", 0, 0, 0, 3, 3, 0, 0, 2, 5),
