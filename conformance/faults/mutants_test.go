@@ -128,7 +128,7 @@ var targets = []target{
 	{"cpu", []string{module + "backends/cpu/kernel", module + "backends/cpu"}, map[string]string{"isa": "generic"}, []fileOps{
 		files("pool", poolOps...),
 		files("optimizer", "SGD", "Adam", "AdamW"),
-		files("elementwise", append(flatOps, sumOps...)...),
+		files("elementwise", append(append([]string{"PRelu"}, flatOps...), sumOps...)...),
 		files("columns", convOps...),
 		files("integer", quantizedOps...),
 		files("conv", convOps...),
