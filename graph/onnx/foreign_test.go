@@ -344,6 +344,8 @@ func FuzzUnmarshal(f *testing.F) {
 		node("Reshape", "ys", "z"), output("z")))
 	f.Add(model(18, input("x", 2), initializer("a", 1, []int64{2}, floats32(tensorFloatData, 1, 2)),
 		node("Constant", "", "c", intsAttr("value_ints", 0)), node("Add", "xa", "y"), node("ReduceSum", "yc", "z"), output("z")))
+	f.Add(model(13, initializer("s", 7, []int64{2}, packed(tensorInt64Data, 2, 3)), node("ConstantOfShape", "s", "c"),
+		input("x", 2, 3), node("Add", "xc", "y"), node("EyeLike", "x", "e"), node("Mul", "ye", "z"), output("z")))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		p, err := Unmarshal(b)
 		if err != nil {
