@@ -73,6 +73,8 @@ const (
 	lightOutput = "_output_"
 	// maxModel bounds the files that are read: models of tests are small.
 	maxModel = 2 << 30
+	// lightRoom is for the weights of a light model: VGG-19's take 575 MB.
+	lightRoom = 768 << 20
 )
 
 // onnxSet is the model with one set of inputs and the outputs due.
@@ -145,7 +147,7 @@ func (t ONNXTest) lightSet() ([]*onnxSet, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := newSet(t.Name, model, sig, given, want)
+	s, err := newSet(t.Name, model, sig, given, want, onnx.WithRoom(lightRoom))
 	return []*onnxSet{s}, err
 }
 
@@ -166,9 +168,9 @@ func readSet(model []byte, dir string) (*onnxSet, error) {
 }
 
 // newSet reads the model for the inputs given.
-func newSet(from string, model []byte, sig onnx.Signature, given, want Values) (*onnxSet, error) {
+func newSet(from string, model []byte, sig onnx.Signature, given, want Values, more ...onnx.Option) (*onnxSet, error) {
 	s, err := &onnxSet{feeds: Values{}}, error(nil)
-	s.program, err = onnx.Unmarshal(model, onnx.WithInputs(given), onnx.WithEvaluator(evaluateCall))
+	s.program, err = onnx.Unmarshal(model, append(more, onnx.WithInputs(given), onnx.WithEvaluator(evaluateCall))...)
 	if err != nil {
 		return nil, notRead(err, sig)
 	}

@@ -315,6 +315,11 @@ func TestSmallModelsTakeLittleMemory(t *testing.T) {
 		_, err := Unmarshal(b, evaluate)
 		require.ErrorContains(t, err, "bytes", name)
 	}
+	filled := model(13, initializer("s", 7, []int64{1}, packed(tensorInt64Data, 17<<20)), node("ConstantOfShape", "s", "y"), output("y"))
+	_, err := Unmarshal(filled)
+	require.ErrorContains(t, err, "want at most 67108864")
+	_, err = Unmarshal(filled, WithRoom(80<<20))
+	require.NoError(t, err)
 }
 
 func TestUnknownVersionsAreUnknownOps(t *testing.T) {

@@ -30,16 +30,20 @@ func WithEvaluator(f Evaluator) Option {
 }
 
 // maxMade bounds what a model may have filled in that takes no room in its file,
-// in bytes: the weights of a large network.
-const maxMade = 768 << 20
+// in bytes, unless WithRoom allows more.
+const maxMade = 64 << 20
+
+// WithRoom allows constants of so many bytes in all that are made from shapes
+// (ConstantOfShape, EyeLike), as the weights of ONNX's light models are.
+func WithRoom(bytes int64) Option { return func(o *options) { o.room = bytes } }
 
 // make is a tensor that a few bytes of a model ask for.
 func (r *reader) make(t tensor.Type) (*tensor.Tensor, error) {
 	if err := t.Validate(); err != nil {
 		return nil, err
 	}
-	if r.made += int64(t.Bytes()); r.made > maxMade {
-		return nil, fmt.Errorf("constants of %d bytes are made from shapes, want at most %d", r.made, maxMade)
+	if r.made += int64(t.Bytes()); r.made > max(maxMade, r.room) {
+		return nil, fmt.Errorf("constants of %d bytes are made from shapes, want at most %d", r.made, max(maxMade, r.room))
 	}
 	return tensor.New(t.DType, t.Shape...), nil
 }

@@ -31,6 +31,7 @@ type options struct {
 	resolve  func(location string, offset, length int64) ([]byte, error)
 	given    map[string]*tensor.Tensor
 	evaluate Evaluator
+	room     int64 // see WithRoom
 }
 
 // WithExternal lets Marshal leave a constant's bytes out of the model: where f
