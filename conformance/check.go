@@ -82,7 +82,7 @@ func (c *Case) Prepare(seed uint64, o *Oracle) *Prepared {
 		for set := range sets {
 			t, err := newTrial(c, seed, set, draw*maxTries, o)
 			if errors.Is(err, errKink) && o.relaxes() {
-				p.jumps = fmt.Sprintf("something in it jumps, and under %s all data drawn lie at a jump", o.Math)
+				p.jumps = jumpsUnder(o.Math)
 				return p
 			}
 			if err != nil {

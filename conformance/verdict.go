@@ -146,10 +146,22 @@ func JudgeProgram(ctx context.Context, s Subject, c Check) (v *Verdict, err erro
 	}
 	defer func() { err = errors.Join(err, restore()) }()
 	j := &judging{Subject: s, graph: g, kase: kase, check: c, verdict: v}
+	judge := j.inference
 	if len(g.Updates) > 0 {
-		return v, j.training(ctx)
+		judge = j.training
 	}
-	return v, j.inference(ctx)
+	if err := judge(ctx); !errors.Is(err, errKink) || !c.oracle().relaxes() {
+		return v, err
+	}
+	v.Result = worse(v.Result, Partial)
+	v.Untested = append(v.Untested, jumpsUnder(c.Oracle.Math))
+	return v, nil
+}
+
+// jumpsUnder says why a relaxed mode can't be judged by a program whose
+// gradients jump.
+func jumpsUnder(math string) string {
+	return fmt.Sprintf("something in it jumps, and under %s all data drawn lie at a jump", math)
 }
 
 // snapshot reads the state of a program and gives a function that puts it

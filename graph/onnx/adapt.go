@@ -64,6 +64,9 @@ func (r *reader) adapt(n *nodeProto) ([]nodeProto, error) {
 	if !ok || n.domain != graph.Std || r.std >= a.before {
 		return []nodeProto{*n}, nil
 	}
+	if len(n.inputs) == 0 || len(n.outputs) == 0 {
+		return nil, fmt.Errorf("%d inputs and %d outputs, want at least one of each", len(n.inputs), len(n.outputs))
+	}
 	return a.adapt(r, n)
 }
 

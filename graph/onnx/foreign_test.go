@@ -261,6 +261,8 @@ func TestRefusesWithTheMend(t *testing.T) {
 		"data type 14":          model(13, sub(graphInput, text(valueName, "x"), tensorType(14))),
 		"stands twice":          model(13, x, x),
 		"sparse":                model(13, sub(graphSparse)),
+		"0 outputs":             model(13, initializer("s", 7, []int64{1}, packed(tensorInt64Data, 2)), sub(graphNode, text(nodeInput, "s"), text(nodeOpType, "ConstantOfShape"))),
+		"0 inputs":              model(13, sub(graphNode, text(nodeOutput, "y"), text(nodeOpType, "Dropout"))),
 		"op Frobnicate":         model(13, x, node("Frobnicate", "x", "y")),
 		"is computed":           model(13, x, node("Add", "xx", "s"), node("Reshape", "xs", "y")),
 		"want a list of s64":    model(13, x, initializer("s", 1, []int64{1}, floats32(tensorFloatData, 6)), node("Reshape", "xs", "y")),
