@@ -43,7 +43,7 @@ func normalisations() []normalisation {
 	coarse := graph.Attrs{"epsilon": graph.F(1e-2), "momentum": graph.F(0.3)}
 	list := []normalisation{
 		batched(nil, "", 8, 6, 7, 9), batched(onnx, tag, 3, 17, 5, 5), batched(coarse, "eps=0.01,momentum=0.3", 33, 7), batched(onnx, tag, 771, 3, 2),
-		batched(nil, "", 2, 33, 4, 4), batched(coarse, "eps=0.01,momentum=0.3", 9, 1, 31),
+		batched(nil, "", 2, 33, 4, 4), batched(coarse, "eps=0.01,momentum=0.3", 9, 1, 31), batched(nil, "", 2, 37),
 		layer("LayerNormalization", -1, 6, 75), layer("LayerNormalization", 1, 3, 5, 7, 4), layer("LayerNormalization", -1, 2, 13, 64),
 		layer("LayerNormalization", 0, 7, 9), layer("LayerNormalization", -1, 9, 768), layer("LayerNormalization", 2, 4, 3, 5, 17),
 		layer("RMSNormalization", -1, 6, 75), layer("RMSNormalization", 1, 3, 5, 7, 4), layer("RMSNormalization", -1, 2, 13, 64), layer("RMSNormalization", -2, 5, 3, 11),
