@@ -33,6 +33,11 @@ func initHeFanOut(_, fanOut int) (weight, bias tensor.Fill) {
 	return normal(math.Sqrt(2 / float64(fanOut))), constant(0)
 }
 
+// initNormal has weights of a fixed deviation and one first bias.
+func initNormal(deviation, bias float64) Init {
+	return func(int, int) (tensor.Fill, tensor.Fill) { return normal(deviation), constant(bias) }
+}
+
 // symmetric is the uniform distribution over ±bound.
 func symmetric(bound float64) tensor.Fill {
 	return tensor.Fill{Kind: tensor.Uniform, Lo: -bound, Hi: bound}

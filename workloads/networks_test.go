@@ -1,6 +1,11 @@
 package workloads
 
 import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -43,6 +48,13 @@ var published = []struct {
 	{"resnet101", 44_549_160, 7.801, 5e-4},
 	{"resnet20", 269_722, 0.04055, 1e-5}, // the paper says 0.27 M and 0.85 M, without norms
 	{"resnet56", 853_018, 0.12549, 1e-5},
+	{"alexnet", 61_100_840, 0.714, 5e-4},
+	{"alexnet;form=2012", 60_965_224, 0.7244, 1e-4}, // 60 million, says the paper
+	{"mobilenetv3-small", 2_542_856, 0.057, 1e-3},
+	{"mobilenetv3-large", 5_483_032, 0.217, 5e-4},
+	{"mobilenetv3-large;width=0.75", 3_377_576, 0.140034, 1e-6}, // counted in torchvision by its hooks
+	{"vit-b16", 86_567_656, 17.564, 5e-4},
+	{"vit-s16", 22_050_664, 4.6, 5e-2},
 	{"resnet20;shortcut=projection", 269_722 + 16*32 + 2*32 + 32*64 + 2*64, 0.04055 + 0.00026, 1e-5},
 }
 
@@ -96,19 +108,78 @@ func TestEveryNetworksProgramsInfer(t *testing.T) {
 	}
 }
 
-// tensorNames are a network's tensors under their names.
-func tensorNames(w *Workload) map[string][]int {
-	out := map[string][]int{}
-	for _, p := range w.tensors() {
-		out[p.Name] = p.Type.Shape
+// Weights of torchvision's fit by name and shape, in its order but for the class
+// token and the positions, which torchvision declares first.
+// testdata/torchvision/names.py wrote the lists.
+func TestNetworksHaveTorchvisionsTensors(t *testing.T) {
+	files, err := filepath.Glob("testdata/torchvision/*.txt")
+	require.NoError(t, err)
+	require.Len(t, files, 6)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		var want, got []string
+		for line := range strings.Lines(string(text)) {
+			if !strings.HasPrefix(line, "#") {
+				want = append(want, strings.TrimSpace(line))
+			}
+		}
+		w := lookup(t, strings.TrimSuffix(filepath.Base(file), ".txt"))
+		for _, p := range w.tensors() {
+			shape := strings.TrimSuffix(strings.TrimPrefix(p.Type.String(), "f32["), "]")
+			got = append(got, p.Name+" "+shape)
+		}
+		if strings.HasPrefix(w.Name, "vit") {
+			slices.Sort(want)
+			slices.Sort(got)
+		}
+		require.Equal(t, want, got, w.Name)
 	}
-	return out
+}
+
+// The 350 MB of ViT-B/16 are counted, not made.
+func TestCountingAllocatesNoWeights(t *testing.T) {
+	w := lookup(t, "vit-b16")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	n, flops := w.Parameters(), w.FLOPs()
+	runtime.ReadMemStats(&after)
+	require.Greater(t, n*4, int64(300<<20))
+	require.Greater(t, flops, n)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(32<<20))
+}
+
+// As INT8 a weight is a byte; each of its outputs has a scale and, its norm
+// folded, a bias, of four bytes.
+func TestSmallestMobileNetsFitHalfAMegabyte(t *testing.T) {
+	for spec, limit := range map[string]int64{"mobilenetv3-small-0.5": 500_000, "mobilenetv3-small-0.35": 250_000} {
+		bytes := int64(0)
+		for _, p := range lookup(t, spec).Params() {
+			if s := p.Type.Shape; len(s) > 1 {
+				bytes += elements(p.Type) + int64(s[0])*(4+4)
+			}
+		}
+		require.Less(t, bytes, limit, spec)
+		require.Greater(t, bytes, limit/2, spec)
+	}
+}
+
+func TestDivisibleRoundsAsTorchvisionDoes(t *testing.T) {
+	for v, want := range map[float64]int{1: 8, 11: 16, 12: 16, 18: 24, 19: 24, 20: 24, 22: 24, 32: 32, 36: 40, 8.4: 8, 88: 88, 57.6: 56} {
+		require.Equal(t, want, divisible(v), "%v", v)
+	}
 }
 
 // bottlenecks is ResNet-50's kind of network, small enough for the reference.
 func bottlenecks() *Workload {
 	r := residual{small: true, blocks: []int{1, 1}, width: 4, bottleneck: true, classes: 5}
 	return around(Input{8, 8, 3}, 5, r.build)
+}
+
+// smallTransformer is of ViT-Micro's kind, with both kinds of dropout.
+func smallTransformer() *Workload {
+	v := transformer{patch: 4, width: 16, depth: 2, heads: 2, classes: 5, dropout: 0.1, droppedBlocks: 0.1}
+	return around(Input{8, 8, 3}, 5, v.build)
 }
 
 // Small networks of every family, or a small relative, fit a batch of noise.
@@ -119,10 +190,14 @@ func TestNetworksLearn(t *testing.T) {
 		o            Optimizer
 		batch, steps int
 	}{
-		"resnet20":   {lookup(t, "resnet20"), sgd(0.02), 4, 4},
-		"bottleneck": {bottlenecks(), sgd(0.02), 5, 8},
+		"resnet20":               {lookup(t, "resnet20"), sgd(0.05), 2, 3},
+		"mobilenetv3-small-0.35": {lookup(t, "mobilenetv3-small-0.35"), sgd(0.2), 5, 5},
+		"transformer":            {smallTransformer(), Optimizer{Kind: "adam", LR: 1e-2, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8}, 5, 20},
+		"bottleneck":             {bottlenecks(), sgd(0.02), 5, 8},
 	} {
-		l := losses(t, c.w, c.o, c.batch, c.steps)
-		require.Less(t, l[len(l)-1], 0.9*l[0], "%s: %v", name, l)
+		t.Run(name, func(t *testing.T) {
+			l := losses(t, c.w, c.o, c.batch, c.steps)
+			require.Less(t, l[len(l)-1], 0.9*l[0], "%v", l)
+		})
 	}
 }

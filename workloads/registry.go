@@ -42,7 +42,7 @@ const imageNetClasses = 1000
 
 // All lists every workload with its default options, family by family.
 func All() []*Workload {
-	all := slices.Concat([]*Workload{lenet5}, resnets)
+	all := slices.Concat([]*Workload{lenet5, alexnet}, resnets, mobileNets, transformers)
 	out := make([]*Workload, len(all))
 	for i, w := range all {
 		out[i] = w.with(nil)

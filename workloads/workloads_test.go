@@ -70,7 +70,7 @@ func TestOptionsChangeTheNetwork(t *testing.T) {
 func TestLookupRefuses(t *testing.T) {
 	for spec, want := range map[string]string{
 		"":                         "known are lenet5",
-		"alexnet":                  `"alexnet" is not known; known are lenet5`,
+		"alexnet9":                 `"alexnet9" is not known; known are lenet5`,
 		"lenet5;pool":              `"pool" is not option=value`,
 		"lenet5;depth=3":           `no option "depth"; it has activation, pool`,
 		"lenet5;pool=min":          `pool="min": want one of average, max`,
