@@ -48,7 +48,7 @@ func buildAlexNet(n *Net, x graph.Value) graph.Value {
 // layers, so that their ReLUs begin with something to pass on (§5). Images of
 // 224×224 get a border of 2 to make 55×55 outputs.
 func buildAlexNet2012(n *Net, x graph.Value) graph.Value {
-	quiet, awake := initNormal(0.01, 0), initNormal(0.01, 1)
+	quiet, awake := initNarrow(0), initNarrow(1)
 	conv := func(name string, c Conv) { x = n.ReLU(n.Conv2d(name, x, c)) }
 	respond := func() { x = n.LocalResponse(x, 5, 2, 1e-4, 0.75) } // §3.3
 	pool := func() { x = n.MaxPool2d(x, Pool{Kernel: 3, Stride: 2}) }

@@ -33,9 +33,9 @@ func initHeFanOut(_, fanOut int) (weight, bias tensor.Fill) {
 	return normal(math.Sqrt(2 / float64(fanOut))), constant(0)
 }
 
-// initNormal has weights of a fixed deviation and one first bias.
-func initNormal(deviation, bias float64) Init {
-	return func(int, int) (tensor.Fill, tensor.Fill) { return normal(deviation), constant(bias) }
+// initNarrow has weights of a deviation of 0.01 and one first bias.
+func initNarrow(bias float64) Init {
+	return func(int, int) (tensor.Fill, tensor.Fill) { return normal(0.01), constant(bias) }
 }
 
 // symmetric is the uniform distribution over ±bound.

@@ -3,6 +3,7 @@ package workloads
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/clsbench/clsbench/graph"
 )
@@ -65,8 +66,8 @@ var mobileSmall = []inverted{
 }
 
 var mobileNets = []*Workload{
-	mobileNet("small", mobile{blocks: mobileSmall, last: 1024}),
-	mobileNet("large", mobile{blocks: mobileLarge, last: 1280}),
+	mobileNet("Small", mobile{blocks: mobileSmall, last: 1024}),
+	mobileNet("Large", mobile{blocks: mobileLarge, last: 1280}),
 	smallMobileNet("0.5"),
 	smallMobileNet("0.35"),
 }
@@ -74,7 +75,7 @@ var mobileNets = []*Workload{
 func mobileNet(kind string, m mobile) *Workload {
 	m.stem, m.classes = 2, imageNetClasses
 	return &Workload{
-		Name:        "mobilenetv3-" + kind,
+		Name:        "mobilenetv3-" + strings.ToLower(kind),
 		Description: fmt.Sprintf("MobileNetV3-%s (Howard et al. 2019), torchvision's", kind),
 		Input:       imageNetInput, Classes: m.classes,
 		Options: []Option{{Name: "width", Help: "what the numbers of channels are multiplied by", Values: []string{"1", "0.75", "0.5", "0.35"}}},
@@ -90,7 +91,7 @@ func smallMobileNet(width string) *Workload {
 	m := mobile{blocks: mobileSmall, last: 1024, stem: 1, classes: 10}
 	return &Workload{
 		Name:        "mobilenetv3-small-" + width,
-		Description: fmt.Sprintf("MobileNetV3-small at width %s for small images", width),
+		Description: fmt.Sprintf("MobileNetV3-Small at width %s for small images", width),
 		Input:       Input{32, 32, 3}, Classes: m.classes,
 		network: func(n *Net, x graph.Value, _ map[string]string) graph.Value {
 			return m.scaled(n, width).build(n, x)
@@ -113,9 +114,9 @@ func (m mobile) build(n *Net, x graph.Value) graph.Value {
 	out := 6 * m.channels(m.blocks[len(m.blocks)-1].out)
 	x = m.conv(n, fmt.Sprintf("features.%d", len(m.blocks)+1), x, Conv{Out: out, Kernel: 1}, n.HardSwish)
 	x = n.Flatten(n.GlobalAvgPool2d(x))
-	x = n.HardSwish(n.Linear("classifier.0", x, m.channels(m.last), initNormal(0.01, 0)))
+	x = n.HardSwish(n.Linear("classifier.0", x, m.channels(m.last), initNarrow(0)))
 	x = n.Dropout("classifier.2", x, 0.2)
-	return n.Linear("classifier.3", x, m.classes, initNormal(0.01, 0))
+	return n.Linear("classifier.3", x, m.classes, initNarrow(0))
 }
 
 // block is torchvision's InvertedResidual, whose parts are counted through.

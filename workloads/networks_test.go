@@ -1,6 +1,7 @@
 package workloads
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -42,6 +43,8 @@ var published = []struct {
 	gmacs      float64
 	digits     float64
 }{
+	{"lenet5", 44_426, 0.000282, 1e-6},
+	{"lenet5;form=1998", 60_000, 0.00032568, 1e-9}, // 60,000 and, with subsampling and biases, 340,908, says the paper
 	{"resnet18", 11_689_512, 1.814, 5e-4},
 	{"resnet34", 21_797_672, 3.664, 5e-4},
 	{"resnet50", 25_557_032, 4.089, 5e-4},
@@ -106,6 +109,27 @@ func TestEveryNetworksProgramsInfer(t *testing.T) {
 		}
 		require.Greater(t, g.FLOPs(), 5*w.FLOPs(), spec)
 	}
+}
+
+// The layers of the paper of 1998, §II.B, parameter by parameter.
+func TestLeNet5Of1998IsThePapers(t *testing.T) {
+	w := lookup(t, "lenet5;form=1998")
+	counts := map[string]int64{}
+	for _, p := range w.Params() {
+		layer, _, _ := strings.Cut(p.Name, ".")
+		counts[layer] += elements(p.Type)
+	}
+	require.Equal(t, map[string]int64{"c1": 156, "s2": 12, "c3": 1516, "s4": 32, "c5": 48120, "f6": 10164}, counts)
+
+	seen := map[string]bool{}
+	for _, c := range digitCodes() {
+		require.Len(t, c, 7*12)
+		for _, v := range c {
+			require.Equal(t, 1.0, v*v)
+		}
+		seen[fmt.Sprint(c)] = true
+	}
+	require.Len(t, seen, 10)
 }
 
 // Weights of torchvision's fit by name and shape, in its order but for the class
@@ -190,6 +214,7 @@ func TestNetworksLearn(t *testing.T) {
 		o            Optimizer
 		batch, steps int
 	}{
+		"lenet5 of 1998":         {lookup(t, "lenet5;form=1998"), sgd(0.002), 5, 8},
 		"resnet20":               {lookup(t, "resnet20"), sgd(0.05), 2, 3},
 		"mobilenetv3-small-0.35": {lookup(t, "mobilenetv3-small-0.35"), sgd(0.2), 5, 5},
 		"transformer":            {smallTransformer(), Optimizer{Kind: "adam", LR: 1e-2, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8}, 5, 20},

@@ -33,6 +33,7 @@ type Option struct {
 	Name   string   `json:"name"`
 	Help   string   `json:"help"`
 	Values []string `json:"values"`
+	Only   string   `json:"only,omitempty"` // the choice that it belongs to, as "form=modern"; "" for every one
 }
 
 // What networks for ImageNet's images and classes share.
@@ -112,7 +113,19 @@ func (w *Workload) parse(settings []string) (map[string]string, error) {
 		}
 		chosen[key] = value
 	}
-	return chosen, nil
+	return chosen, w.fit(chosen)
+}
+
+// fit refuses an option of a form that was not chosen.
+func (w *Workload) fit(chosen map[string]string) error {
+	all := w.with(chosen).chosen
+	for _, o := range w.Options {
+		key, value, _ := strings.Cut(o.Only, "=")
+		if _, asked := chosen[o.Name]; asked && o.Only != "" && all[key] != value {
+			return fmt.Errorf("option %s is one of %s alone, not of %s=%s", o.Name, o.Only, key, all[key])
+		}
+	}
+	return nil
 }
 
 // Variant is what differs from the defaults, as "activation=tanh,pool=max";

@@ -69,12 +69,13 @@ func TestOptionsChangeTheNetwork(t *testing.T) {
 
 func TestLookupRefuses(t *testing.T) {
 	for spec, want := range map[string]string{
-		"":                         "known are lenet5",
-		"alexnet9":                 `"alexnet9" is not known; known are lenet5`,
-		"lenet5;pool":              `"pool" is not option=value`,
-		"lenet5;depth=3":           `no option "depth"; it has activation, pool`,
-		"lenet5;pool=min":          `pool="min": want one of average, max`,
-		"lenet5;pool=max;pool=max": "stands twice",
+		"":                          "known are lenet5",
+		"alexnet9":                  `"alexnet9" is not known; known are lenet5`,
+		"lenet5;pool":               `"pool" is not option=value`,
+		"lenet5;depth=3":            `no option "depth"; it has form, activation, pool`,
+		"lenet5;form=1998;pool=max": "option pool is one of form=modern alone, not of form=1998",
+		"lenet5;pool=min":           `pool="min": want one of average, max`,
+		"lenet5;pool=max;pool=max":  "stands twice",
 	} {
 		_, err := Lookup(spec)
 		require.ErrorContains(t, err, want)

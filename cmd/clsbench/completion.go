@@ -190,7 +190,7 @@ func completeWorkloads(_ *cobra.Command, _ []string, typed string) ([]string, co
 		if at >= 0 && w.Name == typed[:at] {
 			var options []backends.Option
 			for _, o := range w.Options {
-				options = append(options, backends.Option(o))
+				options = append(options, backends.Option{Name: o.Name, Help: o.Help, Values: o.Values})
 			}
 			return completeOptions(typed[:at+1], typed[at+1:], separators, options), noFiles | cobra.ShellCompDirectiveNoSpace
 		}

@@ -56,13 +56,22 @@ func newWorkloadsCmd() *cobra.Command {
 			}
 			rows := make([][]string, len(infos))
 			for i, w := range infos {
-				rows[i] = []string{w.Name, fmt.Sprint(w.Parameters), fmt.Sprintf("%.3g M", float64(w.FLOPs)/1e6), w.Input, fmt.Sprint(w.Classes), w.Description}
+				rows[i] = []string{w.Name, fmt.Sprint(w.Parameters), inMillions(w.FLOPs), w.Input, fmt.Sprint(w.Classes), w.Description}
 			}
 			return table(cmd, []string{"name", "parameters", "FLOP/image", "input", "classes", "what"}, rows)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// inMillions is a number in millions or, where that has more than three digits
+// before the point, in billions.
+func inMillions(n int64) string {
+	if n >= 1e9 {
+		return fmt.Sprintf("%.3g G", float64(n)/1e9)
+	}
+	return fmt.Sprintf("%.3g M", float64(n)/1e6)
 }
 
 func describeWorkload(w *workloads.Workload) workloadInfo {
@@ -79,7 +88,11 @@ func printWorkload(cmd *cobra.Command, w workloadInfo) {
 	fmt.Fprintf(out, "%s: %s\nparameters  %d\nFLOP/image  %d\ninput       %s, %d classes\nrecipe      %s\ntarget      %.4g\n",
 		w.Name, w.Description, w.Parameters, w.FLOPs, w.Input, w.Classes, w.Recipe, w.Target)
 	for _, o := range w.Options {
-		fmt.Fprintf(out, "option      %s=%s  %s\n", o.Name, strings.Join(o.Values, "|"), o.Help)
+		help := o.Help
+		if o.Only != "" {
+			help += ", with " + o.Only
+		}
+		fmt.Fprintf(out, "option      %s=%s  %s\n", o.Name, strings.Join(o.Values, "|"), help)
 	}
 	known, err := workloads.Lookup(w.Name)
 	if err != nil {
