@@ -75,6 +75,9 @@ const (
 	maxModel = 2 << 30
 	// lightRoom is for the weights of a light model: VGG-19's take 575 MB.
 	lightRoom = 768 << 20
+	// lightInput bounds what its input, of which the file has the shape alone,
+	// may hold.
+	lightInput = 16 << 20
 )
 
 // onnxSet is the model with one set of inputs and the outputs due.
@@ -135,6 +138,9 @@ func (t ONNXTest) lightSet() ([]*onnxSet, error) {
 		typ, ok := sig.Types[name]
 		if !ok || typ.DType != tensor.F32 {
 			return nil, unread{"", fmt.Sprintf("%s: input %s is no f32 of a static shape", t.Name, name)}
+		}
+		if typ.Shape.Elements() > lightInput {
+			return nil, fmt.Errorf("%s: input %s is %v: more than the %d elements that a light model's may have", t.Name, name, typ, lightInput)
 		}
 		v := make([]float64, typ.Shape.Elements())
 		for i := range v {

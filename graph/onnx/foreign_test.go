@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"testing"
 
@@ -299,6 +300,17 @@ func TestRefusesWithTheMend(t *testing.T) {
 	}
 }
 
+// ranges are n nodes that make 65,536 numbers each.
+func ranges(n int) (list []part) {
+	for i, name := range []string{"a", "b", "c"} {
+		list = append(list, initializer(name, 7, nil, packed(tensorInt64Data, []int64{0, maxKnown, 1}[i])))
+	}
+	for i := range n {
+		list = append(list, node("Range", "abc", fmt.Sprint("r", i)))
+	}
+	return list
+}
+
 // A few bytes must not ask for much memory: neither what fills a shape, nor what
 // is computed from it.
 func TestSmallModelsTakeLittleMemory(t *testing.T) {
@@ -313,6 +325,7 @@ func TestSmallModelsTakeLittleMemory(t *testing.T) {
 		"diagonal": model(13, input("x", 1<<15, 1<<14), node("EyeLike", "x", "y"), output("y")),
 		"mask":     model(13, input("x", 1<<15, 1<<15), node("Dropout", "x", "y", text(nodeOutput, "m")), output("y"), output("m")),
 		"expanded": model(13, huge, initializer("v", 7, []int64{1}, packed(tensorInt64Data, 1)), node("Expand", "vs", "e"), input("x", 2), node("Reshape", "xe", "y"), output("y")),
+		"ranges":   model(13, append(ranges(300), input("x", 1), node("Identity", "x", "y"), output("y"))...),
 	} {
 		_, err := Unmarshal(b, evaluate)
 		require.ErrorContains(t, err, "bytes", name)
@@ -358,6 +371,7 @@ func FuzzUnmarshal(f *testing.F) {
 		if err != nil {
 			return
 		}
+		small(t, p, b)
 		// What was accepted is a program, and stays the same one.
 		once, err := Marshal(p)
 		require.NoError(t, err)
@@ -366,5 +380,39 @@ func FuzzUnmarshal(f *testing.F) {
 		twice, err := Marshal(q)
 		require.NoError(t, err)
 		require.Equal(t, once, twice)
+	})
+}
+
+// small asserts that a program's constants take no more than the model does
+// and what may be made from shapes.
+func small(t *testing.T, p *graph.Program, b []byte) {
+	total := 0
+	for _, c := range p.Consts {
+		total += c.Tensor.Bytes()
+	}
+	require.LessOrEqual(t, total, maxMade+64*len(b))
+}
+
+// FuzzUnmarshalFolding has an input whose value is known and an evaluator, so
+// that shapes are computed.
+func FuzzUnmarshalFolding(f *testing.F) {
+	f.Add(model(13, input("x", 2, 3), node("Shape", "x", "s"), input("i", 1), node("Slice", "sii", "e"), node("ConstantOfShape", "e", "c"), node("Add", "xc", "y"), output("y")))
+	f.Add(model(17, append(ranges(2), input("x", 1), node("Cast", "i", "j", intAttr("to", 7)), input("i", 1), node("Expand", "xj", "y"), output("y"))...))
+	f.Add(model(13, input("x", 4), node("EyeLike", "x", "e"), node("Dropout", "x", "d", text(nodeOutput, "m")), node("Sum", "xd", "y"), output("y")))
+	zeros := WithEvaluator(func(c *graph.Call, in []*tensor.Tensor) ([]*tensor.Tensor, error) {
+		out := make([]*tensor.Tensor, len(c.Out))
+		for i, t := range c.Out {
+			out[i] = tensor.New(t.DType, t.Shape...)
+			if len(in) > 0 && in[0] != nil { // so that not all extents are 0
+				copy(out[i].Data, in[0].Data)
+			}
+		}
+		return out, nil
+	})
+	given := WithInputs(map[string]*tensor.Tensor{"i": of(tensor.Shape{1}, []int64{1})})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if p, err := Unmarshal(b, zeros, given); err == nil {
+			small(t, p, b)
+		}
 	})
 }

@@ -42,10 +42,20 @@ func (r *reader) make(t tensor.Type) (*tensor.Tensor, error) {
 	if err := t.Validate(); err != nil {
 		return nil, err
 	}
-	if r.made += int64(t.Bytes()); r.made > max(maxMade, r.room) {
-		return nil, fmt.Errorf("constants of %d bytes are made from shapes, want at most %d", r.made, max(maxMade, r.room))
+	if err := r.spend(t); err != nil {
+		return nil, err
 	}
 	return tensor.New(t.DType, t.Shape...), nil
+}
+
+// spend counts what is made.
+func (r *reader) spend(types ...tensor.Type) error {
+	for _, t := range types {
+		if r.made += int64(t.Bytes()); r.made > max(maxMade, r.room) {
+			return fmt.Errorf("constants of %d bytes are made from shapes, want at most %d", r.made, max(maxMade, r.room))
+		}
+	}
+	return nil
 }
 
 // maxKnown is how many elements a value may have that shapes follow from.
@@ -85,6 +95,9 @@ func (r *reader) known(name string) (*tensor.Tensor, error) {
 		if t.Shape.Elements() > maxKnown {
 			return nil, fmt.Errorf("%q is computed as %v of %d bytes: too large for a shape", name, t, t.Bytes())
 		}
+	}
+	if err := r.spend(c.Out...); err != nil {
+		return nil, err
 	}
 	out, err := r.evaluate(c, in)
 	if err != nil {
@@ -188,7 +201,10 @@ func rangeOf(r *reader, n *nodeProto) ([]nodeProto, error) {
 	for i := range list {
 		list[i] = v[0] + float64(i)*v[2]
 	}
-	x := tensor.New(d, len(list))
+	x, err := r.make(tensor.T(d, len(list)))
+	if err != nil {
+		return nil, err
+	}
 	x.SetFloat64s(list)
 	return nil, r.addConst(n.outputs[0], x)
 }
