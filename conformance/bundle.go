@@ -17,13 +17,16 @@ import (
 	"github.com/clsbench/clsbench/workloads/safetensors"
 )
 
-// maxBundles bounds what a broken backend leaves on the disk.
-const maxBundles = 20
+// MaxBundles bounds what a broken backend leaves on the disk.
+const MaxBundles = 20
 
 // Repro is the line that runs one case of a report again on the same data.
 func Repro(r *Report, name string) string {
 	line := fmt.Sprintf("clsbench conform --backend %s --effort standard --filter %s --seed %d",
 		quote(cmp.Or(r.Backend.Label, r.Backend.Name)), quote("^"+regexp.QuoteMeta(name)+"$"), r.Seed)
+	if r.Backend.Threads > 0 {
+		line += fmt.Sprint(" --threads ", r.Backend.Threads)
+	}
 	if r.Backend.Math != graph.Strict {
 		line += " --math " + r.Backend.Math
 	}
@@ -59,7 +62,7 @@ func (r *Runner) bundles(ctx context.Context, rep *Report) error {
 	}
 	n := 0
 	for _, res := range rep.Results {
-		if res.failed == nil || n == maxBundles {
+		if res.failed == nil || n == MaxBundles {
 			continue
 		}
 		n++
@@ -93,6 +96,9 @@ func (r *Runner) bundle(ctx context.Context, rep *Report, res *Result) error {
 	for name, values := range map[string]map[string]*tensor.Tensor{
 		"inputs": t.inputs(), "expected": t.honest(), "got": res.failed.got,
 	} {
+		if values == nil {
+			continue // there was no answer
+		}
 		var b bytes.Buffer
 		if err := safetensors.Encode(&b, values, map[string]string{"case": res.Case}); err != nil {
 			return err

@@ -126,6 +126,9 @@ func (p *Prepared) Check(ctx context.Context, s backends.Session, o *Oracle, fea
 	attempts, err := p.ask(ctx, s, o, r)
 	if err != nil {
 		r.fail(err)
+		if r.Status != StatusUnsupported {
+			r.failed = &attempt{trial: p.trials[0]}
+		}
 		return r
 	}
 	r.Status = StatusPass

@@ -26,6 +26,7 @@ var convolutions = []convolution{
 	{n: 2, c: 6, m: 16, in: []int{12, 12}, kernel: []int{5, 5}, bias: true},                                                                // LeNet-5's second
 	{n: 2, c: 1, m: 6, in: []int{28, 28}, kernel: []int{5, 5}, bias: true, role: frozen},                                                   // and its first
 	{n: 2, c: 3, m: 9, in: []int{17, 13}, kernel: []int{3, 3}, strides: []int{2, 1}, pads: []int{1, 0, 2, 0}, bias: true},                  // asymmetric
+	{n: 2, c: 6, m: 10, in: []int{9, 8}, kernel: []int{3, 3}, pads: []int{1, 1, 1, 1}, group: 2, bias: true},                               // what Winograd's algorithm takes, in groups
 	{n: 2, c: 6, m: 9, in: []int{12, 11}, kernel: []int{3, 2}, group: 3, bias: true, role: held},                                           // groups
 	{n: 1, c: 17, m: 17, in: []int{10, 11}, kernel: []int{3, 3}, pads: []int{1, 1, 1, 1}, group: 17},                                       // depthwise
 	{n: 1, c: 5, m: 15, in: []int{13, 12}, kernel: []int{3, 3}, pads: []int{2, 1, 0, 3}, dilations: []int{2, 3}, bias: true, role: frozen}, // dilated

@@ -73,8 +73,8 @@ func NetworkNames() (names []string) {
 	return names
 }
 
-// Bounds of a batch of layer cases.
-const maxLayerBatch = 1024
+// MaxLayerBatch bounds the images in a layer's case.
+const MaxLayerBatch = 1024
 
 // layerSamples is how many outputs of a layer are judged.
 const layerSamples = 4096
@@ -87,8 +87,8 @@ func LayerCases(network string, n int) ([]*Case, error) {
 	if i < 0 {
 		return nil, fmt.Errorf("unknown network %q: want one of %s", network, strings.Join(NetworkNames(), ", "))
 	}
-	if n < 1 || n > maxLayerBatch {
-		return nil, fmt.Errorf("batch %d: want 1 to %d", n, maxLayerBatch)
+	if n < 1 || n > MaxLayerBatch {
+		return nil, fmt.Errorf("batch %d: want 1 to %d", n, MaxLayerBatch)
 	}
 	var all []*Case
 	for _, l := range list[i].Layers {

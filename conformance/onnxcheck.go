@@ -293,6 +293,9 @@ func (r *Runner) RunONNX(ctx context.Context, dir string, tests []ONNXTest, prog
 			break
 		}
 		x := r.oneONNX(ctx, t)
+		if ctx.Err() != nil {
+			break // stopped in the middle: it says nothing
+		}
 		rep.Results = append(rep.Results, x)
 		if progress != nil {
 			progress(i+1, x)
@@ -309,7 +312,7 @@ func (r *Runner) oneONNX(ctx context.Context, t ONNXTest) *ONNXResult {
 		return &ONNXResult{Test: t.Name, Status: StatusCrashed, Why: "the backend has gone and could not be opened again"}
 	}
 	x := t.Check(limited, r.session, r.oracle, r.features)
-	if limited.Err() != nil && ctx.Err() == nil {
+	if limited.Err() != nil && x.Status == StatusCrashed {
 		x.Status = StatusTimeout
 	}
 	if x.Status == StatusCrashed || x.Status == StatusTimeout {

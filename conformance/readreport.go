@@ -90,6 +90,14 @@ func (r *Report) check() error {
 		if s.Verdict == Pass && s.outcome(true) != Pass || (s.Verdict == Fail) != (s.Fail > 0) {
 			return fmt.Errorf("/suites/%d/verdict: %s contradicts its counts", i, s.Verdict)
 		}
+		if s.Verdict == Pass && (r.Filter != "" || r.Interrupted) {
+			return fmt.Errorf("/suites/%d/verdict: pass, but a filter or an interruption kept cases from being run: partial at most", i)
+		}
+		if known, err := required(s.Suite, r.Effort); err != nil {
+			return fmt.Errorf("/suites/%d/suite: %w", i, err)
+		} else if s.Verdict == Pass && r.Bounds == BoundsDigest() && s.Required < known {
+			return fmt.Errorf("/suites/%d/required: %d, the suite has %d", i, s.Required, known)
+		}
 		if seen[string(s.Suite)] {
 			return fmt.Errorf("/suites/%d: suite %s stands there already", i, s.Suite)
 		}
@@ -112,6 +120,21 @@ func (r *Report) check() error {
 		return fmt.Errorf("/failures: %d, by the suites' counts there are %d", len(r.Failed), bySuite.Fail+bySuite.Mistrusted)
 	}
 	return nil
+}
+
+// required is how many cases of a suite must run at an effort.
+func required(s Suite, e Effort) (n int, err error) {
+	if _, err := ParseSuite(string(s)); err != nil {
+		return 0, err
+	}
+	o := Options{Suites: []Suite{s}, Effort: e}
+	items, _ := o.selection()
+	for _, it := range items {
+		if it.protocol != nil || it.c.Required {
+			n++
+		}
+	}
+	return n, nil
 }
 
 func (c *Counts) sum(o Counts) {

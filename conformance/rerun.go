@@ -32,11 +32,10 @@ func (r *Runner) reruns(ctx context.Context, res *Result) []Rerun {
 		cfg := r.opt.Config
 		cfg.Threads = 1
 		if s, err := r.backend.Open(ctx, cfg); err == nil {
-			before := r.session
-			r.session = s
-			enter("one thread", r.rerun(ctx, c))
-			r.session = before
+			enter("one thread", c.Check(ctx, s, r.opt.Seed, r.oracle, r.features))
 			_ = s.Close() // one that failed may fail to close
+		} else {
+			list = append(list, Rerun{Way: "one thread", Status: StatusCrashed, Why: err.Error()})
 		}
 	}
 	if r.session != nil && c.form == whole {
@@ -50,7 +49,11 @@ func (r *Runner) reruns(ctx context.Context, res *Result) []Rerun {
 func (r *Runner) rerun(ctx context.Context, c *Case) *Result {
 	limited, cancel := context.WithTimeout(ctx, r.opt.Timeout)
 	defer cancel()
-	return c.Check(limited, r.session, r.opt.Seed, r.oracle, r.features)
+	x := c.Check(limited, r.session, r.opt.Seed, r.oracle, r.features)
+	if x.Status == StatusCrashed || x.Status == StatusTimeout {
+		r.reopen(ctx)
+	}
+	return x
 }
 
 // byTheFormulas judges a rounded run of the reference on the trial's data.

@@ -177,7 +177,7 @@ func (f *conformFlags) run(cmd *cobra.Command) error {
 	}
 	var tests []conformance.ONNXTest
 	if f.onnx != "" {
-		if tests, err = f.onnxTests(o); err != nil {
+		if tests, err = f.onnxTests(cmd, o); err != nil {
 			return err
 		}
 	}
@@ -252,6 +252,9 @@ func (f *conformFlags) judge(cmd *cobra.Command, p *plugin.Plugin, o conformance
 		ui.say("! %v", err)
 	}
 	printReport(cmd, report)
+	if n := len(report.Failures()); f.bundles != "" && n > conformance.MaxBundles {
+		ui.say("! %d failures, of which the first %d have bundles", n, conformance.MaxBundles)
+	}
 	lost := f.keep(report, ui)
 	switch err := report.Error(); {
 	case cmd.Context().Err() != nil:

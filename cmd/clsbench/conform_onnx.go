@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
@@ -14,7 +16,15 @@ import (
 )
 
 // onnxTests are the tests below --onnx that --filter lets through.
-func (f *conformFlags) onnxTests(o conformance.Options) ([]conformance.ONNXTest, error) {
+func (f *conformFlags) onnxTests(cmd *cobra.Command, o conformance.Options) ([]conformance.ONNXTest, error) {
+	for _, flag := range []string{"suite", "effort", "seed", "bundles"} {
+		if typed(cmd.Flags().Lookup(flag)) {
+			return nil, usagef("flag --%s: ONNX's tests bring their own data and are all run: leave it out", flag)
+		}
+	}
+	if _, err := os.Stat(f.onnx); err != nil {
+		return nil, usagef("flag --onnx: there is no folder %s", f.onnx)
+	}
 	tests, err := conformance.FindONNXTests(f.onnx)
 	if err != nil {
 		return nil, usagef("flag --onnx: %w", err)
@@ -114,6 +124,16 @@ func printONNX(cmd *cobra.Command, r *conformance.ONNXReport) {
 		if name == "" {
 			name = "(no op)"
 		}
-		fmt.Fprintf(out, "unsupported %s: %d tests (%s)\n", name, tests[op], why)
+		fmt.Fprintf(out, "unsupported %s: %d tests (%s)\n", plain(name), tests[op], plain(why))
 	}
+}
+
+// plain is text from a file without what a terminal would obey.
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '\uFFFD'
+		}
+		return r
+	}, s)
 }

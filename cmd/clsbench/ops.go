@@ -94,6 +94,10 @@ const maxNames = 16 << 20
 func (f *opsFlags) cases(cmd *cobra.Command) (list []*conformance.Case, err error) {
 	batch := cmd.Flags().Changed("batch")
 	switch {
+	case f.timeout < time.Second:
+		return nil, usagef("flag --timeout: %v: want at least 1s", f.timeout)
+	case f.batch < 1 || f.batch > conformance.MaxLayerBatch:
+		return nil, usagef("flag --batch: %d: want 1 to %d", f.batch, conformance.MaxLayerBatch)
 	case f.file != "" && f.net != "":
 		return nil, usagef("flags --file and --net: one of them")
 	case batch && f.net == "":

@@ -5,6 +5,7 @@ import (
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/reference"
 	"github.com/clsbench/clsbench/reference/relaxed"
+	"github.com/clsbench/clsbench/tensor"
 )
 
 // What is wrong even in a relaxed math mode, and that a mode's own ways are
@@ -64,6 +65,12 @@ var relaxedFaults = []Fault{
 		}
 		return inForm(graph.Winograd, 0)(k)
 	}).inMode(graph.Winograd),
+	kernel("conv-winograd-f16-groups", "Conv", "groups of several channels by the filters of the first, in f16 alone", func(k *Launch) ([]*reference.Array, error) {
+		if k.Call.Relaxed(graph.Winograd) && k.Call.In[0].DType == tensor.F16 && k.In[1].Shape[1] > 1 {
+			k.In[1] = firstGroup(k.In[1], k.Call.Int("group"))
+		}
+		return k.Plain()
+	}).standard(),
 	kernel("conv-winograd-partial-tile", "Conv", "a row of tiles that is not full left out", func(k *Launch) ([]*reference.Array, error) {
 		out, err := inForm(graph.Winograd, 0)(k)
 		if err != nil || !k.Call.Relaxed(graph.Winograd) {
