@@ -16,16 +16,22 @@ func convRows() []row {
 	return []row{
 		{"Conv", []implementation{{
 			kernel: "depthwise conv", algorithm: "direct",
-			takes: takesDepthwise, absorbs: continuesConv, build: buildDepthwise,
+			takes: takesDepthwise(depthwiseOf), absorbs: continuesConv, build: buildDepthwise,
 		}, {
 			kernel: "conv", algorithm: "im2col+gemm",
 			takes: takesConv, absorbs: continuesConv, build: buildConv,
 		}, directConv("conv", directForward)}},
 		{"ConvInputGrad", []implementation{{
+			kernel: "depthwise conv input gradient", algorithm: "direct",
+			takes: takesDepthwise(depthwiseBackOf), build: buildDepthwiseInputGrad,
+		}, {
 			kernel: "conv input gradient", algorithm: "gemm+col2im",
 			takes: takesConv, build: buildConvInputGrad,
 		}, directConv("conv input gradient", directInputGrad)}},
 		{"ConvWeightGrad", []implementation{{
+			kernel: "depthwise conv weight gradient", algorithm: "direct",
+			takes: takesDepthwise(depthwiseOf), build: buildDepthwiseWeightGrad,
+		}, {
 			kernel: "conv weight gradient", algorithm: "im2col+gemm",
 			takes: takesConv, build: buildConvWeightGrad,
 		}, directConv("conv weight gradient", directWeightGrad)}},

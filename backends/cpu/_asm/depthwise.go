@@ -29,6 +29,7 @@ func emitDepthwise(a *asm) {
 				for _, rows := range []int{depthwiseRows, 1} {
 					(&depthwise{vector: vector{a, i}, size: size, step: step, rows: rows}).emit()
 				}
+				emitDepthwiseGrad(vector{a, i}, size, step)
 			}
 		}
 	}
@@ -36,15 +37,11 @@ func emitDepthwise(a *asm) {
 
 func (d *depthwise) emit() {
 	name := label("depthwise%ds%dr%d%s", d.size, d.step, d.rows, d.isa.name)
-	column := "x+j"
-	if d.step == 2 {
-		column = "j%2*odd + x+j/2"
-	}
 	d.function(name, "func(dst *float32, dstPitch int, src *float32, pitch, odd int, weights *float32, cols, blocks int, bias, floor float32)",
 		name+" is, for cols and blocks > 0 and in another order of the sums,",
 		label("for y := range %d*blocks { for x := range cols {", d.rows),
 		"\ts := bias",
-		label("\tfor i := range %d { for j := range %d { s += weights[%d*i+j]*src[(%d*y+i)*pitch + %s] } }", d.size, d.size, d.size, d.step, column),
+		label("\tfor i := range %d { for j := range %d { s += weights[%d*i+j]*src[(%d*y+i)*pitch + %s] } }", d.size, d.size, d.size, d.step, columnOf(d.step)),
 		"\tdst[y*dstPitch+x] = max(s, floor)",
 		"} }",
 		"Vectors of src are read whole.")
@@ -83,14 +80,26 @@ func (d *depthwise) emit() {
 	d.end()
 }
 
+// columnOf is where tap j of output x lies in a padded row.
+func columnOf(step int) string {
+	if step == 2 {
+		return "j%2*odd + x+j/2"
+	}
+	return "x+j"
+}
+
+func tapAt(p, odd reg.GPVirtual, j, step int) operand.Mem {
+	m := at(p, 4*(j/step))
+	if j%step == 1 {
+		m.Index, m.Scale = odd, 1
+	}
+	return m
+}
+
 // hold loads the weights, if there are registers for them and a vector of
 // each row.
 func (d *depthwise) hold() {
-	registers := 16
-	if d.isa == avx512 {
-		registers = 32
-	}
-	if d.size*d.size+depthwiseRows+2 > registers {
+	if d.size*d.size+depthwiseRows+2 > d.isa.registers() {
 		return
 	}
 	for i := range d.size {
@@ -111,14 +120,7 @@ func (d *depthwise) sums(from, pitch, odd reg.GPVirtual) []reg.VecVirtual {
 	last := (d.rows-1)*d.step + d.size - 1
 	for row := range last + 1 {
 		for j := range d.size {
-			m := at(p, 4*j)
-			if d.step == 2 {
-				m = at(p, 4*(j/2))
-				if j%2 == 1 {
-					m.Index, m.Scale = odd, 1
-				}
-			}
-			d.VMOVUPS(m, x)
+			d.VMOVUPS(tapAt(p, odd, j, d.step), x)
 			for k := range acc {
 				i := row - k*d.step
 				if i < 0 || i >= d.size {
@@ -154,6 +156,95 @@ func (d *depthwise) store(acc []reg.VecVirtual, to, pitch reg.GPVirtual, rest *l
 		}
 		if k < len(acc)-1 {
 			d.ADDQ(pitch, p)
+		}
+	}
+}
+
+// emitDepthwiseGrad writes the gradient of the weights: a vector of sums for
+// each tap, of as many rows of taps at a time as registers hold.
+func emitDepthwiseGrad(v vector, size, step int) {
+	name := label("depthwiseGrad%ds%d%s", size, step, v.isa.name)
+	v.function(name, "func(sums, dy, src *float32, pitch, odd, rows, cols int)",
+		name+" is, for rows and cols > 0,",
+		label("for y := range rows { for x := range cols { for i := range %d { for j := range %d {", size, size),
+		label("\tsums[(%d*i+j)*%d + x%%%d] += dy[y*cols+x]*src[(%d*y+i)*pitch + %s]", size, v.isa.lanes, v.isa.lanes, step, columnOf(step)),
+		"} } } }")
+	sums, pitch, odd := v.arg("sums"), v.stride("pitch"), v.stride("odd")
+	together := min(size, (v.isa.registers()-3)/size)
+	for first := 0; first < size; first += together {
+		g := &depthwiseGrad{vector: v, size: size, step: step, first: first, end: min(size, first+together), pitch: pitch, odd: odd}
+		g.acc = v.vecs(v.isa, (g.end-first)*size)
+		for k, s := range g.acc {
+			v.VMOVUPS(at(sums, k*v.isa.bytes()), s)
+		}
+		g.plane()
+		for k, s := range g.acc {
+			v.VMOVUPS(s, at(sums, k*v.isa.bytes()))
+		}
+		v.ADDQ(operand.I32(len(g.acc)*v.isa.bytes()), sums)
+	}
+	v.end()
+}
+
+// depthwiseGrad is the part of a gradient for the rows of taps first to end.
+type depthwiseGrad struct {
+	vector
+	size, step, first, end int
+	pitch, odd             reg.GPVirtual
+	acc                    []reg.VecVirtual
+}
+
+func (g *depthwiseGrad) plane() {
+	name := func(s string) string { return label("%s%d", s, g.first) }
+	dy, src, rows := g.arg("dy"), g.arg("src"), g.arg("rows")
+	from, left := g.GP64(), g.GP64()
+	for range g.first {
+		g.ADDQ(g.pitch, src)
+	}
+	g.Label(name("row"))
+	g.MOVQ(src, from)
+	g.Load(g.Param("cols"), left)
+	g.Label(name("vector"))
+	g.CMPQ(left, operand.I32(g.isa.lanes))
+	g.JLT(operand.LabelRef(name("rest")))
+	g.products(dy, from, nil)
+	g.ADDQ(operand.I32(g.isa.bytes()), dy)
+	g.ADDQ(operand.I32(g.isa.bytes()), from)
+	g.SUBQ(operand.I32(g.isa.lanes), left)
+	g.JG(operand.LabelRef(name("vector")))
+	g.JMP(operand.LabelRef(name("next")))
+	g.Label(name("rest"))
+	rest := g.firstLanes(g.isa, g.copyOf(left))
+	g.products(dy, from, &rest)
+	g.LEAQ(operand.Mem{Base: dy, Index: left, Scale: 4}, dy)
+	g.Label(name("next"))
+	for range g.step {
+		g.ADDQ(g.pitch, src)
+	}
+	g.DECQ(rows)
+	g.JNZ(operand.LabelRef(name("row")))
+}
+
+// products adds those of a vector of dy to the sums. What lies beyond the rest
+// of a row might be NaN: it is not multiplied by zero, but left out.
+func (g *depthwiseGrad) products(dy, from reg.GPVirtual, rest *lanes) {
+	d, x, p := g.vec(g.isa), g.vec(g.isa), g.copyOf(from)
+	if rest != nil {
+		rest.load(at(dy, 0), d)
+	} else {
+		g.VMOVUPS(at(dy, 0), d)
+	}
+	for k, s := range g.acc {
+		j := k % g.size
+		if j == 0 && k > 0 {
+			g.ADDQ(g.pitch, p)
+		}
+		m := tapAt(p, g.odd, j, g.step)
+		if rest != nil {
+			rest.load(m, x)
+			g.VFMADD231PS(x, d, s)
+		} else {
+			g.VFMADD231PS(m, d, s)
 		}
 	}
 }

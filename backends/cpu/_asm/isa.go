@@ -23,6 +23,14 @@ var (
 
 func (i isa) bytes() int { return 4 * i.lanes }
 
+// registers is how many vectors there are.
+func (i isa) registers() int {
+	if i == avx512 {
+		return 32
+	}
+	return 16
+}
+
 // asm is the file under construction.
 type asm struct {
 	*build.Context

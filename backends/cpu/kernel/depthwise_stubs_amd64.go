@@ -44,6 +44,15 @@ func depthwise3s1r4AVX512(dst *float32, dstPitch int, src *float32, pitch int, o
 //go:noescape
 func depthwise3s1r1AVX512(dst *float32, dstPitch int, src *float32, pitch int, odd int, weights *float32, cols int, blocks int, bias float32, floor float32)
 
+// depthwiseGrad3s1AVX512 is, for rows and cols > 0,
+//
+//	for y := range rows { for x := range cols { for i := range 3 { for j := range 3 {
+//		sums[(3*i+j)*16 + x%16] += dy[y*cols+x]*src[(1*y+i)*pitch + x+j]
+//	} } } }
+//
+//go:noescape
+func depthwiseGrad3s1AVX512(sums *float32, dy *float32, src *float32, pitch int, odd int, rows int, cols int)
+
 // depthwise3s2r4AVX512 is, for cols and blocks > 0 and in another order of the sums,
 //
 //	for y := range 4*blocks { for x := range cols {
@@ -69,6 +78,15 @@ func depthwise3s2r4AVX512(dst *float32, dstPitch int, src *float32, pitch int, o
 //
 //go:noescape
 func depthwise3s2r1AVX512(dst *float32, dstPitch int, src *float32, pitch int, odd int, weights *float32, cols int, blocks int, bias float32, floor float32)
+
+// depthwiseGrad3s2AVX512 is, for rows and cols > 0,
+//
+//	for y := range rows { for x := range cols { for i := range 3 { for j := range 3 {
+//		sums[(3*i+j)*16 + x%16] += dy[y*cols+x]*src[(2*y+i)*pitch + j%2*odd + x+j/2]
+//	} } } }
+//
+//go:noescape
+func depthwiseGrad3s2AVX512(sums *float32, dy *float32, src *float32, pitch int, odd int, rows int, cols int)
 
 // depthwise5s1r4AVX512 is, for cols and blocks > 0 and in another order of the sums,
 //
@@ -96,6 +114,15 @@ func depthwise5s1r4AVX512(dst *float32, dstPitch int, src *float32, pitch int, o
 //go:noescape
 func depthwise5s1r1AVX512(dst *float32, dstPitch int, src *float32, pitch int, odd int, weights *float32, cols int, blocks int, bias float32, floor float32)
 
+// depthwiseGrad5s1AVX512 is, for rows and cols > 0,
+//
+//	for y := range rows { for x := range cols { for i := range 5 { for j := range 5 {
+//		sums[(5*i+j)*16 + x%16] += dy[y*cols+x]*src[(1*y+i)*pitch + x+j]
+//	} } } }
+//
+//go:noescape
+func depthwiseGrad5s1AVX512(sums *float32, dy *float32, src *float32, pitch int, odd int, rows int, cols int)
+
 // depthwise5s2r4AVX512 is, for cols and blocks > 0 and in another order of the sums,
 //
 //	for y := range 4*blocks { for x := range cols {
@@ -121,6 +148,15 @@ func depthwise5s2r4AVX512(dst *float32, dstPitch int, src *float32, pitch int, o
 //
 //go:noescape
 func depthwise5s2r1AVX512(dst *float32, dstPitch int, src *float32, pitch int, odd int, weights *float32, cols int, blocks int, bias float32, floor float32)
+
+// depthwiseGrad5s2AVX512 is, for rows and cols > 0,
+//
+//	for y := range rows { for x := range cols { for i := range 5 { for j := range 5 {
+//		sums[(5*i+j)*16 + x%16] += dy[y*cols+x]*src[(2*y+i)*pitch + j%2*odd + x+j/2]
+//	} } } }
+//
+//go:noescape
+func depthwiseGrad5s2AVX512(sums *float32, dy *float32, src *float32, pitch int, odd int, rows int, cols int)
 
 // padRowsAVX2 is, for rows and cols > 0,
 // for y := range rows { copy(dst[y*pitch:], src[y*cols:][:cols]) },
@@ -162,6 +198,15 @@ func depthwise3s1r4AVX2(dst *float32, dstPitch int, src *float32, pitch int, odd
 //go:noescape
 func depthwise3s1r1AVX2(dst *float32, dstPitch int, src *float32, pitch int, odd int, weights *float32, cols int, blocks int, bias float32, floor float32)
 
+// depthwiseGrad3s1AVX2 is, for rows and cols > 0,
+//
+//	for y := range rows { for x := range cols { for i := range 3 { for j := range 3 {
+//		sums[(3*i+j)*8 + x%8] += dy[y*cols+x]*src[(1*y+i)*pitch + x+j]
+//	} } } }
+//
+//go:noescape
+func depthwiseGrad3s1AVX2(sums *float32, dy *float32, src *float32, pitch int, odd int, rows int, cols int)
+
 // depthwise3s2r4AVX2 is, for cols and blocks > 0 and in another order of the sums,
 //
 //	for y := range 4*blocks { for x := range cols {
@@ -187,6 +232,15 @@ func depthwise3s2r4AVX2(dst *float32, dstPitch int, src *float32, pitch int, odd
 //
 //go:noescape
 func depthwise3s2r1AVX2(dst *float32, dstPitch int, src *float32, pitch int, odd int, weights *float32, cols int, blocks int, bias float32, floor float32)
+
+// depthwiseGrad3s2AVX2 is, for rows and cols > 0,
+//
+//	for y := range rows { for x := range cols { for i := range 3 { for j := range 3 {
+//		sums[(3*i+j)*8 + x%8] += dy[y*cols+x]*src[(2*y+i)*pitch + j%2*odd + x+j/2]
+//	} } } }
+//
+//go:noescape
+func depthwiseGrad3s2AVX2(sums *float32, dy *float32, src *float32, pitch int, odd int, rows int, cols int)
 
 // depthwise5s1r4AVX2 is, for cols and blocks > 0 and in another order of the sums,
 //
@@ -214,6 +268,15 @@ func depthwise5s1r4AVX2(dst *float32, dstPitch int, src *float32, pitch int, odd
 //go:noescape
 func depthwise5s1r1AVX2(dst *float32, dstPitch int, src *float32, pitch int, odd int, weights *float32, cols int, blocks int, bias float32, floor float32)
 
+// depthwiseGrad5s1AVX2 is, for rows and cols > 0,
+//
+//	for y := range rows { for x := range cols { for i := range 5 { for j := range 5 {
+//		sums[(5*i+j)*8 + x%8] += dy[y*cols+x]*src[(1*y+i)*pitch + x+j]
+//	} } } }
+//
+//go:noescape
+func depthwiseGrad5s1AVX2(sums *float32, dy *float32, src *float32, pitch int, odd int, rows int, cols int)
+
 // depthwise5s2r4AVX2 is, for cols and blocks > 0 and in another order of the sums,
 //
 //	for y := range 4*blocks { for x := range cols {
@@ -239,3 +302,12 @@ func depthwise5s2r4AVX2(dst *float32, dstPitch int, src *float32, pitch int, odd
 //
 //go:noescape
 func depthwise5s2r1AVX2(dst *float32, dstPitch int, src *float32, pitch int, odd int, weights *float32, cols int, blocks int, bias float32, floor float32)
+
+// depthwiseGrad5s2AVX2 is, for rows and cols > 0,
+//
+//	for y := range rows { for x := range cols { for i := range 5 { for j := range 5 {
+//		sums[(5*i+j)*8 + x%8] += dy[y*cols+x]*src[(2*y+i)*pitch + j%2*odd + x+j/2]
+//	} } } }
+//
+//go:noescape
+func depthwiseGrad5s2AVX2(sums *float32, dy *float32, src *float32, pitch int, odd int, rows int, cols int)

@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -51,23 +52,95 @@ func TestDepthwise(t *testing.T) {
 }
 
 func depthwiseByHand(w Window, before, extents []int, plane, weights []float32, bias float32, relu bool) []float32 {
-	var out []float32
-	for y := range w.Out[0] {
-		for x := range w.Out[1] {
-			s := bias
-			for k, f := range weights {
-				r, c := y*w.Strides[0]+k/w.Kernel[1]-before[0], x*w.Strides[1]+k%w.Kernel[1]-before[1]
-				if r >= 0 && r < extents[0] && c >= 0 && c < extents[1] {
-					s += f * plane[r*extents[1]+c]
-				}
-			}
-			if relu {
-				s = max(s, 0)
-			}
-			out = append(out, s)
+	out := make([]float32, product(w.Out))
+	for o := range out {
+		out[o] = bias
+	}
+	eachPair(w, before, extents, func(k, in, o int) { out[o] += weights[k] * plane[in] })
+	for o := range out {
+		if relu {
+			out[o] = max(out[o], 0)
 		}
 	}
 	return out
+}
+
+// The gradients are the adjoints of the convolution: with whole numbers they
+// are sums over its pairs of elements, to the last bit.
+func TestDepthwiseGrad(t *testing.T) {
+	onEveryISA(t, func(t *testing.T, i ISA) {
+		rapid.Check(t, func(t *rapid.T) {
+			w, before, extents := drawDepthwise(t)
+			d := NewDepthwise(i, w, before, extents)
+			padded, sums := newGuarded(d.PaddedLen()), newGuarded(d.FilterGradLen())
+			plane, dy, weights := newGuarded(product(extents)), newGuarded(product(w.Out)), newGuarded(product(w.Kernel))
+			r := newRand(rapid.Uint64().Draw(t, "seed"))
+			integers(r, weights.data)
+			clear(padded.data)
+			clear(sums.data)
+			got, want := make([]float64, len(weights.data)), make([]float64, len(weights.data))
+			var dx []float32
+			for range 2 {
+				integers(r, plane.data)
+				integers(r, dy.data)
+				d.Pad(padded.data, plane.data)
+				d.FilterGrad(sums.data, padded.data, dy.data)
+				dx = make([]float32, len(plane.data))
+				eachPair(w, before, extents, func(k, in, out int) {
+					want[k] += float64(plane.data[in] * dy.data[out])
+					dx[in] += weights.data[k] * dy.data[out]
+				})
+			}
+			for _, g := range []*guarded{padded, plane, dy, sums} {
+				g.intact(t)
+			}
+			d.TakeFilterGrad(got, sums.data)
+			require.Equal(t, want, got)
+			require.Equal(t, make([]float32, len(sums.data)), sums.data)
+
+			back := NewDepthwiseInputGrad(i, w, before, extents)
+			if back == nil {
+				require.True(t, slices.Max(before) >= w.Kernel[0] || w.In[0]-before[0]-extents[0] >= w.Kernel[0] || w.In[1]-before[1]-extents[1] >= w.Kernel[1])
+				return
+			}
+			spread, dst := newGuarded(back.PaddedLen()), newGuarded(len(dx))
+			clear(spread.data)
+			back.Pad(spread.data, dy.data)
+			slices.Reverse(weights.data)
+			back.Filter(dst.data, spread.data, weights.data, 0, false)
+			spread.intact(t)
+			dst.intact(t)
+			require.Equal(t, dx, dst.data)
+		})
+	})
+}
+
+// eachPair calls f for each tap k that lies on element in for output out.
+func eachPair(w Window, before, extents []int, f func(k, in, out int)) {
+	for out := range product(w.Out) {
+		for k := range product(w.Kernel) {
+			r := out/w.Out[1]*w.Strides[0] + k/w.Kernel[1] - before[0]
+			c := out%w.Out[1]*w.Strides[1] + k%w.Kernel[1] - before[1]
+			if r >= 0 && r < extents[0] && c >= 0 && c < extents[1] {
+				f(k, r*extents[1]+c, out)
+			}
+		}
+	}
+}
+
+// A NaN that no window sees does not reach the filter's gradient.
+func TestDepthwiseGradNaN(t *testing.T) {
+	onEveryISA(t, func(t *testing.T, i ISA) {
+		w := Window{In: []int{4, 6}, Out: []int{1, 2}, Kernel: []int{3, 3}, Strides: []int{2, 2}, Dilations: []int{1, 1}}
+		d := NewDepthwise(i, w, []int{0, 0}, []int{4, 6})
+		plane, padded := make([]float32, 4*6), make([]float32, d.PaddedLen())
+		plane[5], plane[3*6] = float32(math.NaN()), float32(math.Inf(1))
+		d.Pad(padded, plane)
+		sums, got := make([]float32, d.FilterGradLen()), make([]float64, 9)
+		d.FilterGrad(sums, padded, []float32{1, 1})
+		d.TakeFilterGrad(got, sums)
+		require.Equal(t, make([]float64, 9), got)
+	})
 }
 
 // A NaN reaches the outputs whose windows see it, ReLU or not, and no others.
@@ -120,10 +193,11 @@ func BenchmarkDepthwise(b *testing.B) {
 			}
 			d := NewDepthwise(i, w, []int{pad, pad}, []int{c.extent, c.extent})
 			padded, plane, dst := make([]float32, d.PaddedLen()), make([]float32, c.extent*c.extent), make([]float32, out*out)
-			weights := make([]float32, c.size*c.size)
+			weights, sums := make([]float32, c.size*c.size), make([]float32, d.FilterGradLen())
 			for name, f := range map[string]func(){
 				"pad":    func() { d.Pad(padded, plane) },
 				"filter": func() { d.Filter(dst, padded, weights, 0, true) },
+				"grad":   func() { d.FilterGrad(sums, padded, dst) },
 			} {
 				b.Run(fmt.Sprintf("%s %dx%d s%d %d/%v", name, c.size, c.size, c.step, c.extent, i), func(b *testing.B) {
 					for b.Loop() {
