@@ -11,12 +11,13 @@
 // cast, transpose and normalisation belong to the program, with the Mean and
 // Std that the set carries. [Batches] walks a split in seeded order.
 //
-// # digits/v1
+// # digits/v1, digits-color/v1
 //
-// The default set is drawn by package digits and needs no network. It is kept
-// under $CLSBENCH_CACHE, or clsbench in the user's cache folder, as the four
-// IDX files that [WriteIDX] makes, and taken from there only if their SHA-256
-// is the one that the code pins; anything else there is replaced.
+// The default set and its sister in colour are drawn by package digits and need
+// no network. Each is kept under $CLSBENCH_CACHE, or clsbench in the user's
+// cache folder, as the four IDX files that [WriteIDX] makes, and taken from
+// there only if their SHA-256 is the one that the code pins; anything else there
+// is replaced.
 //
 // # Errors
 //

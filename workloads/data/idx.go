@@ -17,7 +17,8 @@ import (
 // dimension as a big-endian u32, then the elements in row-major order.
 const (
 	idxUnsignedByte = 0x08
-	idxMaxRank      = 3
+	idxMaxRank      = 4
+	maxChannels     = 4
 )
 
 // Limits on what is read, far beyond any set of small images, so that a
@@ -106,9 +107,10 @@ func (x *idxReader) fail(kind Kind, field, what, mend string, cause error) error
 	return &Error{Kind: kind, File: x.path, Field: field, What: what, Mend: mend, Err: cause}
 }
 
-// header reads the shape of a file that must have the given rank, and holds
-// the length it claims against the file's own. It takes no memory for it.
-func (x *idxReader) header(rank int) (shape []int, err error) {
+// header reads the shape of a file of images, [n, rows, columns] or [n, rows,
+// columns, channels], or of labels, [n], and holds the length it claims against
+// the file's own. It takes no memory for it.
+func (x *idxReader) header(images bool) (shape []int, err error) {
 	var head [4 + 4*idxMaxRank]byte
 	if err := x.read(head[:4], "magic number", 4); err != nil {
 		return nil, err
@@ -119,10 +121,15 @@ func (x *idxReader) header(rank int) (shape []int, err error) {
 		return nil, x.fail(NotIDX, "magic number", fmt.Sprintf("starts with % x, not with 00 00", head[:4]), mend, nil)
 	case head[2] != idxUnsignedByte:
 		return nil, x.fail(NotIDX, "element type", fmt.Sprintf("is 0x%02x, not 0x08 (unsigned byte)", head[2]), mend, nil)
-	case int(head[3]) != rank:
-		return nil, x.fail(NotIDX, "dimensions", fmt.Sprintf("are %d, not %d", head[3], rank),
-			"image files have 3 (count, rows, columns), label files 1 (count): are the files swapped?", nil)
+	case images && head[3] != 3 && head[3] != 4, !images && head[3] != 1:
+		want := "1"
+		if images {
+			want = "3 or 4"
+		}
+		return nil, x.fail(NotIDX, "dimensions", fmt.Sprintf("are %d, not %s", head[3], want),
+			"image files have 3 (count, rows, columns) or 4 (channels last), label files 1 (count): are the files swapped?", nil)
 	}
+	rank := int(head[3])
 	if err := x.read(head[4:4+4*rank], "dimensions", 4*rank); err != nil {
 		return nil, err
 	}
@@ -130,12 +137,14 @@ func (x *idxReader) header(rank int) (shape []int, err error) {
 	elements := uint64(1)
 	for d := range rank {
 		n := binary.BigEndian.Uint32(head[4+4*d:])
-		if field := [idxMaxRank]string{"count", "rows", "columns"}[d]; n == 0 {
+		if field := [idxMaxRank]string{"count", "rows", "columns", "channels"}[d]; n == 0 {
 			return nil, x.fail(NotIDX, field, "is 0", "give a file with images", nil)
+		} else if d == 3 && n > maxChannels {
+			return nil, x.fail(Oversized, field, fmt.Sprintf("is %d", n), fmt.Sprintf("images are read up to %d channels", maxChannels), nil)
 		} else if d > 0 && n > maxSide {
 			return nil, x.fail(Oversized, field, fmt.Sprintf("is %d", n), fmt.Sprintf("images are read up to %d pixels a side", maxSide), nil)
 		}
-		elements *= uint64(n) // below 2³²·maxSide² = 2⁶⁰
+		elements *= uint64(n) // below 2³²·maxSide²·maxChannels = 2⁶²
 		shape = append(shape, int(n))
 	}
 	return shape, x.claim(need + elements)
@@ -260,13 +269,17 @@ func (x *idxReader) short(have, want uint64, err error) error {
 	return x.broken("elements", err)
 }
 
-// images reads an image file: its shape [n, rows, columns], n cut to limit.
+// images reads an image file, the first limit of its images, and its shape
+// [n, rows, columns, channels].
 func (x *idxReader) images(limit int) (pixels []byte, shape []int, err error) {
-	shape, err = x.header(3)
+	shape, err = x.header(true)
 	if err != nil {
 		return nil, nil, err
 	}
-	size := uint64(shape[1]) * uint64(shape[2])
+	if len(shape) == 3 {
+		shape = append(shape, 1)
+	}
+	size := uint64(shape[1]) * uint64(shape[2]) * uint64(shape[3])
 	keep := uint64(limited(shape[0], limit)) * size
 	if keep > maxBytes {
 		return nil, nil, x.fail(Oversized, "count", fmt.Sprintf("%d images of %d bytes are more than the %d that are read", shape[0], size, uint64(maxBytes)),
@@ -278,7 +291,7 @@ func (x *idxReader) images(limit int) (pixels []byte, shape []int, err error) {
 
 // labels reads a label file, all of it, and holds every label against classes.
 func (x *idxReader) labels(classes int) ([]int64, error) {
-	shape, err := x.header(1)
+	shape, err := x.header(false)
 	if err != nil {
 		return nil, err
 	}

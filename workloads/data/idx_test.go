@@ -115,9 +115,6 @@ func TestWriteIDXOverwritesNothing(t *testing.T) {
 }
 
 func TestWriteIDXRefusesWhatTheFormatCannotHold(t *testing.T) {
-	colour := ramp(3, 3)
-	colour.C = 3
-	requireError(t, WriteIDX(t.TempDir(), colour, false), Unsupported, "3 channels")
 	many := ramp(3, 3)
 	many.Classes = numbered(257)
 	requireError(t, WriteIDX(t.TempDir(), many, false), Unsupported, "257 classes")
@@ -145,7 +142,7 @@ func TestBrokenFolders(t *testing.T) {
 		"png":                {trainImagesName, []byte("\x89PNG\r\n\x1a\n0123456789"), NotIDX, "starts with 89 50 4e 47"},
 		"text":               {testLabelsName, []byte("label\n7\n2\n"), NotIDX, "magic number"},
 		"float elements":     {trainImagesName, idx(0x0d, make([]byte, 4*42), 7, 2, 3), NotIDX, "element type: is 0x0d"},
-		"labels as images":   {trainImagesName, idx(8, labels, 7), NotIDX, "dimensions: are 1, not 3"},
+		"labels as images":   {trainImagesName, idx(8, labels, 7), NotIDX, "dimensions: are 1, not 3 or 4"},
 		"images as labels":   {trainLabelsName, idx(8, pixels, 7, 2, 3), NotIDX, "are the files swapped?"},
 		"dimensions cut":     {trainImagesName, idx(8, nil, 7, 2, 3)[:11], Truncated, "dimensions: ends after 7 of 12"},
 		"no images":          {trainImagesName, idx(8, nil, 0, 2, 3), NotIDX, "count: is 0"},
@@ -158,7 +155,11 @@ func TestBrokenFolders(t *testing.T) {
 		"short labels":       {testLabelsName, idx(8, labels[:3], 5), Truncated, ""},
 		"fewer labels":       {trainLabelsName, idx(8, labels[:6], 6), Mismatch, "count: is 6, but"},
 		"more labels":        {testLabelsName, idx(8, labels, 7), Mismatch, "has 5 images"},
-		"other size in test": {testImagesName, idx(8, good.Test.Images, 5, 3, 2), Mismatch, "rows and columns: are 3×2, the training images' are 2×3"},
+		"other size in test": {testImagesName, idx(8, good.Test.Images, 5, 3, 2), Mismatch, "rows, columns and channels: are 3×2×1, the training images' are 2×3×1"},
+		"colour in test":     {testImagesName, idx(8, make([]byte, 5*6*3), 5, 2, 3, 3), Mismatch, "are 2×3×3, the training images' are 2×3×1"},
+		"channels":           {trainImagesName, idx(8, make([]byte, 7*6*5), 7, 2, 3, 5), Oversized, "channels: is 5"},
+		"no channels":        {trainImagesName, idx(8, nil, 7, 2, 3, 0), NotIDX, "channels: is 0"},
+		"five dimensions":    {trainImagesName, idx(8, make([]byte, 42), 7, 2, 3, 1, 1), NotIDX, "dimensions: are 5"},
 		"label 10":           {trainLabelsName, idx(8, []byte{0, 1, 2, 3, 4, 5, 10}, 7), LabelRange, "label 6: is 10, outside the 10 classes 0 to 9"},
 		"label 255":          {testLabelsName, idx(8, []byte{255, 1, 2, 3, 4}, 5), LabelRange, "label 0: is 255"},
 	} {
@@ -283,9 +284,10 @@ func TestFolderOddities(t *testing.T) {
 func TestIDXRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n, h, w := rapid.IntRange(1, 9).Draw(t, "n"), rapid.IntRange(1, 9).Draw(t, "h"), rapid.IntRange(1, 9).Draw(t, "w")
-		images := rapid.SliceOfN(rapid.Byte(), n*h*w, n*h*w).Draw(t, "images")
+		c := rapid.IntRange(1, 4).Draw(t, "c")
+		images := rapid.SliceOfN(rapid.Byte(), n*h*w*c, n*h*w*c).Draw(t, "images")
 		labels := rapid.SliceOfN(rapid.Int64Range(0, 9), n, n).Draw(t, "labels")
-		set := &Set{H: h, W: w, C: 1, Train: Split{images, labels}}
+		set := &Set{H: h, W: w, C: c, Train: Split{images, labels}}
 		reader := func(f idxFile) *idxReader {
 			var b bytes.Buffer
 			require.NoError(t, f.writeTo(&b))
@@ -294,7 +296,7 @@ func TestIDXRoundTrip(t *testing.T) {
 		files := set.idxFiles()
 		gotImages, shape, err := reader(files[0]).images(0)
 		require.NoError(t, err)
-		require.Equal(t, []int{n, h, w}, shape)
+		require.Equal(t, []int{n, h, w, c}, shape)
 		require.Equal(t, images, gotImages)
 		gotLabels, err := reader(files[1]).labels(10)
 		require.NoError(t, err)
@@ -308,6 +310,7 @@ func FuzzImages(f *testing.F) {
 	f.Add(idx(8, make([]byte, 42), 7, 2, 3), 0, false)
 	f.Add(idx(8, make([]byte, 42), 7, 2, 3), 2, true)
 	f.Add(idx(8, make([]byte, 41), 7, 2, 3), 0, true)
+	f.Add(idx(8, make([]byte, 126), 7, 2, 3, 3), 0, false)
 	f.Add(idx(8, nil, 1<<31, 1<<14, 1<<14), 1, true)
 	f.Add(idx(9, nil, 1, 1, 1), 0, false)
 	f.Add([]byte{}, 0, false)
@@ -322,8 +325,10 @@ func FuzzImages(f *testing.F) {
 			require.Equal(t, "f", e.File)
 			return
 		}
-		require.Len(t, content, 16+shape[0]*shape[1]*shape[2])
-		require.Equal(t, content[16:][:limited(shape[0], limit)*shape[1]*shape[2]], pixels)
+		head := 4 + 4*int(content[3])
+		each := shape[1] * shape[2] * shape[3]
+		require.Len(t, content, head+shape[0]*each)
+		require.Equal(t, content[head:][:limited(shape[0], limit)*each], pixels)
 	})
 }
 

@@ -17,7 +17,7 @@ import (
 // readIDXDir reads a folder of four IDX files. Whether a file is gzipped is
 // seen from its first bytes, since browsers and unpackers rename.
 func readIDXDir(ctx context.Context, dir string, opts Options) (*Set, error) {
-	set := &Set{Classes: numbered(opts.Classes), C: 1}
+	set := &Set{Classes: numbered(opts.Classes)}
 	for _, part := range []struct {
 		images, labels string
 		limit          int
@@ -26,42 +26,43 @@ func readIDXDir(ctx context.Context, dir string, opts Options) (*Set, error) {
 		{trainImagesName, trainLabelsName, opts.TrainLimit, &set.Train},
 		{testImagesName, testLabelsName, opts.TestLimit, &set.Test},
 	} {
-		split, h, w, path, err := readIDXSplit(ctx, dir, part.images, part.labels, part.limit, opts.Classes)
+		split, shape, path, err := readIDXSplit(ctx, dir, part.images, part.labels, part.limit, opts.Classes)
 		if err != nil {
 			return nil, err
 		}
-		if set.H != 0 && (h != set.H || w != set.W) {
-			return nil, &Error{Kind: Mismatch, File: path, Field: "rows and columns",
-				What: fmt.Sprintf("are %d×%d, the training images' are %d×%d", h, w, set.H, set.W), Mend: "give files of one set"}
+		if set.H != 0 && shape != [3]int{set.H, set.W, set.C} {
+			return nil, &Error{Kind: Mismatch, File: path, Field: "rows, columns and channels",
+				What: fmt.Sprintf("are %d×%d×%d, the training images' are %d×%d×%d", shape[0], shape[1], shape[2], set.H, set.W, set.C), Mend: "give files of one set"}
 		}
-		set.H, set.W, *part.into = h, w, split
+		set.H, set.W, set.C, *part.into = shape[0], shape[1], shape[2], split
 	}
 	return set, nil
 }
 
-// readIDXSplit reads one image file and its labels; path is the image file's.
-func readIDXSplit(ctx context.Context, dir, images, labels string, limit, classes int) (split Split, h, w int, path string, err error) {
-	var shape []int
+// readIDXSplit reads one image file and its labels; shape is an image's [H, W,
+// C], path the image file's.
+func readIDXSplit(ctx context.Context, dir, images, labels string, limit, classes int) (split Split, shape [3]int, path string, err error) {
+	var all []int
 	imagesPath, err := withIDX(ctx, dir, images, func(x *idxReader) (err error) {
-		split.Images, shape, err = x.images(limit)
+		split.Images, all, err = x.images(limit)
 		return err
 	})
 	if err != nil {
-		return split, 0, 0, imagesPath, err
+		return split, shape, imagesPath, err
 	}
 	labelsPath, err := withIDX(ctx, dir, labels, func(x *idxReader) (err error) {
 		split.Labels, err = x.labels(classes)
 		return err
 	})
 	if err != nil {
-		return split, 0, 0, labelsPath, err
+		return split, shape, labelsPath, err
 	}
-	if len(split.Labels) != shape[0] {
-		return split, 0, 0, imagesPath, &Error{Kind: Mismatch, File: labelsPath, Field: "count",
-			What: fmt.Sprintf("is %d, but %s has %d images", len(split.Labels), imagesPath, shape[0]), Mend: "give files of one set"}
+	if len(split.Labels) != all[0] {
+		return split, shape, imagesPath, &Error{Kind: Mismatch, File: labelsPath, Field: "count",
+			What: fmt.Sprintf("is %d, but %s has %d images", len(split.Labels), imagesPath, all[0]), Mend: "give files of one set"}
 	}
-	split.Labels = split.Labels[:limited(shape[0], limit)]
-	return split, shape[1], shape[2], imagesPath, nil
+	split.Labels = split.Labels[:limited(all[0], limit)]
+	return split, [3]int(all[1:]), imagesPath, nil
 }
 
 // withIDX opens the file that has one of base's names and reads it.
@@ -137,12 +138,12 @@ func (c *cancelReader) Read(p []byte) (int, error) {
 // WriteIDX writes the set into dir, made if need be, as the four files of an
 // MNIST-format folder, gzipped (with .gz in their names) if asked. Each appears
 // whole or not at all; a file that is there already, in either form, is not
-// touched, and nothing else is written then. The format holds one channel and
-// 256 classes.
+// touched, and nothing else is written then. Colour images have a fourth
+// dimension, their channels. The format holds 256 classes.
 func WriteIDX(dir string, set *Set, gzipped bool) error {
-	if set.C != 1 || len(set.Classes) > 256 {
-		return &Error{Kind: Unsupported, Field: set.Name, What: fmt.Sprintf("has %d channels and %d classes", set.C, len(set.Classes)),
-			Mend: "MNIST's format holds 1 channel and 256 classes"}
+	if len(set.Classes) > 256 {
+		return &Error{Kind: Unsupported, Field: set.Name, What: fmt.Sprintf("has %d classes", len(set.Classes)),
+			Mend: "MNIST's format holds 256 classes"}
 	}
 	for _, f := range set.idxFiles() {
 		for _, name := range idxNames(f.name) {

@@ -22,7 +22,7 @@ import (
 func TestOpenRefusesWhatItDoesNotKnow(t *testing.T) {
 	ctx := context.Background()
 	_, err := Open(ctx, "digits/v0", Options{})
-	requireError(t, err, UnknownSet, `"digits/v0" is neither registered (digits/v1) nor a folder`)
+	requireError(t, err, UnknownSet, `"digits/v0" is neither registered (digits/v1, digits-color/v1) nor a folder`)
 
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o644))
@@ -58,7 +58,7 @@ func TestLimitedDigits(t *testing.T) {
 	set, err := Open(context.Background(), "digits/v1", Options{TrainLimit: 30, TestLimit: 20, CacheDir: dir})
 	require.NoError(t, err)
 	images, labels := make([]byte, 40*28*28), make([]int64, 40)
-	require.NoError(t, digits.Fill(context.Background(), digits.Test, images, labels, 1))
+	require.NoError(t, digits.Grey.Fill(context.Background(), digits.Test, images, labels, 1))
 	require.Equal(t, images[:20*28*28], set.Test.Images)
 	require.Equal(t, labels[:20], set.Test.Labels)
 	require.Equal(t, 30, set.Train.Len())
@@ -72,25 +72,34 @@ func TestLimitedDigits(t *testing.T) {
 // refuses it otherwise.
 func TestWholeDigits(t *testing.T) {
 	if testing.Short() {
-		t.Skip("draws 70,000 images")
+		t.Skip("draws 140,000 images")
 	}
 	dir := t.TempDir()
 	t.Setenv(CacheEnv, dir)
-	var log bytes.Buffer
-	opts := Options{Log: slog.New(slog.NewTextHandler(&log, nil))}
-	drawn, err := Open(context.Background(), "digits/v1", opts)
-	require.NoError(t, err)
-	require.Equal(t, []int{60_000, 10_000}, []int{drawn.Train.Len(), drawn.Test.Len()})
-	require.Equal(t, digitsV1.Digest, drawn.Digest())
-	require.InDelta(t, 0.1282, drawn.Mean[0], 0.0001)
-	require.InDelta(t, 0.2260, drawn.Std[0], 0.0001)
+	for _, c := range []struct {
+		info      Info
+		mean, std []float64
+	}{
+		{digitsV1, []float64{0.1282}, []float64{0.2260}},
+		{digitsColorV1, []float64{0.4097, 0.3903, 0.4190}, []float64{0.1862, 0.1636, 0.1958}},
+	} {
+		var log bytes.Buffer
+		opts := Options{Log: slog.New(slog.NewTextHandler(&log, nil))}
+		drawn, err := Open(context.Background(), c.info.Name, opts)
+		require.NoError(t, err)
+		require.Equal(t, []int{60_000, 10_000}, []int{drawn.Train.Len(), drawn.Test.Len()})
+		require.Equal(t, c.info.Digest, drawn.Digest())
+		require.InDeltaSlice(t, c.mean, drawn.Mean, 0.0001)
+		require.InDeltaSlice(t, c.std, drawn.Std, 0.0001)
 
-	// Were it not taken from the cache, the broken recipe would show.
-	kept, err := cached(context.Background(), digitsV1, opts, func() (*Set, error) { return nil, errors.New("drawn again") })
-	require.NoError(t, err)
-	require.Equal(t, drawn.Train, kept.Train)
-	require.Equal(t, drawn.Test, kept.Test)
-	require.Empty(t, log.String())
+		// Were it not taken from the cache, the broken recipe would show.
+		kept, err := cached(context.Background(), c.info, opts, func() (*Set, error) { return nil, errors.New("drawn again") })
+		require.NoError(t, err)
+		require.Equal(t, drawn.Train, kept.Train)
+		require.Equal(t, drawn.Test, kept.Test)
+		require.Equal(t, []int{c.info.H, c.info.W, c.info.C}, []int{kept.H, kept.W, kept.C})
+		require.Empty(t, log.String())
+	}
 }
 
 // tiny is a registered set of 7 and 5 images, and a count of how often it is drawn.

@@ -23,16 +23,26 @@ type entry struct {
 }
 
 var registered = []entry{
-	{digitsV1, openDigits},
+	{digitsV1, openDigits(digitsV1, digits.Grey)},
+	{digitsColorV1, openDigits(digitsColorV1, digits.Color)},
 }
 
 var digitsV1 = Info{
 	Name:        "digits/v1",
 	Description: "procedural digits; typefaces of four families train, a fifth tests; no download",
 	Classes:     numbered(digits.Classes),
-	H:           digits.Side, W: digits.Side, C: 1,
+	H:           digits.Grey.Side, W: digits.Grey.Side, C: digits.Grey.Channels,
 	Train: digits.TrainCount, Test: digits.TestCount,
 	Digest: "2a306807f36012e0252e0e8361977572c552aabdc22fa2281b54deb895698c54",
+}
+
+var digitsColorV1 = Info{
+	Name:        "digits-color/v1",
+	Description: "the same in colour on cluttered ground, in CIFAR's shape; no download",
+	Classes:     numbered(digits.Classes),
+	H:           digits.Color.Side, W: digits.Color.Side, C: digits.Color.Channels,
+	Train: digits.TrainCount, Test: digits.TestCount,
+	Digest: "6a62dadacd7a45089ed63907aaf498dcc1768192df2c86baa9445b50115935c6",
 }
 
 // List returns the registered sets.
@@ -53,17 +63,20 @@ func numbered(n int) []string {
 	return out
 }
 
-// openDigits draws digits/v1, or as much of it as is asked for; the whole set
-// goes through the cache.
-func openDigits(ctx context.Context, opts Options) (*Set, error) {
-	if opts.TrainLimit == 0 && opts.TestLimit == 0 {
-		return cached(ctx, digitsV1, opts, func() (*Set, error) { return drawDigits(ctx, opts) })
+// openDigits draws one of the sets of digits, or as much of it as is asked for;
+// the whole set goes through the cache.
+func openDigits(info Info, kind *digits.Kind) func(context.Context, Options) (*Set, error) {
+	return func(ctx context.Context, opts Options) (*Set, error) {
+		draw := func() (*Set, error) { return drawDigits(ctx, info, kind, opts) }
+		if opts.TrainLimit == 0 && opts.TestLimit == 0 {
+			return cached(ctx, info, opts, draw)
+		}
+		return draw()
 	}
-	return drawDigits(ctx, opts)
 }
 
-func drawDigits(ctx context.Context, opts Options) (*Set, error) {
-	set := &Set{Name: digitsV1.Name, Classes: digitsV1.Classes, H: digitsV1.H, W: digitsV1.W, C: digitsV1.C}
+func drawDigits(ctx context.Context, info Info, kind *digits.Kind, opts Options) (*Set, error) {
+	set := &Set{Name: info.Name, Classes: info.Classes, H: info.H, W: info.W, C: info.C}
 	for _, part := range []struct {
 		split digits.Split
 		limit int
@@ -73,9 +86,9 @@ func drawDigits(ctx context.Context, opts Options) (*Set, error) {
 		{digits.Test, opts.TestLimit, &set.Test},
 	} {
 		n := limited(part.split.Count(), part.limit)
-		part.into.Images = make([]byte, n*digits.Side*digits.Side)
+		part.into.Images = make([]byte, n*kind.Size())
 		part.into.Labels = make([]int64, n)
-		if err := digits.Fill(ctx, part.split, part.into.Images, part.into.Labels, opts.Workers); err != nil {
+		if err := kind.Fill(ctx, part.split, part.into.Images, part.into.Labels, opts.Workers); err != nil {
 			return nil, err
 		}
 	}

@@ -9,10 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func fill(t testing.TB, s Split, n, workers int) ([]byte, []int64) {
+func fill(t testing.TB, k *Kind, s Split, n, workers int) ([]byte, []int64) {
 	t.Helper()
-	images, labels := make([]byte, n*Side*Side), make([]int64, n)
-	require.NoError(t, Fill(context.Background(), s, images, labels, workers))
+	images, labels := make([]byte, n*k.Size()), make([]int64, n)
+	require.NoError(t, k.Fill(context.Background(), s, images, labels, workers))
 	return images, labels
 }
 
@@ -21,33 +21,38 @@ func fill(t testing.TB, s Split, n, workers int) ([]byte, []int64) {
 // that something moved.
 func TestPrefixIsPinned(t *testing.T) {
 	for _, c := range []struct {
+		kind  *Kind
 		split Split
 		want  string
 	}{
-		{Train, "79177da8ea9503a547cd4ff47e7ce8de70c8d9de648e2027aaa89697671bce34"},
-		{Test, "1d6816974b7db59a30d89fdd0f18de5d57691a55367d4bf043c52f12e8ffce8c"},
+		{Grey, Train, "79177da8ea9503a547cd4ff47e7ce8de70c8d9de648e2027aaa89697671bce34"},
+		{Grey, Test, "1d6816974b7db59a30d89fdd0f18de5d57691a55367d4bf043c52f12e8ffce8c"},
+		{Color, Train, "619e46791e6e84e946591e4e15b805ee279f9547b586641745b2b19fd8cd52e8"},
+		{Color, Test, "dc27aa7dc3c1c995e4faa58c0e575e6fd56b81d6b7592e342a84e3d423efb0cd"},
 	} {
 		for _, workers := range []int{1, 2, 7} {
-			images, labels := fill(t, c.split, 1000, workers)
+			images, labels := fill(t, c.kind, c.split, 1000, workers)
 			h := sha256.New()
 			h.Write(images)
 			for _, l := range labels {
 				h.Write([]byte{byte(l)})
 			}
-			require.Equal(t, c.want, hex.EncodeToString(h.Sum(nil)), "split %d, %d workers", c.split, workers)
+			require.Equal(t, c.want, hex.EncodeToString(h.Sum(nil)), "%d channels, split %d, %d workers", c.kind.Channels, c.split, workers)
 		}
 	}
 }
 
 func TestShorterSetIsPrefix(t *testing.T) {
-	long, longLabels := fill(t, Train, 301, 2)
-	short, shortLabels := fill(t, Train, 97, 2)
-	require.Equal(t, long[:len(short)], short)
-	require.Equal(t, longLabels[:len(shortLabels)], shortLabels)
+	for _, k := range []*Kind{Grey, Color} {
+		long, longLabels := fill(t, k, Train, 301, 2)
+		short, shortLabels := fill(t, k, Train, 97, 2)
+		require.Equal(t, long[:len(short)], short)
+		require.Equal(t, longLabels[:len(shortLabels)], shortLabels)
+	}
 }
 
 func TestLabelsAreBalancedInEveryTen(t *testing.T) {
-	var d draw
+	d := draw{seed: Grey.seed}
 	orders := map[[Classes]int]bool{}
 	for block := range 200 {
 		var order [Classes]int
@@ -67,24 +72,25 @@ func TestLabelsAreBalancedInEveryTen(t *testing.T) {
 func TestDigitsAreWholeAndVaried(t *testing.T) {
 	all, err := faces()
 	require.NoError(t, err)
-	var p painter
-	dst := make([]byte, Side*Side)
-	for _, s := range []Split{Train, Test} {
-		left, right := int64(Side<<pixQ), int64(0)
-		for i := range 3000 {
-			p.paint(dst, s, all[s], i)
-			minX, minY, maxX, maxY := bounds([][]vertex{p.points})
-			require.GreaterOrEqual(t, min(minX, minY), int64(margin), "image %d of split %d", i, s)
-			require.LessOrEqual(t, max(maxX, maxY), int64(Side<<pixQ-margin), "image %d of split %d", i, s)
-			require.Greater(t, maxY-minY, int64(8<<pixQ), "image %d of split %d is flat", i, s)
-			var ink int32
-			for _, c := range p.cover {
-				ink += c
+	for _, k := range []*Kind{Grey, Color} {
+		p, dst, canvas := newPainter(k), make([]byte, k.Size()), int64(k.Side<<pixQ)
+		for _, s := range []Split{Train, Test} {
+			left, right := canvas, int64(0)
+			for i := range 3000 {
+				p.paint(dst, s, all[s], i)
+				minX, minY, maxX, maxY := bounds([][]vertex{p.points})
+				require.GreaterOrEqual(t, min(minX, minY), int64(margin), "image %d of split %d", i, s)
+				require.LessOrEqual(t, max(maxX, maxY), canvas-margin, "image %d of split %d", i, s)
+				require.Greater(t, maxY-minY, int64(8<<pixQ), "image %d of split %d is flat", i, s)
+				var ink int32
+				for _, c := range p.cover {
+					ink += c
+				}
+				require.Greater(t, ink, int32(8*fullInk), "image %d of split %d has hardly any ink", i, s)
+				left, right = min(left, (minX+maxX)/2), max(right, (minX+maxX)/2)
 			}
-			require.Greater(t, ink, int32(8*fullInk), "image %d of split %d has hardly any ink", i, s)
-			left, right = min(left, (minX+maxX)/2), max(right, (minX+maxX)/2)
+			require.Greater(t, right-left, int64(5<<pixQ), "digits hardly move")
 		}
-		require.Greater(t, right-left, int64(5<<pixQ), "digits hardly move")
 	}
 }
 
@@ -97,7 +103,7 @@ func TestStreamsAreIndependent(t *testing.T) {
 		var pairs [8][8]float64
 		previous := int64(0)
 		for i := range uint64(n) {
-			var d draw
+			d := draw{seed: Grey.seed}
 			d.seek(Train, streamPixels, i)
 			for range position {
 				d.pcg.Uint64()
@@ -126,23 +132,27 @@ func chiSquare(counts []float64, want float64) (x float64) {
 
 func TestFillRefusesWrongBuffers(t *testing.T) {
 	ctx := context.Background()
-	require.ErrorContains(t, Fill(ctx, Test, make([]byte, 10), make([]int64, 1), 1), "want at most 10000 images of 784 bytes")
-	require.Error(t, Fill(ctx, Test, make([]byte, (TestCount+1)*Side*Side), make([]int64, TestCount+1), 1))
-	require.NoError(t, Fill(ctx, Test, nil, nil, 1))
+	require.ErrorContains(t, Grey.Fill(ctx, Test, make([]byte, 10), make([]int64, 1), 1), "want at most 10000 images of 784 bytes")
+	require.Error(t, Grey.Fill(ctx, Test, make([]byte, (TestCount+1)*Grey.Size()), make([]int64, TestCount+1), 1))
+	require.NoError(t, Grey.Fill(ctx, Test, nil, nil, 1))
 }
 
 func TestFillStopsWhenCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	require.ErrorIs(t, Fill(ctx, Train, make([]byte, 1000*Side*Side), make([]int64, 1000), 2), context.Canceled)
+	require.ErrorIs(t, Grey.Fill(ctx, Train, make([]byte, 1000*Grey.Size()), make([]int64, 1000), 2), context.Canceled)
 }
 
 // BenchmarkFill draws 10,000 images a round, on every CPU.
 func BenchmarkFill(b *testing.B) {
-	images, labels := make([]byte, TestCount*Side*Side), make([]int64, TestCount)
-	b.SetBytes(int64(len(images)))
-	for b.Loop() {
-		require.NoError(b, Fill(context.Background(), Train, images, labels, 0))
+	for name, k := range map[string]*Kind{"grey": Grey, "color": Color} {
+		b.Run(name, func(b *testing.B) {
+			images, labels := make([]byte, TestCount*k.Size()), make([]int64, TestCount)
+			b.SetBytes(int64(len(images)))
+			for b.Loop() {
+				require.NoError(b, k.Fill(context.Background(), Train, images, labels, 0))
+			}
+			b.ReportMetric(float64(b.N)*TestCount/b.Elapsed().Seconds(), "images/s")
+		})
 	}
-	b.ReportMetric(float64(b.N)*TestCount/b.Elapsed().Seconds(), "images/s")
 }

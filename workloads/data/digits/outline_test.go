@@ -29,12 +29,12 @@ func TestFacesHaveTheirMeasures(t *testing.T) {
 // ink draws a glyph upright, 18 pixels high, with its strokes' edges moved
 // outwards by grow, and returns its area in pixels.
 func ink(g *glyph, grow int64) float64 {
-	var r raster
-	size := int64(figure) * one / g.height
+	r := newRaster(Grey.Side)
+	size := Grey.ranges.figure * one / g.height
 	for _, c := range g.contours {
 		at := func(i int) (int64, int64) {
 			v := c[i%len(c)]
-			place := func(x, n int64) int64 { return Side<<pixQ/2 + (x+grow*n>>normalQ)*size>>(30-pixQ) }
+			place := func(x, n int64) int64 { return int64(Grey.Side)<<pixQ/2 + (x+grow*n>>normalQ)*size>>(30-pixQ) }
 			return place(v.x, v.nx), place(v.y, v.ny)
 		}
 		for i := range c {
@@ -90,7 +90,7 @@ func square(r *raster, x, y, half int64, clockwise bool) {
 
 func TestFillCoversExactly(t *testing.T) {
 	const px = 1 << pixQ
-	var r raster
+	r := newRaster(Grey.Side)
 	square(&r, 10*px, 10*px, 4*px+px/4, true)
 	square(&r, 10*px, 10*px, 2*px, false)  // a hole: the other way round
 	square(&r, 11*px, 10*px, px/2, true)   // an island in it
@@ -99,7 +99,7 @@ func TestFillCoversExactly(t *testing.T) {
 	square(&r, 100*px, 10*px, 3*px, true)  // beyond the canvas: nothing, no panic
 	square(&r, 10*px, -100*px, 3*px, true) // above it
 	r.fill()
-	at := func(x, y int) int32 { return r.cover[y*Side+x] }
+	at := func(x, y int) int32 { return r.cover[y*Grey.Side+x] }
 	require.Equal(t, int32(fullInk), at(7, 7))
 	require.Equal(t, int32(fullInk/4), at(5, 10), "left edge at 5.75")
 	require.Equal(t, int32(fullInk/4), at(10, 14), "lower edge at 14.25")
@@ -112,19 +112,19 @@ func TestFillCoversExactly(t *testing.T) {
 	require.Zero(t, at(27, 10))
 
 	r.fill()
-	require.Zero(t, r.cover, "crossings are forgotten")
+	require.Equal(t, make([]int32, len(r.cover)), r.cover, "crossings are forgotten")
 }
 
 // The ink of a random triangle is its area, but for what eight scan lines a
 // pixel miss along its edges.
 func TestTriangleArea(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		c := rapid.Int64Range(0, Side<<pixQ)
+		c := rapid.Int64Range(0, int64(Grey.Side)<<pixQ)
 		var x, y [3]int64
 		for i := range x {
 			x[i], y[i] = c.Draw(t, "x"), c.Draw(t, "y")
 		}
-		var r raster
+		r := newRaster(Grey.Side)
 		for i := range x {
 			j := (i + 1) % 3
 			r.edge(x[i], y[i], x[j], y[j])

@@ -1,6 +1,6 @@
 package digits
 
-// Polygons are filled on a grid of Side × Side pixels, in integers: 8 scan
+// Polygons are filled on a grid of side × side pixels, in integers: 8 scan
 // lines a pixel, exact coverage along each, the non-zero winding rule, so that
 // overlapping outlines stay one shape.
 const (
@@ -18,8 +18,13 @@ type crossing struct {
 
 // raster fills polygons; it keeps its memory from one image to the next.
 type raster struct {
-	lines [Side * subLines][]crossing
-	cover [Side * Side]int32 // 0 … fullInk
+	side  int
+	lines [][]crossing // [side·subLines]
+	cover []int32      // [side, side], 0 … fullInk
+}
+
+func newRaster(side int) raster {
+	return raster{side: side, lines: make([][]crossing, side*subLines), cover: make([]int32, side*side)}
 }
 
 // edge records the crossings of a directed edge; coordinates in 1/65536 pixel.
@@ -32,7 +37,7 @@ func (r *raster) edge(x0, y0, x1, y1 int64) {
 	}
 	const pitch = 1 << (pixQ - subBits)
 	first := max((y0-pitch/2+pitch-1)>>(pixQ-subBits), 0)
-	last := min((y1-pitch/2+pitch-1)>>(pixQ-subBits), Side*subLines)
+	last := min((y1-pitch/2+pitch-1)>>(pixQ-subBits), int64(len(r.lines)))
 	if first >= last {
 		return
 	}
@@ -46,7 +51,7 @@ func (r *raster) edge(x0, y0, x1, y1 int64) {
 
 // fill turns the recorded crossings into coverage and forgets them.
 func (r *raster) fill() {
-	clear(r.cover[:])
+	clear(r.cover)
 	for k := range r.lines {
 		line := r.lines[k]
 		for i := 1; i < len(line); i++ { // insertion sort: a line has 2 to 8 crossings
@@ -54,7 +59,7 @@ func (r *raster) fill() {
 				line[j], line[j-1] = line[j-1], line[j]
 			}
 		}
-		row := r.cover[k/subLines*Side:][:Side]
+		row := r.cover[k/subLines*r.side:][:r.side]
 		winding := int32(0)
 		for i, c := range line {
 			if winding != 0 {
@@ -68,7 +73,7 @@ func (r *raster) fill() {
 
 // span adds the coverage of one scan line from a to b, in 1/256 pixel.
 func span(row []int32, a, b int64) {
-	a, b = max(a>>(pixQ-8), 0), min(b>>(pixQ-8), Side<<8)
+	a, b = max(a>>(pixQ-8), 0), min(b>>(pixQ-8), int64(len(row))<<8)
 	for p := a >> 8; p<<8 < b; p++ {
 		row[p] += int32(min(b, (p+1)<<8) - max(a, p<<8))
 	}
