@@ -17,8 +17,10 @@ func newDataCmd() *cobra.Command {
 		Use:   "data",
 		Short: "List, make and look at data sets",
 		Long: `data alone lists the sets that --data takes by name. It takes a folder of
-MNIST-format IDX files too, gzipped or not: train-images-idx3-ubyte,
-train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte.`,
+MNIST-format IDX files too, gzipped or not (train-images-idx3-ubyte,
+train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte), and
+one of CIFAR-10's or CIFAR-100's binary version (data_batch_1.bin … or
+train.bin, test.bin, and the class names beside them).`,
 		Example: `  clsbench data
   clsbench data show digits/v1                  a contact sheet of samples
   clsbench data make digits/v1 ./digits         as IDX files, for other tools`,

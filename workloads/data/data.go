@@ -59,7 +59,7 @@ type Options struct {
 	TestLimit  int // the same for the test split
 	Height     int // resize to Height × Width; both 0 keeps the set's own size
 	Width      int
-	Classes    int          // number of classes that a folder's labels are held against; 0 is 10, as in MNIST
+	Classes    int          // number of classes that a set may have; 0 is what its format says, 10 for IDX files, as in MNIST
 	CacheDir   string       // in place of $CLSBENCH_CACHE or the user's cache folder
 	Workers    int          // goroutines that draw and resize; 0 is one a CPU
 	Log        *slog.Logger // hears what goes wrong without harm, such as an unwritable cache; nil discards
@@ -86,9 +86,6 @@ func (o Options) withDefaults() (Options, error) {
 		return o, &Error{Kind: BadOption, Field: "Height and Width", What: fmt.Sprintf("are %d and %d", o.Height, o.Width),
 			Mend: "give both or neither"}
 	}
-	if o.Classes == 0 {
-		o.Classes = 10
-	}
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
@@ -99,7 +96,7 @@ func (o Options) withDefaults() (Options, error) {
 }
 
 // Open returns the set that spec names: one of List's, or a folder of IDX
-// files. A folder that has a registered set's name is meant by "./name".
+// files or of CIFAR's binary version. A folder that has a registered set's name is meant by "./name".
 // Bad input is an *Error.
 func Open(ctx context.Context, spec string, opts Options) (*Set, error) {
 	opts, err := opts.withDefaults()
@@ -109,6 +106,10 @@ func Open(ctx context.Context, spec string, opts Options) (*Set, error) {
 	set, err := load(ctx, spec, opts)
 	if err != nil {
 		return nil, err
+	}
+	if opts.Classes > 0 && len(set.Classes) > opts.Classes {
+		return nil, &Error{Kind: LabelRange, File: spec, Field: "classes", What: fmt.Sprintf("are %d, more than the %d that are wanted", len(set.Classes), opts.Classes),
+			Mend: "give another data set or a network of as many classes"}
 	}
 	if opts.Height > 0 {
 		if err := set.resize(ctx, opts.Height, opts.Width, opts.Workers); err != nil {
@@ -128,11 +129,15 @@ func load(ctx context.Context, spec string, opts Options) (*Set, error) {
 	switch info, err := os.Stat(spec); {
 	case err != nil:
 		return nil, &Error{Kind: UnknownSet, Field: "data set", What: fmt.Sprintf("%q is neither registered (%s) nor a folder", spec, names()),
-			Mend: "give one of these names, or a folder of MNIST-format IDX files"}
+			Mend: "give one of these names, or a folder of IDX (MNIST) or CIFAR binary files"}
 	case !info.IsDir():
-		return nil, &Error{Kind: UnknownSet, File: spec, What: "is a file", Mend: "give the folder that holds the four IDX files"}
+		return nil, &Error{Kind: UnknownSet, File: spec, What: "is a file", Mend: "give the folder that holds the files"}
 	}
-	set, err := readIDXDir(ctx, spec, opts)
+	read := readIDXDir
+	if l := cifarLayoutOf(spec); l != nil {
+		read = l.readDir
+	}
+	set, err := read(ctx, spec, opts)
 	if err != nil {
 		return nil, err
 	}

@@ -1,11 +1,13 @@
 // Package data holds the sets of labelled images that workloads train on and
 // are judged by.
 //
-// [Open] is the one way in. It takes a registered name ([List] has them) or a
-// folder of MNIST-format IDX files, plain or gzipped:
+// [Open] is the one way in. It takes a registered name ([List] has them), a
+// folder of MNIST-format IDX files, plain or gzipped, or a folder of the binary
+// version of CIFAR-10 or CIFAR-100:
 //
 //	set, err := data.Open(ctx, "digits/v1", data.Options{})
 //	set, err := data.Open(ctx, "/data/mnist", data.Options{Height: 28, Width: 28})
+//	set, err := data.Open(ctx, "/data/cifar-100-binary", data.Options{})
 //
 // A [Set] is in memory, as bytes in NHWC order, which is what a program is fed:
 // cast, transpose and normalisation belong to the program, with the Mean and

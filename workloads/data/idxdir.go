@@ -17,6 +17,9 @@ import (
 // readIDXDir reads a folder of four IDX files. Whether a file is gzipped is
 // seen from its first bytes, since browsers and unpackers rename.
 func readIDXDir(ctx context.Context, dir string, opts Options) (*Set, error) {
+	if opts.Classes == 0 {
+		opts.Classes = 10
+	}
 	set := &Set{Classes: numbered(opts.Classes)}
 	for _, part := range []struct {
 		images, labels string

@@ -27,7 +27,7 @@ func TestOpenRefusesWhatItDoesNotKnow(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o644))
 	_, err = Open(ctx, file, Options{})
-	requireError(t, err, UnknownSet, "file: is a file; give the folder")
+	requireError(t, err, UnknownSet, "file: is a file; give the folder that holds the files")
 
 	for field, o := range map[string]Options{
 		"TrainLimit":       {TrainLimit: -1},
