@@ -20,7 +20,8 @@ func newDataCmd() *cobra.Command {
 MNIST-format IDX files too, gzipped or not (train-images-idx3-ubyte,
 train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte), and
 one of CIFAR-10's or CIFAR-100's binary version (data_batch_1.bin … or
-train.bin, test.bin, and the class names beside them).`,
+train.bin, test.bin, and the class names beside them), and an image tree:
+train/CLASS/ and val/CLASS/ with JPEG, PNG or WebP files, as ImageNet's.`,
 		Example: `  clsbench data
   clsbench data show digits/v1                  a contact sheet of samples
   clsbench data make digits/v1 ./digits         as IDX files, for other tools`,
@@ -83,6 +84,7 @@ func newDataShowCmd() *cobra.Command {
 	var path string
 	var test bool
 	var o data.SheetOptions
+	var open data.Options
 	cmd := &cobra.Command{
 		Use:   "show NAME|DIR",
 		Short: "Draw a contact sheet of samples, a row a class",
@@ -96,7 +98,7 @@ func newDataShowCmd() *cobra.Command {
 					return usagef("flag --png: %w", err)
 				}
 			}
-			set, err := data.Open(cmd.Context(), args[0], data.Options{})
+			set, err := data.Open(cmd.Context(), args[0], open)
 			if err != nil {
 				return dataError(err)
 			}
@@ -116,11 +118,16 @@ func newDataShowCmd() *cobra.Command {
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %d×%d×%d, %d training and %d test images, mean %.4f, deviation %.4f\n",
 				path, set.Name, set.H, set.W, set.C, set.Train.Len(), set.Test.Len(), set.Mean, set.Std)
+			if set.Skipped > 0 {
+				fmt.Fprintf(cmd.OutOrStdout(), "images skipped, since they cannot be decoded: %d\n", set.Skipped)
+			}
 			return nil
 		},
 	}
 	cmd.Flags().StringVar(&path, "png", "", "PNG file (default the set's name)")
 	cmd.Flags().BoolVar(&test, "test", false, "of the test split")
+	cmd.Flags().BoolVar(&open.SkipBad, "skip-bad", false, "leave out, and count, images of a tree that cannot be decoded")
+	cmd.Flags().StringVar(&open.ClassMap, "class-map", "", "of an image tree: a file of a line a class, its folder and its name")
 	complete(cmd, map[string]cobra.CompletionFunc{"png": filesOf("png")})
 	return cmd
 }

@@ -23,6 +23,7 @@ type Set struct {
 	// here (limited, resized), for (v/255 − Mean)/Std. A channel that never
 	// varies has Std 1.
 	Mean, Std []float64
+	Skipped   int // images that could not be decoded, and that Options.SkipBad left out
 }
 
 // Split is one part of a set.
@@ -60,6 +61,8 @@ type Options struct {
 	Height     int // resize to Height × Width; both 0 keeps the set's own size
 	Width      int
 	Classes    int          // number of classes that a set may have; 0 is what its format says, 10 for IDX files, as in MNIST
+	ClassMap   string       // of an image tree: a file that numbers and names its folders
+	SkipBad    bool         // of an image tree: leave out, and count, what cannot be decoded
 	CacheDir   string       // in place of $CLSBENCH_CACHE or the user's cache folder
 	Workers    int          // goroutines that draw and resize; 0 is one a CPU
 	Log        *slog.Logger // hears what goes wrong without harm, such as an unwritable cache; nil discards
@@ -96,7 +99,7 @@ func (o Options) withDefaults() (Options, error) {
 }
 
 // Open returns the set that spec names: one of List's, or a folder of IDX
-// files or of CIFAR's binary version. A folder that has a registered set's name is meant by "./name".
+// files, of CIFAR's binary version or of an image tree. A folder that has a registered set's name is meant by "./name".
 // Bad input is an *Error.
 func Open(ctx context.Context, spec string, opts Options) (*Set, error) {
 	opts, err := opts.withDefaults()
@@ -129,13 +132,15 @@ func load(ctx context.Context, spec string, opts Options) (*Set, error) {
 	switch info, err := os.Stat(spec); {
 	case err != nil:
 		return nil, &Error{Kind: UnknownSet, Field: "data set", What: fmt.Sprintf("%q is neither registered (%s) nor a folder", spec, names()),
-			Mend: "give one of these names, or a folder of IDX (MNIST) or CIFAR binary files"}
+			Mend: "give one of these names, or a folder of IDX (MNIST) or CIFAR binary files, or of train/CLASS/ and val/CLASS/ with images"}
 	case !info.IsDir():
 		return nil, &Error{Kind: UnknownSet, File: spec, What: "is a file", Mend: "give the folder that holds the files"}
 	}
 	read := readIDXDir
 	if l := cifarLayoutOf(spec); l != nil {
 		read = l.readDir
+	} else if isTree(spec) {
+		read = readTree
 	}
 	set, err := read(ctx, spec, opts)
 	if err != nil {

@@ -2,8 +2,9 @@
 // are judged by.
 //
 // [Open] is the one way in. It takes a registered name ([List] has them), a
-// folder of MNIST-format IDX files, plain or gzipped, or a folder of the binary
-// version of CIFAR-10 or CIFAR-100:
+// folder of MNIST-format IDX files, plain or gzipped, of the binary version of
+// CIFAR-10 or CIFAR-100, or of an image tree (train/CLASS/ and val/CLASS/ with
+// JPEG, PNG or WebP files):
 //
 //	set, err := data.Open(ctx, "digits/v1", data.Options{})
 //	set, err := data.Open(ctx, "/data/mnist", data.Options{Height: 28, Width: 28})

@@ -15,6 +15,7 @@ const (
 	Missing     Kind = "missing file"          // a file that the format needs
 	Unreadable  Kind = "unreadable"            // the system refused to open or read
 	NotIDX      Kind = "not IDX"               // another format, or another IDX type or rank
+	BadImage    Kind = "bad image"             // neither JPEG nor PNG nor WebP, or a damaged one
 	Truncated   Kind = "truncated"             // ends before what its header claims
 	Oversized   Kind = "oversized"             // goes on after what its header claims, or claims more than is read
 	Mismatch    Kind = "mismatch"              // two files that do not belong together
