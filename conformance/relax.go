@@ -29,8 +29,8 @@ var (
 		expect: expectTF32,
 	}
 	winogradBound = &Bound{
-		Name: "winograd", Formula: "|e| ≤ ¼ + u|y*| for integers with B ≤ 2^17, else |e| ≤ 6K′uB′ (2K′uB′ unless f32), B′ = Σ|w|·max|x| + |bias|, padding included",
-		Source: "TOSA 1.0, dot product accuracy requirements with local_bound = false",
+		Name: "winograd", Formula: "|e| ≤ ¼ + u|y*| for integers with B ≤ 2^17, else |e| ≤ 6K′uB′ (2K′uB′ unless f32), B′ = 9·Σ_c max_k|w|·max|x| + |bias|, padding included",
+		Source: "TOSA 1.0, dot product accuracy requirements with local_bound = false; transforms mix the taps of a filter as well, so that its largest stands for each",
 		expect: expectWinograd,
 	}
 )
@@ -155,10 +155,11 @@ func expectWinograd(s *site) (*expectation, error) {
 	return e, nil
 }
 
-// leveledTwin is, by channel of the output, Σ|w| over all taps times the largest
-// magnitude of the other factor, with the bias. Padding counts as well: an
-// element of a tile takes part in all of the tile's outputs, with a weight that
-// only in exact numbers is zero.
+// leveledTwin is, by channel of the output, the sum of the magnitudes of all
+// taps times the largest of the other factor, with the bias; each tap counts as
+// the largest of its filter for a channel, since transforms mix them. Padding
+// counts as well: an element of a tile takes part in all of the tile's outputs,
+// with a weight that only in exact numbers is zero.
 func (s *site) leveledTwin() []float64 {
 	x, w := s.in(0), s.in(1)
 	level := 0.0
@@ -168,12 +169,16 @@ func (s *site) leveledTwin() []float64 {
 	channels := s.want.Shape[1]
 	total := make([]float64, channels)
 	groups, taps := s.call.Int("group"), w.Shape[2:].Elements()
-	for i, v := range w.Data {
-		m, c := i/taps/w.Shape[1], i/taps%w.Shape[1]
+	for i := range w.Shape[:2].Elements() {
+		m, c := i/w.Shape[1], i%w.Shape[1]
 		if s.call.Op.Name == "ConvInputGrad" {
 			m = m/(w.Shape[0]/groups)*w.Shape[1] + c
 		}
-		total[m] += level * math.Abs(v)
+		largest := 0.0
+		for _, v := range w.Data[i*taps : (i+1)*taps] {
+			largest = max(largest, math.Abs(v))
+		}
+		total[m] += level * float64(taps) * largest
 	}
 	if b := s.in(2); b != nil {
 		for m, v := range b.Data {
