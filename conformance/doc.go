@@ -12,4 +12,4 @@ package conformance
 
 // Version names the suite: its cases, fills and bounds. Verdicts of another
 // version are not comparable.
-const Version = "1"
+const Version = "2"
