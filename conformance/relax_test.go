@@ -83,6 +83,9 @@ func TestRelaxedModesOfSampledLayers(t *testing.T) {
 	for _, c := range layers {
 		r := c.Check(ctx, s, 3, &conformance.Oracle{Math: graph.TF32}, nil)
 		require.Equal(t, conformance.StatusPass, r.Status, r.Why)
+		if c.Op != "Conv" && c.Op != "Gemm" {
+			continue // no products: the mode leaves them as they are
+		}
 		require.Equal(t, conformance.StatusFail, c.Check(ctx, s, 3, &conformance.Oracle{}, nil).Status, c.Name())
 	}
 }

@@ -175,20 +175,32 @@ func (w *Workload) FLOPs() int64 {
 	return g.FLOPs()
 }
 
-// bare builds the network alone, for one image of f32. It panics on an error,
-// which would be one of the network's own code.
+// Forward is the network alone for batch images, from f32 N×C×H×W to its
+// logits, with its parameters as state.
+func (w *Workload) Forward(batch int) (*graph.Graph, error) {
+	_, g, err := w.alone(batch)
+	return g, err
+}
+
+// bare is the network alone for one image, and its tensors. It panics on an
+// error, which would be one of the network's own code.
 func (w *Workload) bare() ([]Param, *graph.Graph) {
+	params, g, err := w.alone(1)
+	if err != nil {
+		panic("workloads: " + err.Error())
+	}
+	return params, g
+}
+
+func (w *Workload) alone(batch int) ([]Param, *graph.Graph, error) {
 	b := graph.NewBuilder(w.String())
-	x := b.Feed(FeedImage, tensor.T(tensor.F32, 1, w.Input.Channels, w.Input.Height, w.Input.Width))
+	x := b.Feed(FeedImage, tensor.T(tensor.F32, batch, w.Input.Channels, w.Input.Height, w.Input.Width))
 	n := newNet(b, func(p Param) graph.Value { return b.State(p.Name, p.Type) })
 	b.Fetch(w.network(n, x, w.chosen))
 	p, err := b.Program()
 	if err != nil {
-		panic("workloads: " + err.Error())
+		return nil, nil, err
 	}
 	g, err := p.Infer()
-	if err != nil {
-		panic("workloads: " + err.Error())
-	}
-	return n.params, g
+	return n.params, g, err
 }

@@ -52,14 +52,15 @@ machine was measured to do just before. Times are medians over rounds. Several
 backends take turns round by round, and are compared with the first.
 
 Without --filter, --file or --net it takes a case or two of each op. --net takes
-the layers of a real network, which are judged at sampled outputs.
+the layers of a real network, equal shapes once; its products are judged at
+sampled outputs, and attention is among them for a few images alone.
 
 Exit codes: 0 done; 1 a case failed its check, or --fail-on; 2 bad input; 3 some
 cases errored or are unsupported, the rest stands; 130 interrupted.`,
 		Example: `  clsbench ops                                      a case or two of each op on cpu
   clsbench ops --backend cpu --backend cpu:isa=generic --filter '^Conv/f32/'
   clsbench ops --net resnet50                       its layers, one image
-  clsbench ops --net vit_b_16 --batch 8 --filter '^Gemm/' --effort standard
+  clsbench ops --net vit-b16 --batch 8 --filter '^Gemm/' --effort standard
   clsbench ops --net resnet18 --list                the names of its layers' cases
   clsbench ops --file names.txt --json              case names, a line each`,
 		Args: cobra.NoArgs,
