@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/clsbench/clsbench/backends/cpu/kernel"
@@ -218,6 +219,11 @@ func buildCrossEntropyGrad[T float](b *builder, p *part) error {
 	l := newClassLoss[T](b, c, 1, 2, 4)
 	dloss, lse, dx := b.in(c, 0), b.in(c, 3), b.out(c, 0)
 	divisor := b.scratch(8)
+	gradient := l.gradient
+	if l.vectors() {
+		gradient = l.gradientRow
+		p.kernel = fmt.Sprintf("%s %v", p.kernel, b.isa)
+	}
 	p.phases = []phase{
 		{serial: true, task: func(int, int) { tensor.View[float64](divisor.data)[0] = l.divisor() }},
 		{serial: l.rows*l.classes < serialExp, task: shareRows(l.rows, func(r int) {
@@ -225,7 +231,7 @@ func buildCrossEntropyGrad[T float](b *builder, p *part) error {
 			if l.reduction == "mean" {
 				scale /= tensor.View[float64](divisor.data)[0]
 			}
-			l.gradient(view[T](dx), r, float64(view[T](lse)[r]), scale)
+			gradient(view[T](dx), r, float64(view[T](lse)[r]), scale)
 		})},
 	}
 	return nil
@@ -251,6 +257,35 @@ func (l *classLoss[T]) gradient(dx []T, r int, lse, scale float64) {
 		dx[i] = T((p*total - l.share(i, class, label)) * scale)
 	}
 }
+
+// vectors tells whether gradientRow computes the gradient: rows of f32 that lie
+// in one piece, of which all classes but the label have the same share.
+func (l *classLoss[T]) vectors() bool {
+	return l.x.typ.DType == tensor.F32 && l.step == 1 && l.label != nil && (l.weights == nil || l.spread == 0)
+}
+
+// gradientRow is gradient with vectors; the label's, where the difference may
+// be small, in float64.
+func (l *classLoss[T]) gradientRow(dx []T, r int, lse, scale float64) {
+	at := l.at(r)
+	x, row := narrow(view[T](l.x)[at:][:l.classes]), narrow(dx[at:][:l.classes])
+	label, ok := l.target(r)
+	if !ok {
+		clear(row)
+		return
+	}
+	weight, rest := l.weight(label), l.spread/float64(l.classes)
+	kernel.ExpDiff(l.b.isa, row, x, float32(lse))
+	if rest != 0 {
+		kernel.Sub.Scalar(l.b.isa, row, row, float32(rest))
+	}
+	kernel.Mul.Scalar(l.b.isa, row, row, float32(weight*scale))
+	p := math.Exp(float64(x[label]) - lse)
+	row[label] = float32((p - (1 - l.spread) - rest) * weight * scale)
+}
+
+// narrow is x, which is of f32, as such.
+func narrow[T float](x []T) []float32 { return any(x).([]float32) }
 
 // buildMSE: without a reduction element by element, else a sum a worker, and
 // then their sum.
