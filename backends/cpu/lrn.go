@@ -9,8 +9,8 @@ import (
 	"github.com/clsbench/clsbench/tensor"
 )
 
-// lrnRows are local response normalisation and its gradient, in float64
-// inside, a row of one channel at a time.
+// lrnRows are local response normalisation and its gradient, a row of one
+// channel at a time, in float64 inside where there are no vectors.
 func lrnRows() []row {
 	of := func(op, kernel string, f32, f64 func(*builder, *part)) row {
 		return row{op, []implementation{{kernel: kernel, algorithm: "direct", takes: ofTypes(wideFloat, 0), build: func(b *builder, p *part) error {
@@ -24,7 +24,7 @@ func lrnRows() []row {
 	}
 	return []row{
 		of("LRN", "local response normalisation", buildLRNF32, buildLRN[float64]),
-		of("LRNGrad", "local response normalisation gradient", buildLRNGrad[float32], buildLRNGrad[float64]),
+		of("LRNGrad", "local response normalisation gradient", buildLRNGradF32, buildLRNGrad[float64]),
 	}
 }
 
@@ -104,6 +104,50 @@ func buildLRN[T float32 | float64](b *builder, p *part) {
 			for i := range l.row {
 				ys[row*l.row+i] = T(float64(xs[row*l.row+i]) * l.power(at(l, xs, i, first, end)))
 			}
+		})
+	}}}
+}
+
+// buildLRNGradF32 is buildLRNGrad with vectors for AlexNet's β, a row at a
+// time, in float32: dX first holds dY·S^-β.
+func buildLRNGradF32(b *builder, p *part) {
+	c := p.head()
+	l, dy, x, dx := responseOf(c), b.in(c, 0), b.in(c, 1), b.out(c, 0)
+	if l.beta != 0.75 {
+		buildLRNGrad[float32](b, p)
+		return
+	}
+	p.kernel = fmt.Sprintf("%s %v", p.kernel, b.isa)
+	terms, sums := b.scratch(4*x.elements()), b.scratch(4*l.row*b.workers)
+	sumOf := func(worker int) []float32 {
+		sum := lineOf(sums.f32(), worker, l.row)
+		clear(sum)
+		return sum
+	}
+	serial := x.elements()*(l.before+l.after+16) < serialElements
+	p.phases = []phase{{serial: serial, task: func(worker, workers int) {
+		xs, ds := x.f32(), dy.f32()
+		l.share(worker, workers, l.before, l.after, func(row, first, end int) {
+			sum := sumOf(worker)
+			for k := first; k < end; k++ {
+				kernel.FoldSumSquares.Rows(b.isa, sum, lineOf(xs, k, l.row))
+			}
+			to, term := lineOf(dx.f32(), row, l.row), lineOf(terms.f32(), row, l.row)
+			kernel.Response(b.isa, to, lineOf(ds, row, l.row), sum, float32(l.alpha), float32(l.bias))
+			kernel.Mul.Vectors(b.isa, term, to, lineOf(xs, row, l.row))
+			kernel.Mul.Scalar(b.isa, sum, sum, float32(l.alpha))
+			kernel.Add.Scalar(b.isa, sum, sum, float32(l.bias))
+			kernel.Div.Vectors(b.isa, term, term, sum)
+		})
+	}}, {serial: serial, task: func(worker, workers int) {
+		l.share(worker, workers, l.after, l.before, func(row, first, end int) {
+			sum, to := sumOf(worker), lineOf(dx.f32(), row, l.row)
+			for k := first; k < end; k++ {
+				kernel.FoldSum.Rows(b.isa, sum, lineOf(terms.f32(), k, l.row))
+			}
+			kernel.Mul.Vectors(b.isa, sum, sum, lineOf(x.f32(), row, l.row))
+			kernel.Mul.Scalar(b.isa, sum, sum, float32(2*l.alpha*l.beta))
+			kernel.Sub.Vectors(b.isa, to, to, sum)
 		})
 	}}}
 }
