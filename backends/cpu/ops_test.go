@@ -72,6 +72,8 @@ func handCases() []handCase {
 		{"average with padding counted", "AveragePool", graph.Attrs{"kernel_shape": graph.L(2, 2), "pads": graph.L(1, 1, 0, 0), "count_include_pad": graph.I(1)}, one(floats(sh{1, 1, 2, 2}, 4, 8, 12, 16)), one(floats(sh{1, 1, 2, 2}, 1, 3, 4, 10))},
 		{"halving", "AveragePool", graph.Attrs{"kernel_shape": graph.L(2, 2), "strides": graph.L(2, 2)}, one(floats(sh{1, 1, 2, 4}, 1, 2, 3, 4, 5, 6, 7, 8)), one(floats(sh{1, 1, 1, 2}, 3.5, 5.5))},
 		{"halving, back", "AveragePoolGrad", graph.Attrs{"kernel_shape": graph.L(2, 2), "strides": graph.L(2, 2), "input_shape": graph.L(1, 1, 2, 4)}, one(floats(sh{1, 1, 1, 2}, 4, 8)), one(floats(sh{1, 1, 2, 4}, 1, 1, 2, 2, 1, 1, 2, 2))},
+		{"average over the edge, back", "AveragePoolGrad", graph.Attrs{"kernel_shape": graph.L(3, 3), "strides": graph.L(2, 2), "pads": graph.L(1, 1, 1, 1), "input_shape": graph.L(1, 1, 3, 3)},
+			one(floats(sh{1, 1, 2, 2}, 4, 8, 12, 16)), one(floats(sh{1, 1, 3, 3}, 1, 3, 2, 4, 10, 6, 3, 7, 4))},
 		{"the first maximum, and NaN", "MaxPool", graph.Attrs{"kernel_shape": graph.L(2)}, one(floats(sh{1, 2, 3}, 5, 5, 1, 1, nan, 2)), list(floats(sh{1, 2, 2}, 5, 5, nan, nan), longs(sh{1, 2, 2}, 0, 1, 4, 4))},
 		{"gradients add up at one maximum", "MaxPoolGrad", graph.Attrs{"input_shape": graph.L(1, 1, 3)}, list(floats(sh{1, 1, 2}, 3, 4), longs(sh{1, 1, 2}, 1, 1)), one(floats(sh{1, 1, 3}, 0, 7, 0))},
 		{"softmax along the first axis", "Softmax", graph.Attrs{"axis": graph.I(0)}, one(floats(sh{2, 2}, 1000, 0, 1000, 0)), one(floats(sh{2, 2}, 0.5, 0.5, 0.5, 0.5))},

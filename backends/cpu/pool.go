@@ -24,6 +24,7 @@ func poolRows() []row {
 		}},
 		{"AveragePoolGrad", []implementation{
 			{kernel: "average pool gradient", algorithm: "2x2", takes: takesHalving, absorbs: continuesPoolGrad, build: buildAveragePoolGrad2},
+			{kernel: "average pool gradient", algorithm: "filter", takes: takesPoolFilter, build: buildAveragePoolGradFilter},
 			direct("average pool gradient", tensor.F32, averagePoolGrad[float32]),
 			direct("average pool gradient", tensor.F64, averagePoolGrad[float64]),
 		}},
