@@ -40,7 +40,7 @@ reports: clsbench
 verify: SHELL := /bin/bash
 verify:
 	mkdir -p conformance/reports
-	set -o pipefail; { date -u +%FT%TZ; git rev-parse HEAD; lscpu | grep 'Model name'; time $(MAKE) everything; } 2>&1 \
+	set -o pipefail; { date -u +%FT%TZ; git rev-parse HEAD; lscpu | grep 'Model name'; time $(MAKE) --no-print-directory everything; } 2>&1 \
 		| tee conformance/reports/verify-$$(date -u +%F).log
 
 everything: conform selftest
