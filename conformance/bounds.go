@@ -169,6 +169,15 @@ func dotLength(k int, d tensor.DType) float64 {
 	return math.Ceil(float64(k) * math.Exp2(-(acc-fractionBits(d))/2))
 }
 
+// dotFactor is how often K′uB the error of a sum of products may be: in f32 three
+// times as often, for products of three bf16 parts.
+func (s *site) dotFactor() float64 {
+	if s.dtype() == tensor.F32 {
+		return 6
+	}
+	return 2
+}
+
 // minStatistics is how many outputs the statistics over all of them want.
 const minStatistics = 1000
 
@@ -178,15 +187,11 @@ func expectDot(s *site) (*expectation, error) {
 		return nil, err
 	}
 	k := dotLength(terms[s.call.Op.Name](s.call), s.dtype())
-	factor := 2.0
-	if s.dtype() == tensor.F32 {
-		factor = 6
-	}
 	e := &expectation{want: s.want.Data, limit: make([]float64, len(twin.Data))}
 	unit := make([]float64, len(twin.Data))
 	for i, b := range twin.Data {
 		unit[i] = max(s.u()*b, minNormal(s.dtype()))
-		e.limit[i] = factor * k * unit[i]
+		e.limit[i] = s.dotFactor() * k * unit[i]
 	}
 	if s.judged() >= minStatistics {
 		e.unit = unit

@@ -70,9 +70,9 @@ func relaxationOf(mathMode string, g *graph.Graph, env map[string]*reference.Arr
 			in = append(in, env[c.Inputs[j]])
 			follows = follows || r.touched[c.Inputs[j]] || r.follows[c.Inputs[j]]
 		}
+		changed := relaxed.Changes(mathMode, c, in)
 		for _, name := range c.Outputs {
 			if name != "" {
-				changed := relaxed.Changes(mathMode, c, in)
 				r.touched[name] = changed && terms[c.Op.Name] != nil
 				r.follows[name] = follows || changed && terms[c.Op.Name] == nil
 			}
@@ -139,10 +139,6 @@ func expectWinograd(s *site) (*expectation, error) {
 		}
 		return e, nil
 	}
-	factor := 2.0
-	if s.dtype() == tensor.F32 {
-		factor = 6
-	}
 	k := dotLength(terms[s.call.Op.Name](s.call), s.dtype())
 	totals, plane := s.leveledTwin(), s.want.Shape[2:].Elements()
 	for i := range e.limit {
@@ -150,7 +146,7 @@ func expectWinograd(s *site) (*expectation, error) {
 		if math.IsNaN(twin.Data[i]) {
 			b = twin.Data[i] // not sampled
 		}
-		e.limit[i] = factor * k * max(s.u()*b, minNormal(s.dtype()))
+		e.limit[i] = s.dotFactor() * k * max(s.u()*b, minNormal(s.dtype()))
 	}
 	return e, nil
 }

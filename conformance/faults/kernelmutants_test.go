@@ -30,7 +30,7 @@ var kernelMutants = []struct {
 
 func TestKernelMutants(t *testing.T) {
 	if *mutants == 0 {
-		t.Skip("builds a plugin: make verify does")
+		t.Skip("builds a plugin: CI does, and make verify")
 	}
 	tg := targets[slices.IndexFunc(targets, func(tg target) bool { return tg.name == "cpu" })]
 	binary, list := tg.build(t)

@@ -195,7 +195,7 @@ func skipped(file, function string) bool {
 // told from the original are listed with why in testdata/survivors.txt.
 func TestMutants(t *testing.T) {
 	if *mutants == 0 {
-		t.Skip("takes long: make verify tries all of them")
+		t.Skip("takes long: CI tries a sample, make verify all of them")
 	}
 	for _, tg := range targets {
 		t.Run(tg.name, func(t *testing.T) { tg.test(t) })
