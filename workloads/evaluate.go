@@ -68,7 +68,7 @@ func (e *Evaluator) Run(ctx context.Context, split data.Split) (*Evaluation, err
 	if err != nil {
 		return nil, err
 	}
-	if have, want := len(split.Images)/split.Len(), len(e.stream.At(FeedImage, 0))/e.batch; have != want {
+	if have, want := split.Size(), len(e.stream.At(FeedImage, 0))/e.batch; have != want {
 		return nil, fmt.Errorf("images of %d bytes, the network takes %d", have, want)
 	}
 	e.split, e.batches = split, batches
@@ -96,8 +96,8 @@ func (r *Evaluation) finish() {
 }
 
 func (e *Evaluator) fill(step int64) error {
-	e.batches.Fill(int(step), e.stream.At(FeedImage, step), e.labels)
-	return nil
+	_, err := e.batches.Fill(int(step), e.stream.At(FeedImage, step), e.labels)
+	return err
 }
 
 func (e *Evaluator) drain(step int64) error {

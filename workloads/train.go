@@ -283,9 +283,11 @@ func (t *trainer) imagesPerEpoch() int64 {
 // and its learning rate.
 func (t *trainer) fill(st *stream, step int64) error {
 	images, labels := st.At(FeedImage, step), tensor.View[int64](st.At(FeedLabel, step))
-	size := len(images) / len(labels)
-	for i, n := range t.batches.Indices(int(step % t.perEpoch)) {
-		copy(images[i*size:(i+1)*size], t.Data.Train.Image(int(n)))
+	indices := t.batches.Indices(int(step % t.perEpoch))
+	if err := t.Data.Train.Read(images, indices); err != nil {
+		return err
+	}
+	for i, n := range indices {
 		labels[i] = t.Data.Train.Labels[n]
 	}
 	tensor.View[float32](st.At(FeedLR, step))[0] = float32(t.Recipe.Rate(step, t.perEpoch))

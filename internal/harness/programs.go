@@ -57,21 +57,21 @@ func (h *run) rigFor(ctx context.Context, c *Cell, b *bench, set *data.Set, w wo
 
 // feeder fills a step's feeds with images drawn at random; training rounds run
 // at a twentieth of the recipe's rate, far from divergence.
-func feeder(split data.Split, c *Cell, r *rand.Rand) func(int64, func(string) []byte) {
-	return func(_ int64, at func(string) []byte) {
-		images := at(workloads.FeedImage)
-		size := len(images) / c.Batch
+func feeder(split data.Split, c *Cell, r *rand.Rand) func(int64, func(string) []byte) error {
+	indices := make([]int32, c.Batch)
+	return func(_ int64, at func(string) []byte) error {
 		var labels []int64
 		if c.Mode == "train" {
 			labels = tensor.View[int64](at(workloads.FeedLabel))
 			tensor.View[float32](at(workloads.FeedLR))[0] = float32(c.Recipe.Optimizer.LR / 20)
 		}
-		for i := range c.Batch {
+		for i := range indices {
 			n := r.IntN(split.Len())
-			copy(images[i*size:(i+1)*size], split.Image(n))
+			indices[i] = int32(n)
 			if labels != nil {
 				labels[i] = split.Labels[n]
 			}
 		}
+		return split.Read(at(workloads.FeedImage), indices)
 	}
 }

@@ -18,9 +18,10 @@ type rig struct {
 	program   *graph.Program // as compiled
 	canonical *graph.Program // before anything was decomposed: what it is judged against
 	batch     int
-	ownCost   time.Duration                                  // what the harness costs a step
-	feed      func(step int64, at func(value string) []byte) // fills the feeds of one step
-	stamp     uint64                                         // counts refills, so that no two are alike
+	ownCost   time.Duration                                        // what the harness costs a step
+	feed      func(step int64, at func(value string) []byte) error // fills the feeds of one step
+	feedErr   error                                                // its first, which ends the next run
+	stamp     uint64                                               // counts refills, so that no two are alike
 
 	next int64 // first step not yet run
 	k    int   // steps a call
@@ -84,7 +85,9 @@ func (r *rig) refill(n int) {
 	r.stamp++
 	for i := range min(n, r.feedSlots()) {
 		step := r.next + int64(i)
-		r.feed(step, func(v string) []byte { return r.At(v, step) })
+		if err := r.feed(step, func(v string) []byte { return r.At(v, step) }); err != nil && r.feedErr == nil {
+			r.feedErr = err
+		}
 	}
 }
 
@@ -92,6 +95,9 @@ func (r *rig) refill(n int) {
 // clock, as a user would have to. The plugin's samples are held against that
 // clock: a *measure.Violation if they do not fit.
 func (r *rig) run(ctx context.Context, n int, sync bool) (measure.Call, error) {
+	if r.feedErr != nil {
+		return measure.Call{}, r.feedErr
+	}
 	r.poison(n)
 	c := measure.Call{Asked: n, Sync: sync, Begin: backends.Now()}
 	samples, err := r.Run(ctx, backends.RunRequest{First: r.next, Steps: n, Sync: sync})

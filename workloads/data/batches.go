@@ -13,13 +13,13 @@ import (
 //	for epoch := range epochs {
 //		train.Shuffle(epoch)
 //		for i := range train.Len() {
-//			train.Fill(i, images, labels)
+//			_, err := train.Fill(i, images, labels)
 //		}
 //	}
 //
 // Any batch can be had in any order, so that a run can be taken up where it
 // stopped. Fill may be called from several goroutines at once, Shuffle not
-// beside it. Neither allocates.
+// beside it. Neither allocates where the images are in memory.
 type Batches struct {
 	split    Split
 	size     int
@@ -95,21 +95,24 @@ func (b *Batches) Shuffle(epoch int) {
 // Fill copies batch i of the epoch into images, NHWC bytes [size, H, W, C], and
 // labels [size], and returns how many of its images are valid: all, but in the
 // last batch of an evaluation, where the rest are black images of class 0. It
-// panics on buffers of another size, as copying out of range does.
-func (b *Batches) Fill(i int, images []byte, labels []int64) (valid int) {
-	pixels := len(b.split.Images) / b.split.Len()
+// panics on buffers of another size, as copying out of range does. Only images
+// that must be decoded can fail.
+func (b *Batches) Fill(i int, images []byte, labels []int64) (valid int, err error) {
+	pixels := b.split.Size()
 	if i < 0 || i >= b.n || len(images) != b.size*pixels || len(labels) != b.size {
 		panic(fmt.Sprintf("data: batch %d of %d into %d bytes and %d labels: want %d and %d", i, b.n, len(images), len(labels), b.size*pixels, b.size))
 	}
-	start := i * b.size
-	valid = min(b.size, b.split.Len()-start)
-	for k, index := range b.order[start : start+valid] {
-		copy(images[k*pixels:(k+1)*pixels], b.split.Images[int(index)*pixels:])
+	indices := b.Indices(i)
+	valid = len(indices)
+	if err := b.split.Read(images[:valid*pixels], indices); err != nil {
+		return 0, err
+	}
+	for k, index := range indices {
 		labels[k] = b.split.Labels[index]
 	}
 	clear(images[valid*pixels:])
 	clear(labels[valid:])
-	return valid
+	return valid, nil
 }
 
 // Indices returns where in the split batch i's images lie, valid ones only,

@@ -27,7 +27,8 @@ func seen(t require.TestingT, b *Batches, size int) []int {
 		for k := range images {
 			images[k] = 0x55
 		}
-		valid := b.Fill(i, images, labels)
+		valid, err := b.Fill(i, images, labels)
+		require.NoError(t, err)
 		for k := range valid {
 			index := int(images[3*k]) | int(images[3*k+1])<<8
 			require.Equal(t, byte(0xaa), images[3*k+2])
@@ -110,7 +111,9 @@ func TestEvaluationPadsTheLastBatch(t *testing.T) {
 		want[i] = i
 	}
 	require.Equal(t, want, seen(t, b, 8))
-	require.Equal(t, 7, b.Fill(2, make([]byte, 24), make([]int64, 8)))
+	valid, err := b.Fill(2, make([]byte, 24), make([]int64, 8))
+	require.NoError(t, err)
+	require.Equal(t, 7, valid)
 
 	big, err := Evaluation(numberedSplit(5), 8)
 	require.NoError(t, err)

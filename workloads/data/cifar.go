@@ -111,7 +111,7 @@ func (l *cifarLayout) readSplit(ctx context.Context, dir string, files []string,
 	read := 0
 	for i, name := range files {
 		keep := min(counts[i], n-read)
-		part := Split{split.Images[read*cifarPixels:][:keep*cifarPixels], split.Labels[read:][:keep]}
+		part := Split{Images: split.Images[read*cifarPixels:][:keep*cifarPixels], Labels: split.Labels[read:][:keep]}
 		if err := l.readFile(ctx, filepath.Join(dir, name), part); err != nil {
 			return Split{}, err
 		}

@@ -85,7 +85,7 @@ func TestCIFARFolders(t *testing.T) {
 
 			short, err := Open(context.Background(), dir, Options{TrainLimit: 2, TestLimit: 1})
 			require.NoError(t, err)
-			require.Equal(t, Split{set.Train.Images[:2*cifarPixels], set.Train.Labels[:2]}, short.Train)
+			require.Equal(t, Split{Images: set.Train.Images[:2*cifarPixels], Labels: set.Train.Labels[:2]}, short.Train)
 			require.Equal(t, 1, short.Test.Len())
 		})
 	}
@@ -177,7 +177,7 @@ func FuzzCIFARRecords(f *testing.F) {
 			l = &cifarLayouts[1]
 		}
 		n = max(0, n%4)
-		into := Split{make([]byte, n*cifarPixels), make([]int64, n)}
+		into := Split{Images: make([]byte, n*cifarPixels), Labels: make([]int64, n)}
 		if err := l.readRecords(bytes.NewReader(content), "f", into); err != nil {
 			var e *Error
 			require.ErrorAs(t, err, &e)

@@ -12,7 +12,8 @@ import (
 	"strings"
 )
 
-// Set is a data set in memory.
+// Set is a data set: in memory, or an image tree whose files are decoded as
+// they are asked for.
 type Set struct {
 	Name    string   // as registered, or the folder's last element
 	Classes []string // class names; a label is an index into them
@@ -21,32 +22,27 @@ type Set struct {
 	Test    Split
 	// Mean and Std are per channel, of v/255 over the training split as it is
 	// here (limited, resized), for (v/255 − Mean)/Std. A channel that never
-	// varies has Std 1.
+	// varies has Std 1. Of a split that is read on demand they are those of a
+	// sample, 256 images spread evenly over it.
 	Mean, Std []float64
 	Skipped   int // images that could not be decoded, and that Options.SkipBad left out
-}
-
-// Split is one part of a set.
-type Split struct {
-	Images []byte  // NHWC, [Len, H, W, C]
-	Labels []int64 // [Len], each in 0 … len(Set.Classes)−1
-}
-
-// Len returns the number of images.
-func (s Split) Len() int { return len(s.Labels) }
-
-// Image returns image i, [H, W, C], sharing the split's memory.
-func (s Split) Image(i int) []byte {
-	size := len(s.Images) / len(s.Labels)
-	return s.Images[i*size : (i+1)*size : (i+1)*size]
 }
 
 // Digest returns the SHA-256, in hexadecimal, of the set's plain IDX files one
 // after the other: training images, training labels, test images, test labels.
 // It is what `cat train-images… train-labels… t10k-images… t10k-labels… |
 // sha256sum` says of the folder that WriteIDX makes.
+//
+// A set that is read on demand is not read whole for it: its digest is that of
+// its list, which Source.Digest describes, and of the size it is read at.
 func (s *Set) Digest() string {
 	h := sha256.New()
+	if s.Train.Source != nil {
+		fmt.Fprintf(h, "%q %d %d %d ", s.Classes, s.H, s.W, s.C)
+		s.Train.Source.Digest(h)
+		s.Test.Source.Digest(h)
+		return hex.EncodeToString(h.Sum(nil))
+	}
 	for _, f := range s.idxFiles() {
 		_ = f.writeTo(h) // a hash never fails
 	}
@@ -119,7 +115,11 @@ func Open(ctx context.Context, spec string, opts Options) (*Set, error) {
 			return nil, err
 		}
 	}
-	set.Mean, set.Std = statistics(set.Train.Images, set.C, opts.Workers)
+	sample, err := set.Train.sample()
+	if err != nil {
+		return nil, err
+	}
+	set.Mean, set.Std = statistics(sample, set.C, opts.Workers)
 	return set, nil
 }
 
@@ -131,7 +131,7 @@ func load(ctx context.Context, spec string, opts Options) (*Set, error) {
 	}
 	switch info, err := os.Stat(spec); {
 	case err != nil:
-		return nil, &Error{Kind: UnknownSet, Field: "data set", What: fmt.Sprintf("%q is neither registered (%s) nor a folder", spec, names()),
+		return nil, &Error{Kind: UnknownSet, Field: "data set", What: fmt.Sprintf("%q is neither registered (%s) nor a folder", spec, registeredNames()),
 			Mend: "give one of these names, or a folder of IDX (MNIST) or CIFAR binary files, or of train/CLASS/ and val/CLASS/ with images"}
 	case !info.IsDir():
 		return nil, &Error{Kind: UnknownSet, File: spec, What: "is a file", Mend: "give the folder that holds the files"}
@@ -158,7 +158,7 @@ func folderName(dir string) string {
 	return filepath.Base(dir)
 }
 
-func names() string {
+func registeredNames() string {
 	var out []string
 	for _, r := range registered {
 		out = append(out, r.Name)

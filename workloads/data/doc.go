@@ -10,9 +10,11 @@
 //	set, err := data.Open(ctx, "/data/mnist", data.Options{Height: 28, Width: 28})
 //	set, err := data.Open(ctx, "/data/cifar-100-binary", data.Options{})
 //
-// A [Set] is in memory, as bytes in NHWC order, which is what a program is fed:
+// The images of a [Set] are bytes in NHWC order, which is what a program is fed:
 // cast, transpose and normalisation belong to the program, with the Mean and
-// Std that the set carries. [Batches] walks a split in seeded order.
+// Std that the set carries. They are in memory, or, of an image tree, decoded as
+// they are read: [Split.Read] and [Batches.Fill] take both kinds. [Batches] walks
+// a split in seeded order.
 //
 // # digits/v1, digits-color/v1
 //

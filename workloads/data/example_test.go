@@ -44,7 +44,8 @@ func ExampleBatches() {
 
 	test, _ := data.Evaluation(set.Test, size)
 	for i := range test.Len() {
-		fmt.Print(test.Fill(i, images, labels), " ")
+		valid, _ := test.Fill(i, images, labels) // only an image that must be decoded can fail
+		fmt.Print(valid, " ")
 	}
 	// Output:
 	// 15 batches, 40 images left out

@@ -269,7 +269,7 @@ func TestFolderOddities(t *testing.T) {
 		set, err := Open(ctx, folder(t, nil), Options{TrainLimit: 3, TestLimit: 100})
 		require.NoError(t, err)
 		want := ramp(7, 5)
-		require.Equal(t, Split{want.Train.Images[:18], want.Train.Labels[:3]}, set.Train)
+		require.Equal(t, Split{Images: want.Train.Images[:18], Labels: want.Train.Labels[:3]}, set.Train)
 		require.Equal(t, want.Test, set.Test)
 	})
 	t.Run("cancelled", func(t *testing.T) {
@@ -287,7 +287,7 @@ func TestIDXRoundTrip(t *testing.T) {
 		c := rapid.IntRange(1, 4).Draw(t, "c")
 		images := rapid.SliceOfN(rapid.Byte(), n*h*w*c, n*h*w*c).Draw(t, "images")
 		labels := rapid.SliceOfN(rapid.Int64Range(0, 9), n, n).Draw(t, "labels")
-		set := &Set{H: h, W: w, C: c, Train: Split{images, labels}}
+		set := &Set{H: h, W: w, C: c, Train: Split{Images: images, Labels: labels}}
 		reader := func(f idxFile) *idxReader {
 			var b bytes.Buffer
 			require.NoError(t, f.writeTo(&b))

@@ -66,7 +66,9 @@ func softmaxRegression(t *testing.T, set *Set, epochs int, rate float32) float64
 	require.NoError(t, err)
 	right := 0
 	for i := range test.Len() {
-		for k := range test.Fill(i, images, labels) {
+		valid, err := test.Fill(i, images, labels)
+		require.NoError(t, err)
+		for k := range valid {
 			if forward(images[k*pixels:][:pixels]) == int(labels[k]) {
 				right++
 			}

@@ -12,6 +12,11 @@ func (s *Set) resize(ctx context.Context, h, w, workers int) error {
 	if h == s.H && w == s.W {
 		return nil
 	}
+	if s.Train.Source != nil {
+		s.Train.Source, s.Test.Source = atSize{s.Train.Source, h, w}, atSize{s.Test.Source, h, w}
+		s.H, s.W = h, w
+		return nil
+	}
 	for _, p := range []*Split{&s.Train, &s.Test} {
 		if size := uint64(p.Len()) * uint64(h) * uint64(w) * uint64(s.C); size > maxBytes {
 			return &Error{Kind: Oversized, Field: "Height and Width",

@@ -54,10 +54,11 @@ func ContactSheet(w io.Writer, set *Set, split Split, opts SheetOptions) error {
 		return err
 	}
 
-	byClass := make([][]int, len(set.Classes))
+	byClass := make([][]int32, len(set.Classes))
 	for i, l := range split.Labels {
-		byClass[l] = append(byClass[l], i)
+		byClass[l] = append(byClass[l], int32(i))
 	}
+	sample := make([]byte, set.H*set.W*set.C)
 	rows := min(len(set.Classes), sheetMaxRows)
 	label, count := 0, 0
 	for c := range rows {
@@ -88,7 +89,10 @@ func ContactSheet(w io.Writer, set *Set, split Split, opts SheetOptions) error {
 				paint(sheet, image.Rect(at.X, at.Y, at.X+set.W*opts.Scale, at.Y+set.H*opts.Scale), sheetEmpty)
 				continue
 			}
-			stamp(sheet, at, split.Image(byClass[c][k*len(byClass[c])/shown]), set, opts.Scale)
+			if err := split.Read(sample, []int32{byClass[c][k*len(byClass[c])/shown]}); err != nil {
+				return err
+			}
+			stamp(sheet, at, sample, set, opts.Scale)
 		}
 	}
 	return png.Encode(w, sheet)

@@ -8,10 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // An image tree is ImageNet's layout, torchvision's ImageFolder: a folder
@@ -21,6 +18,10 @@ import (
 // Labels number the classes' folders in the order of their names, or of the
 // lines of a class map. Images are taken in turn from every class, the first
 // of each, then the second, so that any prefix is nearly balanced.
+//
+// Opening a tree lists it, which an index in the cache makes quick, and decodes
+// only the sample that its statistics are taken of. Images are decoded when they
+// are asked for.
 const (
 	treeTrain    = "train"
 	treeSide     = 224 // pixels, where no size is asked for
@@ -29,20 +30,14 @@ const (
 
 var treeTests = []string{"val", "validation", "test"}
 
-// treeImage is one file of a split.
-type treeImage struct {
-	path  string
-	label int64
-}
-
 // isTree says whether the folder is an image tree.
 func isTree(dir string) bool {
 	info, err := os.Stat(filepath.Join(dir, treeTrain))
 	return err == nil && info.IsDir()
 }
 
-// readTree loads an image tree at the size that is asked for: scaled so that
-// the shorter side fits, then the middle.
+// readTree opens an image tree at the size that is asked for: images are scaled
+// so that the shorter side fits, then the middle is taken.
 func readTree(ctx context.Context, dir string, opts Options) (*Set, error) {
 	if opts.Height == 0 {
 		opts.Height, opts.Width = treeSide, treeSide
@@ -67,12 +62,8 @@ func readTree(ctx context.Context, dir string, opts Options) (*Set, error) {
 		limit int
 		into  *Split
 	}{{filepath.Join(dir, treeTrain), opts.TrainLimit, &set.Train}, {test, opts.TestLimit, &set.Test}} {
-		images, err := listTree(ctx, part.dir, folders, opts)
-		if err != nil {
-			return nil, err
-		}
-		var skipped int
-		if *part.into, skipped, err = loadTree(ctx, part.dir, images, part.limit, opts); err != nil {
+		skipped := 0
+		if *part.into, skipped, err = openTreeSplit(ctx, part.dir, folders, part.limit, opts); err != nil {
 			return nil, err
 		}
 		set.Skipped += skipped
@@ -167,16 +158,45 @@ func parseClassMap(path string, content []byte) (folders, names []string, err er
 	return folders, names, nil
 }
 
-// listTree lists a split's images. A folder that is no class would be images
+// openTreeSplit lists a split, leaves out what cannot be decoded if opts.SkipBad
+// says so, and keeps the index if it has learnt something.
+func openTreeSplit(ctx context.Context, dir string, folders []string, limit int, opts Options) (Split, int, error) {
+	index, err := listTree(ctx, dir, folders, opts)
+	if err != nil {
+		return Split{}, 0, err
+	}
+	source, err := newTreeSource(dir, folders, index.classes, limit, opts)
+	if err != nil {
+		return Split{}, 0, err
+	}
+	skipped := 0
+	if opts.SkipBad {
+		if skipped, err = source.skipBad(ctx, index, opts); err != nil {
+			return Split{}, 0, err
+		}
+	}
+	index.save(opts)
+	split := Split{Source: source, Labels: make([]int64, len(source.files))}
+	for i, f := range source.files {
+		split.Labels[i] = int64(f.class)
+	}
+	return split, skipped, nil
+}
+
+// listTree lists a split's folders. A folder that is no class would be images
 // without a label, a class without images would never be learnt: neither is
 // passed over.
-func listTree(ctx context.Context, dir string, folders []string, opts Options) ([]treeImage, error) {
+func listTree(ctx context.Context, dir string, folders []string, opts Options) (*treeIndex, error) {
 	present, err := classFolders(dir)
 	if err != nil {
 		return nil, err
 	}
+	known := make(map[string]bool, len(folders))
+	for _, name := range folders {
+		known[name] = true
+	}
 	for _, name := range present {
-		if !slices.Contains(folders, name) {
+		if !known[name] {
 			return nil, &Error{Kind: LabelRange, File: filepath.Join(dir, name), What: fmt.Sprintf("is none of the %d classes", len(folders)),
 				Mend: "move it away or add it to the class map or the training split"}
 		}
@@ -185,78 +205,11 @@ func listTree(ctx context.Context, dir string, folders []string, opts Options) (
 	if err != nil {
 		return nil, err
 	}
-	total := 0
-	for i, files := range index {
-		if len(files) == 0 {
+	for i, c := range index.classes {
+		if c.names.len() == 0 {
 			return nil, &Error{Kind: Missing, File: filepath.Join(dir, folders[i]), Field: "class", What: "has no images",
 				Mend: "put its JPEG, PNG or WebP files there or leave the class out"}
 		}
-		total += len(files)
 	}
-	out := make([]treeImage, 0, total)
-	for k := 0; len(out) < total; k++ {
-		for label, files := range index {
-			if k < len(files) {
-				out = append(out, treeImage{filepath.Join(dir, folders[label], files[k]), int64(label)})
-			}
-		}
-	}
-	return out, nil
-}
-
-// loadTree decodes the first limit images in parallel. An image that cannot be
-// decoded ends it, or is left out and counted if opts.SkipBad says so.
-func loadTree(ctx context.Context, dir string, images []treeImage, limit int, opts Options) (Split, int, error) {
-	images = images[:limited(len(images), limit)]
-	each := opts.Height * opts.Width * 3
-	if uint64(len(images))*uint64(each) > maxBytes {
-		return Split{}, 0, &Error{Kind: Oversized, File: dir, What: fmt.Sprintf("%d images of %d×%d take more than the %d bytes that are kept in memory", len(images), opts.Height, opts.Width, uint64(maxBytes)),
-			Mend: "limit the number of images or their size"}
-	}
-	split := Split{Images: make([]byte, len(images)*each), Labels: make([]int64, len(images))}
-	bad := make([]bool, len(images))
-	group, ctx := errgroup.WithContext(ctx)
-	for k := range opts.Workers {
-		group.Go(func() error {
-			for i := k; i < len(images); i += opts.Workers {
-				if err := ctx.Err(); err != nil {
-					return err
-				}
-				m, err := decodeFile(images[i].path)
-				switch {
-				case err != nil && !opts.SkipBad:
-					return err
-				case err != nil:
-					opts.Log.Warn("image is skipped", "error", err)
-					bad[i] = true
-					continue
-				}
-				copy(split.Images[i*each:], fit(m, opts.Height, opts.Width).Pix)
-				split.Labels[i] = images[i].label
-			}
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return Split{}, 0, err
-	}
-	split, skipped := without(split, bad, each)
-	if split.Len() == 0 {
-		return Split{}, 0, &Error{Kind: Missing, File: dir, What: fmt.Sprintf("none of its %d images can be decoded", len(images)), Mend: "give JPEG, PNG or WebP files"}
-	}
-	return split, skipped, nil
-}
-
-// without closes the gaps that bad images leave.
-func without(s Split, bad []bool, each int) (Split, int) {
-	kept := 0
-	for i, b := range bad {
-		if b {
-			continue
-		}
-		copy(s.Images[kept*each:][:each], s.Images[i*each:])
-		s.Labels[kept] = s.Labels[i]
-		kept++
-	}
-	return Split{s.Images[:kept*each], s.Labels[:kept]}, len(bad) - kept
+	return index, nil
 }

@@ -3,23 +3,15 @@ package data
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
-	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"image"
 	"image/color"
-	"image/jpeg"
 	"image/png"
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/clsbench/clsbench/workloads/data/augment"
 )
 
 // flat is a PNG of one colour.
@@ -69,6 +61,16 @@ func openTree(t testing.TB, dir string, o Options) (*Set, error) {
 	return Open(context.Background(), dir, o)
 }
 
+// pixels reads a whole split.
+func pixels(s Split) ([]byte, error) {
+	indices := make([]int32, s.Len())
+	for i := range indices {
+		indices[i] = int32(i)
+	}
+	out := make([]byte, len(indices)*s.Size())
+	return out, s.Read(out, indices)
+}
+
 func TestImageTree(t *testing.T) {
 	dir := imageTree(t)
 	put(t, []byte("no image"), dir, "train", "n0", "README.txt")
@@ -80,8 +82,10 @@ func TestImageTree(t *testing.T) {
 		require.Equal(t, []int{8, 6, 3}, []int{set.H, set.W, set.C})
 		require.Equal(t, []int64{0, 1, 2, 0, 2, 0}, set.Train.Labels, "in turn from every class")
 		require.Equal(t, []int64{0, 1, 2}, set.Test.Labels)
+		all, err := pixels(set.Train)
+		require.NoError(t, err)
 		for i, green := range []byte{0, 0, 0, 10, 10, 20} {
-			image := set.Train.Image(i)
+			image := all[i*8*6*3:][:8*6*3]
 			want := []byte{byte(50 * set.Train.Labels[i]), green, 200}
 			for p := 0; p < len(image); p += 3 {
 				require.Equal(t, want, image[p:p+3], "image %d", i)
@@ -102,7 +106,9 @@ func TestClassMap(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"zebra, with stripes", "n0", "tench"}, set.Classes)
 	require.Equal(t, []int64{0, 1, 2, 0, 1, 1}, set.Train.Labels)
-	require.Equal(t, byte(100), set.Train.Image(0)[0])
+	all, err := pixels(set.Train)
+	require.NoError(t, err)
+	require.Equal(t, byte(100), all[0])
 
 	for content, want := range map[string]string{
 		"n0\nn1\n":         "is none of the 2 classes",
@@ -151,7 +157,10 @@ func TestBrokenTrees(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := imageTree(t)
 			c.spoil(t, dir)
-			_, err := openTree(t, dir, Options{})
+			set, err := openTree(t, dir, Options{})
+			if err == nil { // what is not in the sample for the statistics shows when it is read
+				_, err = pixels(set.Test)
+			}
 			requireError(t, err, c.kind, c.message)
 		})
 	}
@@ -167,7 +176,9 @@ func TestSkipBad(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 2, set.Skipped)
 	require.Equal(t, []int64{0, 1, 2, 0}, set.Train.Labels)
-	require.Equal(t, []byte{0, 20, 200}, set.Train.Image(3)[:3], "the gaps are closed")
+	last := make([]byte, set.Train.Size())
+	require.NoError(t, set.Train.Read(last, []int32{3}))
+	require.Equal(t, []byte{0, 20, 200}, last[:3], "the gaps are closed")
 	for k := range 3 {
 		put(t, nil, dir, "val", fmt.Sprintf("n%d", k), "0.png")
 	}
@@ -175,143 +186,50 @@ func TestSkipBad(t *testing.T) {
 	requireError(t, err, Missing, "none of its 3 images can be decoded")
 }
 
-// The index spares listing, and never outlives what it lists.
-func TestTreeIndex(t *testing.T) {
-	dir, cache := imageTree(t), t.TempDir()
-	opts, err := Options{CacheDir: cache}.withDefaults()
+// Images are decoded when they are read, as the files are then, each at its own
+// size for augmentation.
+func TestTreeIsReadOnDemand(t *testing.T) {
+	dir := imageTree(t)
+	set, err := openTree(t, dir, Options{})
 	require.NoError(t, err)
-	train := filepath.Join(dir, "train")
-	folders := []string{"n0", "n1", "n2"}
-	list := func() [][]string {
-		t.Helper()
-		files, err := indexTree(context.Background(), train, folders, opts)
-		require.NoError(t, err)
-		return files
-	}
-	age := func(name string, by time.Duration) {
-		at := time.Now().Add(-by)
-		require.NoError(t, os.Chtimes(filepath.Join(train, name), at, at))
-	}
-	for _, name := range folders {
-		age(name, time.Hour)
-	}
-	want := [][]string{{"0.png", "1.png", "2.png"}, {"0.png"}, {"0.png", "1.png"}}
-	require.Equal(t, want, list())
-
-	// What is taken from the index shows by planting there.
-	path := treeIndexPath(train, opts)
-	planted := loadTreeIndex(path)
-	c := planted.Folders["n1"]
-	c.Files = []string{"planted.png"}
-	planted.Folders["n1"] = c
-	require.NoError(t, saveTreeIndex(path, planted))
-	require.Equal(t, []string{"planted.png"}, list()[1])
-
-	// A change of the folder is seen, and of that folder alone.
-	put(t, nil, train, "n0", "3.jpg")
-	got := list()
-	require.Equal(t, []string{"0.png", "1.png", "2.png", "3.jpg"}, got[0])
-	require.Equal(t, []string{"planted.png"}, got[1])
-	age("n1", time.Minute)
-	require.Equal(t, []string{"0.png"}, list()[1])
-
-	// A folder that changed a moment ago is not believed.
-	age("n2", 0)
-	list()
-	planted = loadTreeIndex(path)
-	c = planted.Folders["n2"]
-	c.Files = []string{"planted.png"}
-	planted.Folders["n2"] = c
-	require.NoError(t, saveTreeIndex(path, planted))
-	require.Equal(t, want[2], list()[2])
-
-	// Damage and foreign content cost a listing.
-	for _, content := range []string{"", "{", `{"version": 9}`, "[]"} {
-		require.NoError(t, os.WriteFile(path, []byte(content), 0o644))
-		require.Equal(t, want[1:], list()[1:])
-	}
-	planted = loadTreeIndex(path)
-	c = planted.Folders["n1"]
-	c.Files = []string{"../../secret.png"}
-	planted.Folders["n1"] = c
-	require.NoError(t, saveTreeIndex(path, planted))
-	require.Equal(t, want[1:], list()[1:])
-}
-
-// What the formats hold comes out as RGB.
-func TestDecodeFormats(t *testing.T) {
-	encoded := func(m image.Image) []byte {
-		var b bytes.Buffer
-		require.NoError(t, png.Encode(&b, m))
-		return b.Bytes()
-	}
-	gray := image.NewGray(image.Rect(0, 0, 2, 1))
-	gray.Pix = []byte{9, 200}
-	deep := image.NewGray16(image.Rect(0, 0, 1, 1))
-	deep.SetGray16(0, 0, color.Gray16{0xabcd})
-	palette := image.NewPaletted(image.Rect(0, 0, 1, 1), color.Palette{color.NRGBA{1, 2, 3, 255}})
-	clear := image.NewNRGBA(image.Rect(0, 0, 1, 1))
-	clear.SetNRGBA(0, 0, color.NRGBA{10, 20, 30, 128})
-	webp, err := base64.StdEncoding.DecodeString("UklGRiAAAABXRUJQVlA4TBQAAAAvAQAAAA8wyF/4f1P0/IcWMqL/AQ==")
+	before := set.Digest()
+	m, err := set.Decode(set.Train, 3) // n0's second
 	require.NoError(t, err)
-	for name, c := range map[string]struct {
-		content []byte
-		want    []byte
-	}{
-		"grey":    {encoded(gray), []byte{9, 9, 9, 200, 200, 200}},
-		"16 bits": {encoded(deep), []byte{0xab, 0xab, 0xab}},
-		"palette": {encoded(palette), []byte{1, 2, 3}},
-		"alpha":   {encoded(clear), []byte{10, 20, 30}},
-		"webp":    {webp, []byte{10, 200, 30, 255, 0, 77}},
-	} {
-		m, err := decodeImage("f", c.content)
-		require.NoError(t, err, name)
-		require.Equal(t, c.want, m.Pix, name)
-	}
-	var b bytes.Buffer
-	colour := image.NewRGBA(image.Rect(0, 0, 16, 16))
-	for i := range colour.Pix {
-		colour.Pix[i] = [4]byte{180, 90, 40, 255}[i%4]
-	}
-	require.NoError(t, jpeg.Encode(&b, colour, nil))
-	m, err := decodeImage("f", b.Bytes())
+	require.Equal(t, []int{30, 24, 3}, []int{m.H, m.W, m.C})
+	require.Equal(t, []byte{0, 10, 200}, m.Pix[:3])
+
+	put(t, flat(t, 5, 40, color.NRGBA{1, 2, 3, 255}), dir, "train", "n0", "1.png")
+	got := make([]byte, 2*set.Train.Size())
+	require.NoError(t, set.Train.Read(got, []int32{3, 0}))
+	require.Equal(t, []byte{1, 2, 3}, got[:3])
+	require.Equal(t, []byte{0, 0, 200}, got[set.Train.Size():][:3])
+	require.Equal(t, before, set.Digest(), "it is of the list")
+
+	put(t, []byte("<html>"), dir, "train", "n2", "0.png")
+	require.NoError(t, os.Remove(filepath.Join(dir, "train", "n0", "1.png")))
+	requireError(t, set.Train.Read(got, []int32{3, 2}), Unreadable, "train/n0/1.png: cannot be read")
+	requireError(t, set.Train.Read(got, []int32{2, 0}), BadImage, "train/n2/0.png: cannot be decoded")
+	require.Panics(t, func() { _ = set.Train.Read(got, []int32{0}) })
+	again, err := openTree(t, dir, Options{TrainLimit: 2})
 	require.NoError(t, err)
-	for c, want := range []float64{180, 90, 40} {
-		require.InDelta(t, want, m.Pix[c], 3)
-	}
+	require.NotEqual(t, before, again.Digest())
+
+	batches, err := Evaluation(set.Train, 4)
+	require.NoError(t, err)
+	_, err = batches.Fill(0, make([]byte, 4*set.Train.Size()), make([]int64, 4))
+	requireError(t, err, BadImage, "train/n2/0.png")
 }
 
-func TestFitCoversAndCentres(t *testing.T) {
-	for _, size := range [][4]int{{30, 20, 8, 6}, {20, 90, 8, 6}, {3, 4, 8, 6}, {8, 6, 8, 6}, {1, 1, 5, 9}, {500, 333, 7, 7}} {
-		m := augment.New(size[0], size[1], 3)
-		for i := range m.Pix {
-			m.Pix[i] = 77
-		}
-		out := fit(m, size[2], size[3])
-		require.Equal(t, []int{size[2], size[3]}, []int{out.H, out.W})
-		for _, v := range out.Pix {
-			require.Equal(t, byte(77), v, "%v: no frame", size)
-		}
-	}
-}
-
-// A small file that claims a huge image must not take its memory.
-func TestImageClaimTakesNoMemory(t *testing.T) {
-	content := flat(t, 1, 1, color.White)
-	copy(content[16:], []byte{0, 1, 0, 0, 0, 1, 0, 0}) // 65536 × 65536, its checksum made to fit below
-	content = fixIHDR(content)
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	_, err := decodeImage("f.png", content)
-	runtime.ReadMemStats(&after)
-	requireError(t, err, Oversized, "f.png: width and height: are 65536×65536")
-	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
-}
-
-// fixIHDR makes the checksum of a PNG's first chunk fit its content.
-func fixIHDR(content []byte) []byte {
-	binary.BigEndian.PutUint32(content[29:], crc32.ChecksumIEEE(content[12:29]))
-	return content
+// A set that is read on demand is resized as it is read.
+func TestTreeAtAnotherSize(t *testing.T) {
+	set, err := openTree(t, imageTree(t), Options{})
+	require.NoError(t, err)
+	require.NoError(t, set.resize(context.Background(), 5, 9, 1))
+	require.Equal(t, []int{5, 9}, []int{set.H, set.W})
+	require.Equal(t, 5*9*3, set.Train.Size())
+	all, err := pixels(set.Test)
+	require.NoError(t, err)
+	require.Equal(t, []byte{100, 0, 200}, all[2*5*9*3:][:3])
 }
 
 func FuzzClassMap(f *testing.F) {
@@ -334,31 +252,4 @@ func FuzzClassMap(f *testing.F) {
 			seen[folder] = true
 		}
 	})
-}
-
-// BenchmarkTreeIndex lists 100 classes of 1,000 files, anew and by the index.
-func BenchmarkTreeIndex(b *testing.B) {
-	dir := b.TempDir()
-	var folders []string
-	for c := range 100 {
-		folders = append(folders, fmt.Sprintf("n%03d", c))
-		for k := range 1000 {
-			put(b, nil, dir, folders[c], fmt.Sprintf("n%03d_%06d.JPEG", c, k))
-		}
-		at := time.Now().Add(-time.Hour)
-		require.NoError(b, os.Chtimes(filepath.Join(dir, folders[c]), at, at))
-	}
-	opts, err := Options{CacheDir: b.TempDir()}.withDefaults()
-	require.NoError(b, err)
-	for _, fresh := range []bool{false, true} {
-		b.Run(fmt.Sprintf("cached=%t", fresh), func(b *testing.B) {
-			for b.Loop() {
-				if !fresh {
-					os.Remove(treeIndexPath(dir, opts))
-				}
-				_, err := indexTree(context.Background(), dir, folders, opts)
-				require.NoError(b, err)
-			}
-		})
-	}
 }
