@@ -2,6 +2,28 @@ package reference
 
 import "math"
 
+// Relu is Y = max(X, 0) (Nair and Hinton, "Rectified Linear Units Improve
+// Restricted Boltzmann Machines", ICML 2010). NaN stays NaN.
+func Relu(x *Array) *Array {
+	return apply(x, func(x float64) float64 {
+		if x <= 0 {
+			return 0
+		}
+		return x
+	})
+}
+
+// ReluGrad is dX = dY where Y > 0 and 0 where Y ≤ 0: the gradient of Relu by
+// its own output. At NaN dY passes.
+func ReluGrad(dy, y *Array) *Array {
+	return apply2(dy, y, func(dy, y float64) float64 {
+		if y <= 0 {
+			return 0
+		}
+		return dy
+	})
+}
+
 // LeakyRelu is Y = X above zero, else α·X (Maas, Hannun and Ng, "Rectifier
 // Nonlinearities Improve Neural Network Acoustic Models", ICML 2013).
 func LeakyRelu(x *Array, alpha float64) *Array {
@@ -79,6 +101,12 @@ func GeluTanh(x *Array) *Array {
 	})
 }
 
+// Sigmoid is the logistic function Y = 1 / (1 + e⁻ˣ). Where e⁻ˣ overflows the
+// quotient is the right 0.
+func Sigmoid(x *Array) *Array {
+	return apply(x, func(x float64) float64 { return 1 / (1 + math.Exp(-x)) })
+}
+
 // HardSigmoid is Y = max(0, min(1, α·X + β)) (Courbariaux, Bengio and David,
 // "BinaryConnect", NIPS 2015).
 func HardSigmoid(x *Array, alpha, beta float64) *Array {
@@ -96,6 +124,9 @@ func HardSwish(x *Array) *Array {
 func Swish(x *Array, alpha float64) *Array {
 	return apply(x, func(x float64) float64 { return x / (1 + math.Exp(-alpha*x)) })
 }
+
+// Tanh is the hyperbolic tangent.
+func Tanh(x *Array) *Array { return apply(x, math.Tanh) }
 
 // Softplus is Y = log(1 + eˣ) (Dugas et al., "Incorporating Second-Order
 // Functional Knowledge for Better Option Pricing", NIPS 2000), as

@@ -11,8 +11,8 @@
 // Nothing is skipped because a factor is zero: NaN and infinity follow IEEE
 // 754.
 //
-// table.go ties the functions to the rows of package graph; eval.go evaluates
-// whole programs.
+// table.go, an index by file, ties the functions to the rows of package graph;
+// eval.go evaluates whole programs.
 package reference
 
 import (
@@ -52,6 +52,40 @@ func (x *Array) reshaped(shape tensor.Shape) *Array {
 		panic(fmt.Sprintf("reference: %v does not reshape to %v", x.Shape, shape))
 	}
 	return &Array{shape.Clone(), x.Data}
+}
+
+// apply is f of every element.
+func apply(x *Array, f func(float64) float64) *Array {
+	y := New(x.Shape...)
+	for i, v := range x.Data {
+		y.Data[i] = f(v)
+	}
+	return y
+}
+
+// apply2 is f of every pair of elements, after NumPy's broadcasting: axes are
+// aligned from the right, an extent of 1 stretches.
+func apply2(a, b *Array, f func(a, b float64) float64) *Array {
+	shape := broadcast(a, b)
+	a, b = Expand(a, shape), Expand(b, shape)
+	y := New(shape...)
+	for i := range y.Data {
+		y.Data[i] = f(a.Data[i], b.Data[i])
+	}
+	return y
+}
+
+// broadcast is the common shape; graph.Program.Infer has checked that there
+// is one.
+func broadcast(xs ...*Array) tensor.Shape {
+	s := tensor.Shape{}
+	for _, x := range xs {
+		var err error
+		if s, err = tensor.Broadcast(s, x.Shape); err != nil {
+			panic("reference: " + err.Error())
+		}
+	}
+	return s
 }
 
 // planes sees an array as a list of planes, its first two axes counted as one:

@@ -26,32 +26,6 @@ func Gather(x, indices *Array, axis int) (*Array, error) {
 	return y, nil
 }
 
-// ScatterAdd is Gather's adjoint: to X it adds
-//
-//	Y[o, indices[j], r] += updates[o, j, r]
-//
-// for all o, j, r; see Gather. An index may stand there any number of times.
-func ScatterAdd(acc *Acc, x, indices, updates *Array, axis int) (*Array, error) {
-	n, inner := x.Shape[axis], x.Shape[axis+1:].Elements()
-	m := len(indices.Data)
-	to := make([][]int, n) // the indices' places by what they name
-	for j := range m {
-		i, err := index(indices, j, n)
-		if err != nil {
-			return nil, err
-		}
-		to[i] = append(to[i], j)
-	}
-	return Formula{x.Shape, func(acc *Acc, i int) float64 {
-		o, at, r := i/inner/n, i/inner%n, i%inner
-		s := acc.New().Plus(x.Data[i])
-		for _, j := range to[at] {
-			s = s.Plus(updates.Data[(o*m+j)*inner+r])
-		}
-		return s.Value()
-	}}.Array(acc), nil
-}
-
 // GatherElements reads one element for each index along an axis:
 //
 //	Y[o, j, r] = X[o, indices[o, j, r], r]
@@ -65,6 +39,44 @@ func GatherElements(x, indices *Array, axis int) (*Array, error) {
 		y.Data[j] = x.Data[at]
 	}
 	return y, err
+}
+
+// GatherND reads at tuples of indices:
+//
+//	Y[b, j, r] = X[b, indices[b, j, :], r]
+//
+// b over the first batch axes of both.
+func GatherND(x, indices *Array, batch int, shape []int) (*Array, error) {
+	places, size, err := tuplePlaces(x, indices, batch)
+	if err != nil {
+		return nil, err
+	}
+	y := New(shape...)
+	for j, at := range places {
+		copy(y.Data[j*size:][:size], x.Data[at:])
+	}
+	return y, nil
+}
+
+// tuplePlaces is where in X what each tuple names begins, and its size.
+func tuplePlaces(x, indices *Array, batch int) (places []int, size int, err error) {
+	n := indices.Shape[len(indices.Shape)-1]
+	strides := x.Shape.Strides()
+	size = x.Shape[batch+n:].Elements()
+	each := indices.Shape[batch : len(indices.Shape)-1].Elements() // tuples a batch
+	whole := x.Shape[batch:].Elements()
+	for j := range len(indices.Data) / n {
+		at := 0
+		for k := range n {
+			i, err := index(indices, j*n+k, x.Shape[batch+k])
+			if err != nil {
+				return nil, 0, err
+			}
+			at += i * strides[batch+k]
+		}
+		places = append(places, j/each*whole+at)
+	}
+	return places, size, nil
 }
 
 // elementPlaces is where in X the element of each index lies: at the index's

@@ -52,6 +52,22 @@ func IsInf(x *Array, negative, positive bool) *Array {
 	})
 }
 
+// Where is X where the condition is true (not 0), else Y; all three broadcast.
+// What is not chosen has no influence, NaN or not.
+func Where(condition, x, y *Array) *Array {
+	shape := broadcast(condition, x, y)
+	condition, x, y = Expand(condition, shape), Expand(x, shape), Expand(y, shape)
+	out := New(shape...)
+	for i, c := range condition.Data {
+		if c != 0 {
+			out.Data[i] = x.Data[i]
+		} else {
+			out.Data[i] = y.Data[i]
+		}
+	}
+	return out
+}
+
 func truth(b bool) float64 {
 	if b {
 		return 1

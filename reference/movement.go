@@ -1,10 +1,52 @@
 package reference
 
-import "github.com/clsbench/clsbench/tensor"
+import (
+	"slices"
+
+	"github.com/clsbench/clsbench/tensor"
+)
 
 // Reshape gives X another shape of as many elements, in the same row-major
-// order. Flatten is a Reshape to two axes.
+// order.
 func Reshape(x *Array, shape tensor.Shape) *Array { return x.reshaped(shape) }
+
+// Flatten makes two axes of all: those before axis, which counts from the end
+// if it is negative, and those from it on.
+//
+//	X d₀×…×dᵣ₋₁, Y (d₀·…·dₐ₋₁)×(dₐ·…·dᵣ₋₁)
+func Flatten(x *Array, axis int) *Array {
+	if axis < 0 {
+		axis += len(x.Shape)
+	}
+	return x.reshaped(tensor.Shape{x.Shape[:axis].Elements(), x.Shape[axis:].Elements()})
+}
+
+// Squeeze leaves out the given axes of X, whose extent is 1, or, if none is
+// given, all axes of extent 1. Negative ones count from the end.
+func Squeeze(x *Array, axes []int) *Array {
+	shape := tensor.Shape{}
+	for a, extent := range x.Shape {
+		given := slices.Contains(axes, a) || slices.Contains(axes, a-len(x.Shape))
+		if !given && (len(axes) > 0 || extent != 1) {
+			shape = append(shape, extent)
+		}
+	}
+	return x.reshaped(shape)
+}
+
+// Unsqueeze puts axes of extent 1 into X's shape. They are numbered in Y's;
+// negative ones count from its end.
+func Unsqueeze(x *Array, axes []int) *Array {
+	shape, rest := make(tensor.Shape, len(x.Shape)+len(axes)), x.Shape
+	for a := range shape {
+		if slices.Contains(axes, a) || slices.Contains(axes, a-len(shape)) {
+			shape[a] = 1
+		} else {
+			shape[a], rest = rest[0], rest[1:]
+		}
+	}
+	return x.reshaped(shape)
+}
 
 // Transpose permutes axes: axis i of Y is axis perm[i] of X, so that
 //

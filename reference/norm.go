@@ -1,169 +1,33 @@
 package reference
 
-import "math"
+// The normalisations. ⟨⟩ is the mean over a group of elements; what a group is
+// makes the difference between them (normgroup.go). Sums of a formula that is
+// written with ⟨⟩ are those of its group.
 
-// The normalisations of this file replace mean and deviation of a group of
-// elements by scale and bias:
+// BatchNormalization is batch norm in inference, by statistics that are given
+// (Ioffe and Szegedy, "Batch Normalization: Accelerating Deep Network Training
+// by Reducing Internal Covariate Shift", ICML 2015, algorithm 2):
 //
-//	Y = x̂·scale + bias, x̂ = (X − μ)·r, r = 1/√(σ² + ε)
-//	μ = (1/n)·Σ X, σ² = (1/n)·Σ (X − μ)²
+//	Y[n,c,i] = scale[c]·(X[n,c,i] − mean[c])/√(variance[c] + ε) + bias[c]
 //
-// sums over the n elements of the group. Y and dX have X's shape. They differ
-// in what a group is, and in which elements share a scale and a bias.
+// X and Y N×C×D…, all others C.
+func BatchNormalization(x, scale, bias, mean, variance *Array, epsilon float64) *Array {
+	return Normalize(x, scale, bias, mean, InverseDeviation(variance, epsilon), BatchGroups(x))
+}
+
+// BatchNormalizationTraining is batch norm in training (Ioffe and Szegedy 2015,
+// algorithm 1), by the statistics of the batch, which move the running ones:
 //
-//	batch norm     a channel of all images
-//	layer norm     the axes from axis on, of each index of those before
-//	group norm     a run of neighbouring channels of an image
-//	instance norm  a channel of an image
-
-// Groups are the groups of an array: element (group i, member j) is at flat
-// position first[i] + members[j], and scale and bias of a flat position are at
-// parameter(position).
-type Groups struct {
-	first, members []int
-	parameter      func(position int) int
-}
-
-// BatchGroups are for X N×C×D…: C groups.
-func BatchGroups(x *Array) Groups {
-	axes := []int{0}
-	for a := 2; a < len(x.Shape); a++ {
-		axes = append(axes, a)
-	}
-	first, members := split(x.Shape, axes)
-	return Groups{first, members, channel(x)}
-}
-
-// channel is the index along axis 1.
-func channel(x *Array) func(int) int {
-	plane := x.Shape[2:].Elements()
-	return func(position int) int { return position / plane % x.Shape[1] }
-}
-
-// LayerGroups are for an X of any rank; scale and bias have the shape of the
-// axes from axis on.
-func LayerGroups(x *Array, axis int) Groups {
-	rows, n := x.Shape[:axis].Elements(), x.Shape[axis:].Elements()
-	first, members := split([]int{rows, n}, []int{1})
-	return Groups{first, members, func(position int) int { return position % n }}
-}
-
-// ChannelGroups are for X N×C×D…: N·groups groups of C/groups channels.
-func ChannelGroups(x *Array, groups int) Groups {
-	n, c := x.Shape[0], x.Shape[1]
-	first, members := split([]int{n * groups, c / groups * x.Shape[2:].Elements()}, []int{1})
-	return Groups{first, members, channel(x)}
-}
-
-// Moments are the mean μ, the variance σ² and the inverse deviation r of each
-// group. The variance takes a second pass over the elements: the mean of the
-// squares less the square of the mean would cancel (Chan, Golub and LeVeque,
-// "Algorithms for Computing the Sample Variance", 1983).
-func Moments(acc *Acc, x *Array, g Groups, epsilon float64) (mean, variance, inv *Array) {
-	mean, variance, inv = New(len(g.first)), New(len(g.first)), New(len(g.first))
-	n := float64(len(g.members))
-	for i, first := range g.first {
-		s := acc.New()
-		for _, j := range g.members {
-			s = s.Plus(x.Data[first+j])
-		}
-		mean.Data[i] = s.Value() / n
-		s = acc.New()
-		for _, j := range g.members {
-			d := x.Data[first+j] - mean.Data[i]
-			s = s.Plus(d * d)
-		}
-		variance.Data[i] = s.Value() / n
-		inv.Data[i] = 1 / math.Sqrt(variance.Data[i]+epsilon)
-	}
-	return mean, variance, inv
-}
-
-// MeanSquares are the moments about 0: the mean is 0, the variance the mean of
-// the squares (Zhang and Sennrich, "Root Mean Square Layer Normalization",
-// NeurIPS 2019).
-func MeanSquares(acc *Acc, x *Array, g Groups, epsilon float64) (mean, square, inv *Array) {
-	mean, square, inv = New(len(g.first)), New(len(g.first)), New(len(g.first))
-	for i, first := range g.first {
-		s := acc.New()
-		for _, j := range g.members {
-			s = s.Plus(x.Data[first+j] * x.Data[first+j])
-		}
-		square.Data[i] = s.Value() / float64(len(g.members))
-		inv.Data[i] = 1 / math.Sqrt(square.Data[i]+epsilon)
-	}
-	return mean, square, inv
-}
-
-// Normalize is Y = (X − μ)·r·scale + bias with the μ and r of each element's
-// group; bias may be nil (Ioffe and Szegedy, "Batch Normalization", ICML 2015,
-// algorithm 1; Ba, Kiros and Hinton, "Layer Normalization", 2016; Wu and He,
-// "Group Normalization", ECCV 2018; Ulyanov, Vedaldi and Lempitsky, "Instance
-// Normalization", 2016). In inference batch norm has given statistics.
-func Normalize(x, scale, bias, mean, inv *Array, g Groups) *Array {
-	y := New(x.Shape...)
-	for i, first := range g.first {
-		for _, j := range g.members {
-			at := first + j
-			p := g.parameter(at)
-			y.Data[at] = (x.Data[at] - mean.Data[i]) * inv.Data[i] * scale.Data[p]
-			if bias != nil {
-				y.Data[at] += bias.Data[p]
-			}
-		}
-	}
-	return y
-}
-
-// InverseDeviations is r = 1/√(σ² + ε).
-func InverseDeviations(variance *Array, epsilon float64) *Array {
-	return apply(variance, func(v float64) float64 { return 1 / math.Sqrt(v+epsilon) })
-}
-
-// NormalizeGrad is the gradient of Normalize by X, scale and bias, the
-// statistics being functions of X (Ioffe and Szegedy 2015, §3): with
-// g = dY·scale and ⟨⟩ the mean over a group,
+//	μ[c] = ⟨X[·,c,·]⟩, σ²[c] = ⟨(X[·,c,·] − μ[c])²⟩, r[c] = 1/√(σ²[c] + ε)
+//	Y[n,c,i] = scale[c]·(X[n,c,i] − μ[c])·r[c] + bias[c]
 //
-//	dX = r·(g − ⟨g⟩ − x̂·⟨g·x̂⟩), dscale = Σ dY·x̂, dbias = Σ dY
-//
-// the last two sums over all elements that share the parameter. Where the mean
-// is fixed at 0 (MeanSquares), centred is false, ⟨g⟩ is missing. scale has the
-// shape of dscale and dbias.
-func NormalizeGrad(acc *Acc, dy, x, scale, mean, inv *Array, g Groups, centred bool) (dx, dscale, dbias *Array) {
-	dx, dscale, dbias = New(x.Shape...), New(scale.Shape...), New(scale.Shape...)
-	hat, n := New(x.Shape...), float64(len(g.members))
-	for i, first := range g.first {
-		sum, product := acc.New(), acc.New()
-		for _, j := range g.members {
-			at := first + j
-			hat.Data[at] = (x.Data[at] - mean.Data[i]) * inv.Data[i]
-			gradient := dy.Data[at] * scale.Data[g.parameter(at)]
-			sum, product = sum.Plus(gradient), product.Plus(gradient*hat.Data[at])
-		}
-		meanGradient, meanProduct := sum.Value()/n, product.Value()/n
-		if !centred {
-			meanGradient = 0
-		}
-		for _, j := range g.members {
-			at := first + j
-			gradient := dy.Data[at] * scale.Data[g.parameter(at)]
-			dx.Data[at] = inv.Data[i] * (gradient - meanGradient - hat.Data[at]*meanProduct)
-		}
-	}
-	// The elements of each parameter, in row-major order.
-	shares := make([][]int, len(scale.Data))
-	for at := range x.Data {
-		p := g.parameter(at)
-		shares[p] = append(shares[p], at)
-	}
-	for p, share := range shares {
-		ds, db := acc.New(), acc.New()
-		for _, at := range share {
-			ds, db = ds.Plus(dy.Data[at]*hat.Data[at]), db.Plus(dy.Data[at])
-		}
-		dscale.Data[p], dbias.Data[p] = ds.Value(), db.Value()
-	}
-	return dx, dscale, dbias
+// X and Y N×C×D…, all others C. How the running statistics move, and what skip
+// is, see RunningStatistics. mean is μ, inv is r.
+func BatchNormalizationTraining(acc *Acc, x, scale, bias, running, runningVar, skip *Array, epsilon, momentum float64, onnx bool) (y, nextMean, nextVar, mean, inv *Array) {
+	g := BatchGroups(x)
+	mean, variance, inv := Moments(acc, x, g, epsilon)
+	nextMean, nextVar = RunningStatistics(running, runningVar, mean, variance, skip, g.size(), momentum, onnx)
+	return Normalize(x, scale, bias, mean, inv, g), nextMean, nextVar, mean, inv
 }
 
 // RunningStatistics moves the running mean and variance towards a batch's. As
@@ -191,4 +55,67 @@ func RunningStatistics(running, runningVar, mean, variance, skip *Array, n int, 
 		nextVar.Data[c] = keep*runningVar.Data[c] + take*variance.Data[c]*unbias
 	}
 	return nextMean, nextVar
+}
+
+// LayerNormalization is layer norm over the axes from axis on (Ba, Kiros and
+// Hinton, "Layer Normalization", 2016, eq. 3 and 4), l over their elements and
+// s over those of the axes before:
+//
+//	μ[s] = ⟨X[s,·]⟩, σ²[s] = ⟨(X[s,·] − μ[s])²⟩, r[s] = 1/√(σ²[s] + ε)
+//	Y[s,l] = scale[l]·(X[s,l] − μ[s])·r[s] + bias[l]
+//
+// scale, and bias, which may be nil, broadcast to the axes from axis on. Y has
+// X's shape; mean, μ, and inv, r, have it with those axes as 1.
+func LayerNormalization(acc *Acc, x, scale, bias *Array, axis int, epsilon float64) (y, mean, inv *Array) {
+	g := LayerGroups(x, axis)
+	mean, _, inv = Moments(acc, x, g, epsilon)
+	scale = Expand(scale, x.Shape[axis:])
+	if bias != nil {
+		bias = Expand(bias, x.Shape[axis:])
+	}
+	shape := x.Shape.Clone()
+	for a := axis; a < len(shape); a++ {
+		shape[a] = 1
+	}
+	return Normalize(x, scale, bias, mean, inv, g), mean.reshaped(shape), inv.reshaped(shape)
+}
+
+// RMSNormalization is layer norm without the mean (Zhang and Sennrich, "Root
+// Mean Square Layer Normalization", NeurIPS 2019, eq. 4), s and l as in
+// LayerNormalization:
+//
+//	Y[s,l] = scale[l]·X[s,l]·r[s], r[s] = 1/√(⟨X[s,·]²⟩ + ε)
+//
+// scale broadcasts to the axes from axis on, Y has X's shape.
+func RMSNormalization(acc *Acc, x, scale *Array, axis int, epsilon float64) *Array {
+	g := LayerGroups(x, axis)
+	scale = Expand(scale, x.Shape[axis:])
+	r := InverseDeviation(meanSquare(acc, x, g), epsilon)
+	return g.each(func(group, at int) float64 { return x.Data[at] * r.Data[group] * scale.Data[g.parameter(at)] })
+}
+
+// GroupNormalization is group norm (Wu and He, "Group Normalization", ECCV
+// 2018, §3.1): G groups of an image's neighbouring channels, that of channel c
+// being g = ⌊c / (C/G)⌋, each have a mean and a deviation:
+//
+//	μ[n,g] = ⟨X[n,·,·]⟩, σ²[n,g] = ⟨(X[n,·,·] − μ[n,g])²⟩, over the channels of g
+//	Y[n,c,i] = scale[c]·(X[n,c,i] − μ[n,g])/√(σ²[n,g] + ε) + bias[c]
+//
+// X and Y N×C×D…, scale and bias C.
+func GroupNormalization(acc *Acc, x, scale, bias *Array, groups int, epsilon float64) *Array {
+	g := ChannelGroups(x, groups)
+	mean, _, inv := Moments(acc, x, g, epsilon)
+	return Normalize(x, scale, bias, mean, inv, g)
+}
+
+// InstanceNormalization is instance norm (Ulyanov, Vedaldi and Lempitsky,
+// "Instance Normalization: The Missing Ingredient for Fast Stylization", 2016,
+// eq. 1): each channel of each image has a mean and a deviation:
+//
+//	μ[n,c] = ⟨X[n,c,·]⟩, σ²[n,c] = ⟨(X[n,c,·] − μ[n,c])²⟩
+//	Y[n,c,i] = scale[c]·(X[n,c,i] − μ[n,c])/√(σ²[n,c] + ε) + bias[c]
+//
+// X and Y N×C×D…, scale and bias C.
+func InstanceNormalization(acc *Acc, x, scale, bias *Array, epsilon float64) *Array {
+	return GroupNormalization(acc, x, scale, bias, x.Shape[1], epsilon)
 }

@@ -1,7 +1,6 @@
 package reference
 
 import (
-	"fmt"
 	"math"
 
 	"github.com/clsbench/clsbench/graph"
@@ -214,27 +213,4 @@ func QLinearConv(x, w, zeroX, zeroW, b *Array, scaleX float64, scaleW *Array, sc
 		}},
 		Zero: func(int) float64 { return zeroY }, Type: d,
 	}, nil
-}
-
-// QuantizedOf is what output 0 of a quantizing op rounds, by its call: how near
-// to a tie it is decides what other answers are right.
-func QuantizedOf(c *graph.Call, in []*Array) (Quantized, error) {
-	d := c.Out[0].DType
-	switch c.Op.Name {
-	case "QuantizeLinear":
-		g, err := c.Granularity()
-		if err != nil {
-			return Quantized{}, err
-		}
-		return QuantizeLinear(in[0], in[1], in[2], g, d), nil
-	case "QLinearMatMul":
-		return QLinearMatMul(in[0], in[1], in[2], in[3], in[4], in[5], in[6].Data[0], in[7].Data[0], d), nil
-	case "QLinearConv":
-		win, err := c.ConvWindow()
-		if err != nil {
-			return Quantized{}, err
-		}
-		return QLinearConv(in[0], in[3], in[2], in[5], in[8], in[1].Data[0], in[4], in[6].Data[0], in[7].Data[0], d, win, c.Int("group"))
-	}
-	return Quantized{}, fmt.Errorf("%s does not quantize", c.Op.Name)
 }

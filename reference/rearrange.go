@@ -1,28 +1,5 @@
 package reference
 
-// CumSum is, along an axis,
-//
-//	Y[j] = Σ_{i≤j} X[i]
-//
-// or over i < j if exclusive, and from the end, i ≥ j or i > j, if reverse.
-func CumSum(acc *Acc, x *Array, axis int, exclusive, reverse bool) *Array {
-	inner, n := x.Shape[axis+1:].Elements(), x.Shape[axis]
-	return Formula{x.Shape, func(acc *Acc, i int) float64 {
-		j, row := i/inner%n, i/inner/n*n*inner+i%inner
-		from, to := 0, j
-		if reverse {
-			from, to = j, n-1
-		}
-		s := acc.New()
-		for l := from; l <= to; l++ {
-			if !(exclusive && l == j) {
-				s = s.Plus(x.Data[row+l*inner])
-			}
-		}
-		return s.Value()
-	}}.Array(acc)
-}
-
 // Tile repeats X a number of times along each axis: Y[i, j, …] is
 // X[i mod n₀, j mod n₁, …].
 func Tile(x *Array, repeats []int) *Array {

@@ -110,6 +110,29 @@ func ReduceLogSumExp(x *Array, axes []int, shape tensor.Shape) Formula {
 	}}
 }
 
+// CumSum is, along an axis,
+//
+//	Y[j] = Σ_{i≤j} X[i]
+//
+// or over i < j if exclusive, and from the end, i ≥ j or i > j, if reverse.
+func CumSum(x *Array, axis int, exclusive, reverse bool) Formula {
+	inner, n := x.Shape[axis+1:].Elements(), x.Shape[axis]
+	return Formula{x.Shape, func(acc *Acc, i int) float64 {
+		j, row := i/inner%n, i/inner/n*n*inner+i%inner
+		from, to := 0, j
+		if reverse {
+			from, to = j, n-1
+		}
+		s := acc.New()
+		for l := from; l <= to; l++ {
+			if !(exclusive && l == j) {
+				s = s.Plus(x.Data[row+l*inner])
+			}
+		}
+		return s.Value()
+	}}
+}
+
 // then is f of every element.
 func then(y Formula, f func(float64) float64) Formula {
 	return Formula{y.Shape, func(acc *Acc, i int) float64 { return f(y.At(acc, i)) }}
