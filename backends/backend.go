@@ -177,7 +177,8 @@ type Plan struct {
 	Digest      string // hex; equal digests mean the same kernels on the same shapes
 }
 
-// Partition is a set of nodes computed as one.
+// Partition is a set of nodes computed as one. A node whose work several
+// kernels share, or each do anew, is in the partition of each.
 type Partition struct {
 	Nodes     []string
 	Kernel    string // what runs, in the backend's words

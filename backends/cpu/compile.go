@@ -11,6 +11,7 @@ import (
 	"github.com/clsbench/clsbench/backends"
 	"github.com/clsbench/clsbench/backends/cpu/kernel"
 	"github.com/clsbench/clsbench/backends/cpu/pool"
+	"github.com/clsbench/clsbench/backends/lower"
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/graph/pass"
 	"github.com/clsbench/clsbench/tensor"
@@ -31,6 +32,7 @@ type builder struct {
 	apart   bool // every value in memory of its own, for tests
 
 	g       *graph.Graph
+	stands  map[string][]string // by node: those of the program as given that it stands for
 	parts   []*part
 	values  map[string]*value
 	inner   []*value  // of chains, which lie in their outputs
@@ -47,7 +49,11 @@ const never = int(^uint(0) >> 1)
 // compile plans a program. apart gives every value memory of its own.
 func compile(s *session, p *graph.Program, bindings []backends.Binding, apart bool) (*executable, error) {
 	begin := time.Now()
-	live := pass.Prune(p)
+	t := newTable()
+	live, err := lower.Integers(pass.Prune(p), t.has)
+	if err != nil {
+		return nil, backends.Malformed(err)
+	}
 	g, err := live.Infer()
 	if err != nil {
 		return nil, backends.Malformed(err)
@@ -57,7 +63,7 @@ func compile(s *session, p *graph.Program, bindings []backends.Binding, apart bo
 			return nil, err
 		}
 	}
-	b := &builder{table: newTable(), isa: s.isa, workers: s.pool.Threads(), apart: apart, g: g, values: map[string]*value{}, failure: new(atomic.Pointer[backends.Error])}
+	b := &builder{table: t, isa: s.isa, workers: s.pool.Threads(), apart: apart, g: g, stands: live.Stands, values: map[string]*value{}, failure: new(atomic.Pointer[backends.Error])}
 	if b.parts, err = fuse(b.table, g); err != nil {
 		return nil, unimplemented(err)
 	}
@@ -151,7 +157,7 @@ func (b *builder) build(p *part) error {
 		return nil
 	}
 	if err := p.impl.build(b, p); err != nil {
-		return &backends.Error{Code: backends.Unimplemented, Node: p.head().Name, Op: p.head().Op.Name, Message: err.Error()}
+		return &backends.Error{Code: backends.Unimplemented, Node: b.stands[p.head().Name][0], Op: p.head().Op.Name, Message: err.Error()}
 	}
 	return nil
 }
@@ -205,7 +211,7 @@ func (b *builder) alias(out, in *value) {
 // fail notes a fault in the data that a kernel met. The run ends with it after
 // the step.
 func (b *builder) fail(c *graph.Call, format string, args ...any) {
-	b.failure.CompareAndSwap(nil, &backends.Error{Code: backends.InvalidArgument, Node: c.Name, Op: c.Op.Name, Message: fmt.Sprintf(format, args...)})
+	b.failure.CompareAndSwap(nil, &backends.Error{Code: backends.InvalidArgument, Node: b.stands[c.Name][0], Op: c.Op.Name, Message: fmt.Sprintf(format, args...)})
 }
 
 // ends notes that fetches and the sources of updates are read after the last
@@ -340,7 +346,11 @@ func (b *builder) describe() (list []backends.Partition, digest string) {
 		part := backends.Partition{Kernel: p.kernel, Algorithm: p.algorithm, Math: graph.Strict}
 		fmt.Fprintf(hash, "%s, %s\n", p.kernel, p.algorithm)
 		for _, c := range p.calls {
-			part.Nodes = append(part.Nodes, c.Name)
+			for _, name := range b.stands[c.Name] {
+				if !slices.Contains(part.Nodes, name) {
+					part.Nodes = append(part.Nodes, name)
+				}
+			}
 			fmt.Fprintf(hash, "%q %q %q %q %v %v %v\n", c.Name, c.Op.Name, c.Inputs, c.Outputs, c.Attrs, c.In, c.Out)
 		}
 		list = append(list, part)

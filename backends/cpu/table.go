@@ -67,6 +67,12 @@ func (t table) choose(c *graph.Call) (*implementation, error) {
 	return nil, err
 }
 
+// has says whether there is a kernel for the call.
+func (t table) has(c *graph.Call) bool {
+	_, err := t.choose(c)
+	return err == nil
+}
+
 func (t table) verdict(c *graph.Call) backends.NodeVerdict {
 	v := backends.NodeVerdict{Node: c.Name}
 	if len(t[c.Op.Name]) > 0 {

@@ -237,7 +237,7 @@ func TestWrongAnswersAreErrors(t *testing.T) {
 		{"check=short", "0 verdicts on 1 nodes"},
 		{"check=other", "another"},
 		{"plan=unknown-node", "no-such-node"},
-		{"plan=node-twice", "another partition"},
+		{"plan=node-twice", "once more"},
 		{"plan=no-digest", "digest"},
 		{"run=short", "ran 4 steps and answered with 3"},
 		{"run=long", "ran 4 steps and answered with 5"},

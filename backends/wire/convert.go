@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"fmt"
 	"math"
 	"regexp"
 	"slices"
@@ -59,24 +60,31 @@ func planMessage(p backends.Plan) *v1.Plan {
 
 var digestPattern = regexp.MustCompile(`^[0-9a-f]{8,128}$`)
 
-// plan is the inverse. A plan's partitions are disjoint sets of the program's
-// nodes.
+// plan is the inverse. A plan's partitions are sets of the program's nodes; a
+// node whose work is done in several kernels stands in the partition of each.
 func plan(m *v1.Plan, g *graph.Graph) (backends.Plan, error) {
 	p := backends.Plan{ArenaBytes: m.GetArenaBytes(), CompileTime: time.Duration(m.GetCompileNanos()), Digest: m.GetDigest()}
 	if !digestPattern.MatchString(p.Digest) {
 		return p, backends.Errorf(backends.Internal, "the plan's digest is %q: want 8 to 128 hexadecimal digits", clip(p.Digest))
 	}
-	free := make(map[string]bool, len(g.Nodes))
+	known := make(map[string]bool, len(g.Nodes))
 	for i := range g.Nodes {
-		free[g.Nodes[i].Name] = true
+		known[g.Nodes[i].Name] = true
 	}
+	seen := map[string]int{} // partitions, by all that they say
 	for i, x := range m.GetPartitions() {
+		inside := map[string]bool{}
 		for _, n := range x.GetNodes() {
-			if !free[n] {
-				return p, backends.Errorf(backends.Internal, "partition %d of the plan has node %q, which the program lacks or another partition has", i, clip(n))
+			if !known[n] || inside[n] {
+				return p, backends.Errorf(backends.Internal, "partition %d of the plan has node %q, which the program lacks or the partition has already", i, clip(n))
 			}
-			free[n] = false
+			inside[n] = true
 		}
+		key := fmt.Sprintf("%q %q %q", x.GetNodes(), x.GetKernel(), x.GetAlgorithm())
+		if first, twice := seen[key]; twice {
+			return p, backends.Errorf(backends.Internal, "partition %d of the plan is partition %d once more", i, first)
+		}
+		seen[key] = i
 		p.Partitions = append(p.Partitions, backends.Partition{Nodes: x.GetNodes(), Kernel: x.GetKernel(), Algorithm: x.GetAlgorithm(), Math: x.GetMath()})
 	}
 	return p, nil
