@@ -14,6 +14,12 @@ var optimizerOps = []*Op{
 		// g′ = g + weight_decay·p; v′ = momentum·v + (1-dampening)·g′;
 		// p′ = p - lr·(nesterov ? g′ + momentum·v′ : v′), as PyTorch has it
 		// (Sutskever et al. 2013, with the learning rate outside of v).
+		//
+		// v starts at 0, and the rule is the same in every step: the first
+		// gives v′ = (1-dampening)·g′. PyTorch makes g′ itself, undampened, its
+		// first buffer; a program that is to do so takes its first step with
+		// dampening 0, by an executable of its own on the same state. Without
+		// momentum PyTorch has no buffer and heeds no dampening: leave it 0.
 		Name: "SGD", Domain: Own, Version: 1,
 		Inputs: []Param{{Name: "param", Types: Floats, Var: "T"}, {Name: "grad", Types: Floats, Var: "T"},
 			{Name: "velocity", Types: Floats, Var: "T"}, {Name: "lr", Types: Floats, Var: "T"},

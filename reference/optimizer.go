@@ -22,6 +22,9 @@ type SGDParams struct {
 //	g′ = g + weight_decay·p
 //	v′ = momentum·v + (1 − dampening)·g′
 //	p′ = p − lr·v′, or with Nesterov's momentum p − lr·(g′ + momentum·v′)
+//
+// v is 0 before the first step. PyTorch's first v′ is g′ itself, which is a step
+// without dampening.
 func SGD(p, g, v, lr, skip *Array, h SGDParams) (p2, v2 *Array) {
 	if skipped(skip) {
 		return copyOf(p), copyOf(v)

@@ -8,7 +8,8 @@ def cases():
     n, steps = 5, 4
     lrs = [f32(v) for v in (0.1, 0.05, 0.05, 0.01)]
 
-    def run(op, attrs, make, slots):
+    def run(op, attrs, make, slots, first=None):
+        """first: the attributes that differ in the first step."""
         p = torch.nn.Parameter(rand(n))
         opt = make([p])
         start = slots(opt, p)
@@ -19,7 +20,8 @@ def cases():
             p.grad = g.clone()
             opt.param_groups[0]["lr"] = lr
             opt.step()
-            t["steps"].append({"lr": lr, "grad": dump(g), "param": dump(p), "slots": [dump(s) for s in slots(opt, p)]})
+            differs = {"attrs": first} if first and not t["steps"] else {}
+            t["steps"].append({**differs, "lr": lr, "grad": dump(g), "param": dump(p), "slots": [dump(s) for s in slots(opt, p)]})
         trajectory(t)
 
     for momentum, dampening, decay, nesterov in [
@@ -91,3 +93,17 @@ def cases():
         for p, g in zip(params, grads):
             # PyTorch's epsilon is a double, ours an attribute.
             case("ClipByNorm", {"max_norm": f32(max_norm), "epsilon": 1e-6}, [g, norm], [p.grad])
+
+    # From PyTorch's own start: no momentum buffer yet, and the first step makes
+    # the gradient, whole, the buffer. That is a step without dampening from 0.
+    for momentum, dampening, decay, nesterov in [(0.9, 0, 0, True), (0.9, 0.9, 0, False), (0.5, 0.3, 0.1, False)]:
+        attrs = {"momentum": f32(momentum), "dampening": f32(dampening), "weight_decay": f32(decay), "nesterov": int(nesterov)}
+
+        def make(params):
+            return torch.optim.SGD(params, lr=1.0, momentum=attrs["momentum"], dampening=attrs["dampening"],
+                                   weight_decay=attrs["weight_decay"], nesterov=nesterov)
+
+        def slots(opt, p):
+            return [opt.state[p].get("momentum_buffer")]
+
+        run("SGD", attrs, make, slots, first={"dampening": 0.0})
