@@ -138,20 +138,15 @@ func buildReluGrad(b *builder, c *graph.Call, in []*value, out *value) ranger {
 	}
 }
 
-// buildWhere moves elements and looks at none: their size is all that counts.
 func buildWhere(b *builder, c *graph.Call, in []*value, out *value) ranger {
-	switch c.In[1].DType.Size() {
-	case 1:
-		return whereLoop[uint8](c, in, out)
-	case 2:
-		return whereLoop[uint16](c, in, out)
-	case 4:
+	size := c.In[1].DType.Size()
+	if size == 4 {
 		return whereVectors(b.isa, c, in, out)
 	}
-	return whereLoop[int64](c, in, out)
+	return movesOf[size].choice(c, in, out)
 }
 
-func whereLoop[T tensor.Element](c *graph.Call, in []*value, out *value) ranger {
+func (sized[T]) choice(c *graph.Call, in []*value, out *value) ranger {
 	bc := newBroadcast(c.Out[0].Shape, c.In[0].Shape, c.In[1].Shape, c.In[2].Shape)
 	return func(lo, hi int) {
 		cond, x, y, z := in[0].bytes(), view[T](in[1]), view[T](in[2]), view[T](out)

@@ -30,22 +30,27 @@ func buildCast(b *builder, c *graph.Call, in []*value, out *value) ranger {
 		return castKernel(b.isa, kernel.ToBF16, in[0], out)
 	}
 	if from.IsFloat() {
-		return castBlocks(in[0], out, readFloats, writeFloats)
+		return castBlocks(in[0], out, writeFloats)
 	}
-	return castBlocks(in[0], out, readIntegers, writeIntegers)
+	return castBlocks(in[0], out, writeNumbers[int64])
 }
 
 func castKernel[D, S tensor.Element](set kernel.ISA, convert func(set kernel.ISA, dst []D, src []S), in, out *value) ranger {
 	return func(lo, hi int) { convert(set, view[D](out)[lo:hi], view[S](in)[lo:hi]) }
 }
 
-// castBlocks converts through a buffer of numbers N.
-func castBlocks[N float64 | int64](in, out *value, read, write func(*value, int, []N)) ranger {
+// blockNumbers is how many numbers are converted at a time.
+const blockNumbers = 256
+
+// between is the types by way of which elements of any type are converted.
+type between interface{ float64 | int64 }
+
+func castBlocks[N between](in, out *value, write func(*value, int, []N)) ranger {
 	return func(lo, hi int) {
-		var buf [256]N
+		var buf [blockNumbers]N
 		for ; lo < hi; lo += len(buf) {
 			part := buf[:min(len(buf), hi-lo)]
-			read(in, lo, part)
+			readNumbers(in, lo, part)
 			write(out, lo, part)
 		}
 	}
@@ -57,50 +62,82 @@ func convert[D, S number](dst []D, src []S) {
 	}
 }
 
-func readFloats(v *value, lo int, buf []float64) {
+// readNumbers fills buf with the elements from lo on.
+func readNumbers[N between](v *value, lo int, buf []N) {
 	switch v.typ.DType {
 	case tensor.F32:
 		convert(buf, v.f32()[lo:])
 	case tensor.F64:
-		copy(buf, view[float64](v)[lo:])
+		convert(buf, view[float64](v)[lo:])
 	case tensor.F16:
 		for i := range buf {
-			buf[i] = float64(tensor.F16ToF32(view[uint16](v)[lo+i]))
+			buf[i] = N(tensor.F16ToF32(view[uint16](v)[lo+i]))
 		}
 	case tensor.BF16:
 		for i := range buf {
-			buf[i] = float64(tensor.BF16ToF32(view[uint16](v)[lo+i]))
+			buf[i] = N(tensor.BF16ToF32(view[uint16](v)[lo+i]))
 		}
+	case tensor.S8:
+		convert(buf, view[int8](v)[lo:])
+	case tensor.U8, tensor.Bool:
+		convert(buf, v.bytes()[lo:])
+	case tensor.S32:
+		convert(buf, view[int32](v)[lo:])
+	case tensor.U32:
+		convert(buf, view[uint32](v)[lo:])
+	case tensor.S64:
+		convert(buf, view[int64](v)[lo:])
 	}
 }
 
-// writeFloats rounds once; to integers it truncates towards zero and
-// saturates, NaN becoming 0; to Bool it writes whether a number is not 0.
-func writeFloats(v *value, lo int, buf []float64) {
-	switch d := v.typ.DType; d {
+// writeNumbers writes buf from element lo on: to floats it rounds once, of
+// integers that are too long it drops the upper bits, to Bool it writes whether
+// a number is not 0. Floats become integers by writeFloats.
+func writeNumbers[N between](v *value, lo int, buf []N) {
+	hi := lo + len(buf)
+	switch v.typ.DType {
 	case tensor.F32:
-		convert(v.f32()[lo:lo+len(buf)], buf)
+		convert(v.f32()[lo:hi], buf)
 	case tensor.F64:
-		copy(view[float64](v)[lo:], buf)
+		convert(view[float64](v)[lo:hi], buf)
 	case tensor.F16:
 		for i, x := range buf {
-			view[uint16](v)[lo+i] = tensor.F64ToF16(x)
+			view[uint16](v)[lo+i] = tensor.F64ToF16(float64(x))
 		}
 	case tensor.BF16:
 		for i, x := range buf {
-			view[uint16](v)[lo+i] = tensor.F64ToBF16(x)
+			view[uint16](v)[lo+i] = tensor.F64ToBF16(float64(x))
 		}
+	case tensor.S8:
+		convert(view[int8](v)[lo:hi], buf)
+	case tensor.U8:
+		convert(v.bytes()[lo:hi], buf)
+	case tensor.S32:
+		convert(view[int32](v)[lo:hi], buf)
+	case tensor.U32:
+		convert(view[uint32](v)[lo:hi], buf)
+	case tensor.S64:
+		convert(view[int64](v)[lo:hi], buf)
 	case tensor.Bool:
 		for i, x := range buf {
 			v.bytes()[lo+i] = truth(x != 0)
 		}
-	default:
-		var whole [256]int64
-		for i, x := range buf {
-			whole[i] = saturate(x, d)
-		}
-		writeIntegers(v, lo, whole[:len(buf)])
 	}
+}
+
+// writeFloats is writeNumbers that truncates towards zero and saturates where
+// it writes integers, NaN becoming 0.
+func writeFloats(v *value, lo int, buf []float64) {
+	d := v.typ.DType
+	if d.IsFloat() || d == tensor.Bool {
+		writeNumbers(v, lo, buf)
+		return
+	}
+	var whole [blockNumbers]int64
+	for i, x := range buf {
+		whole[i] = saturate(x, d)
+	}
+	writeNumbers(v, lo, whole[:len(buf)])
 }
 
 func saturate(x float64, d tensor.DType) int64 {
@@ -116,53 +153,6 @@ func saturate(x float64, d tensor.DType) int64 {
 		return int64(hi)
 	}
 	return int64(x)
-}
-
-func readIntegers(v *value, lo int, buf []int64) {
-	switch v.typ.DType {
-	case tensor.S8:
-		convert(buf, view[int8](v)[lo:])
-	case tensor.U8, tensor.Bool:
-		convert(buf, v.bytes()[lo:])
-	case tensor.S32:
-		convert(buf, view[int32](v)[lo:])
-	case tensor.U32:
-		convert(buf, view[uint32](v)[lo:])
-	case tensor.S64:
-		copy(buf, view[int64](v)[lo:])
-	}
-}
-
-// writeIntegers drops upper bits where the type is shorter.
-func writeIntegers(v *value, lo int, buf []int64) {
-	switch v.typ.DType {
-	case tensor.F32:
-		convert(v.f32()[lo:lo+len(buf)], buf)
-	case tensor.F64:
-		convert(view[float64](v)[lo:lo+len(buf)], buf)
-	case tensor.F16:
-		for i, x := range buf {
-			view[uint16](v)[lo+i] = tensor.F64ToF16(float64(x))
-		}
-	case tensor.BF16:
-		for i, x := range buf {
-			view[uint16](v)[lo+i] = tensor.F64ToBF16(float64(x))
-		}
-	case tensor.S8:
-		convert(view[int8](v)[lo:lo+len(buf)], buf)
-	case tensor.U8:
-		convert(v.bytes()[lo:lo+len(buf)], buf)
-	case tensor.S32:
-		convert(view[int32](v)[lo:lo+len(buf)], buf)
-	case tensor.U32:
-		convert(view[uint32](v)[lo:lo+len(buf)], buf)
-	case tensor.S64:
-		copy(view[int64](v)[lo:], buf)
-	case tensor.Bool:
-		for i, x := range buf {
-			v.bytes()[lo+i] = truth(x != 0)
-		}
-	}
 }
 
 func truth(b bool) byte {

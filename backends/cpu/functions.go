@@ -86,22 +86,11 @@ func signFunction[T number](op string) func(T) T {
 // fraction lies towards zero.
 func buildPow(b *builder, c *graph.Call, in []*value, out *value) ranger {
 	bc := newBroadcast(c.Out[0].Shape, c.In[0].Shape, c.In[1].Shape)
-	read := func(v *value) func(at int, one []float64) {
-		if v.typ.DType.IsFloat() {
-			return func(at int, one []float64) { readFloats(v, at, one) }
-		}
-		return func(at int, one []float64) {
-			var whole [1]int64
-			readIntegers(v, at, whole[:])
-			one[0] = float64(whole[0])
-		}
-	}
-	base, exponent := read(in[0]), read(in[1])
 	return func(lo, hi int) {
 		var x, y, z [1]float64
 		for i := lo; i < hi; i++ {
-			base(bc.at(0, i), x[:])
-			exponent(bc.at(1, i), y[:])
+			readNumbers(in[0], bc.at(0, i), x[:])
+			readNumbers(in[1], bc.at(1, i), y[:])
 			z[0] = math.Pow(x[0], y[0])
 			writeFloats(out, i, z[:])
 		}

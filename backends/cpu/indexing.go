@@ -88,23 +88,13 @@ func buildPad(b *builder, p *part) error {
 	}
 	in, out := b.in(c, 0), b.out(c, 0)
 	fill := tensor.Scalar(c.In[0].DType, c.Float("value"))
-	var r ranger
-	switch c.In[0].DType.Size() {
-	case 1:
-		r = padLoop[uint8](c, begin, fill, in, out)
-	case 2:
-		r = padLoop[uint16](c, begin, fill, in, out)
-	case 4:
-		r = padLoop[uint32](c, begin, fill, in, out)
-	default:
-		r = padLoop[int64](c, begin, fill, in, out)
-	}
+	r := movesOf[c.In[0].DType.Size()].pad(c, begin, fill, in, out)
 	n := out.elements()
 	p.phases = []phase{{task: shareChain([]ranger{r}, n), serial: n < serialElements}}
 	return nil
 }
 
-func padLoop[T tensor.Element](c *graph.Call, begin []int, fill *tensor.Tensor, in, out *value) ranger {
+func (sized[T]) pad(c *graph.Call, begin []int, fill *tensor.Tensor, in, out *value) ranger {
 	from, to := c.In[0].Shape, c.Out[0].Shape
 	if len(to) == 0 {
 		return func(lo, hi int) { copy(view[T](out), view[T](in)) }

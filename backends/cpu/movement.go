@@ -132,17 +132,7 @@ func buildGather(b *builder, p *part) error {
 		return err
 	}
 	in, out := b.in(c, 0), b.out(c, 0)
-	var r ranger
-	switch c.In[0].DType.Size() {
-	case 1:
-		r = gatherLoop[uint8](c.Out[0].Shape, first, strides, in, out)
-	case 2:
-		r = gatherLoop[uint16](c.Out[0].Shape, first, strides, in, out)
-	case 4:
-		r = gatherLoop[uint32](c.Out[0].Shape, first, strides, in, out)
-	default:
-		r = gatherLoop[int64](c.Out[0].Shape, first, strides, in, out)
-	}
+	r := movesOf[c.In[0].DType.Size()].gather(c.Out[0].Shape, first, strides, in, out)
 	n := out.elements()
 	p.phases = []phase{{task: shareChain([]ranger{r}, n), serial: n < serialElements}}
 	return nil
@@ -170,7 +160,7 @@ func stridesOf(c *graph.Call) (first int, strides []int, err error) {
 	return 0, tensor.BroadcastStrides(c.In[0].Shape, c.Out[0].Shape), nil
 }
 
-func gatherLoop[T tensor.Element](shape tensor.Shape, first int, strides []int, in, out *value) ranger {
+func (sized[T]) gather(shape tensor.Shape, first int, strides []int, in, out *value) ranger {
 	if len(shape) == 0 {
 		shape, strides = tensor.Shape{1}, []int{0}
 	}

@@ -65,29 +65,15 @@ func (s *scaling) runs(lo, hi, most int, f func(lo, n int, scale float64, zero i
 
 func floatAt(v *value, i int) float64 {
 	var x [1]float64
-	readFloats(v, i, x[:])
+	readNumbers(v, i, x[:])
 	return x[0]
 }
 
 func integerAt(v *value, i int) int32 {
 	var x [1]int64
-	readIntegers(v, i, x[:])
+	readNumbers(v, i, x[:])
 	return int32(x[0])
 }
-
-// readNumbers reads floats or integers.
-func readNumbers(v *value, lo int, buf []float64) {
-	if v.typ.DType.IsFloat() {
-		readFloats(v, lo, buf)
-		return
-	}
-	var whole [blockNumbers]int64
-	readIntegers(v, lo, whole[:len(buf)])
-	convert(buf, whole[:len(buf)])
-}
-
-// blockNumbers is how many numbers are converted at a time.
-const blockNumbers = 256
 
 func buildQuantize(_ *builder, c *graph.Call, in []*value, out *value) ranger {
 	s, ok := newScaling(c, in[1], optional(in, 2))
@@ -150,7 +136,7 @@ func buildFakeQuantize(_ *builder, c *graph.Call, in []*value, out *value) range
 	return func(lo, hi int) {
 		s.runs(lo, hi, blockNumbers, func(i, n int, scale float64, zero int32) {
 			var buf [blockNumbers]float64
-			readFloats(x, i, buf[:n])
+			readNumbers(x, i, buf[:n])
 			z := float64(zero)
 			for j, v := range buf[:n] {
 				buf[j] = (clamped(math.RoundToEven(v/scale)+z, low, high) - z) * scale
@@ -169,8 +155,8 @@ func buildFakeQuantizeGrad(_ *builder, c *graph.Call, in []*value, out *value) r
 	return func(lo, hi int) {
 		s.runs(lo, hi, blockNumbers, func(i, n int, scale float64, zero int32) {
 			var grad, buf [blockNumbers]float64
-			readFloats(x, i, buf[:n])
-			readFloats(dy, i, grad[:n])
+			readNumbers(x, i, buf[:n])
+			readNumbers(dy, i, grad[:n])
 			for j, v := range buf[:n] {
 				if q := math.RoundToEven(v/scale) + float64(zero); !(q >= low && q <= high) {
 					grad[j] = 0

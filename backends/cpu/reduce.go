@@ -7,7 +7,6 @@ import (
 	"github.com/clsbench/clsbench/backends/cpu/kernel"
 	"github.com/clsbench/clsbench/backends/cpu/pool"
 	"github.com/clsbench/clsbench/graph"
-	"github.com/clsbench/clsbench/tensor"
 )
 
 // reduceRows fold axes away: every output is folded by one worker in one
@@ -185,25 +184,7 @@ func buildReduce(b *builder, p *part) error {
 		return err
 	}
 	in, out := b.in(c, 0), b.out(c, 0)
-	var task pool.Task
-	switch c.In[0].DType {
-	case tensor.F32:
-		task = foldLoop(f, in, out, foldingOf(c, float32(math.Inf(-1)), float32(math.Inf(1))))
-	case tensor.F64:
-		task = foldLoop(f, in, out, foldingOf(c, math.Inf(-1), math.Inf(1)))
-	case tensor.S8:
-		task = foldLoop(f, in, out, foldingOf[int8](c, math.MinInt8, math.MaxInt8))
-	case tensor.U8:
-		task = foldLoop(f, in, out, foldingOf[uint8](c, 0, math.MaxUint8))
-	case tensor.Bool:
-		task = foldLoop(f, in, out, foldingOf[uint8](c, 0, 1))
-	case tensor.S32:
-		task = foldLoop(f, in, out, foldingOf[int32](c, math.MinInt32, math.MaxInt32))
-	case tensor.U32:
-		task = foldLoop(f, in, out, foldingOf[uint32](c, 0, math.MaxUint32))
-	case tensor.S64:
-		task = foldLoop(f, in, out, foldingOf[int64](c, math.MinInt64, math.MaxInt64))
-	}
+	task := loopsOf[c.In[0].DType].fold(c, f, in, out)
 	p.phases = []phase{{task: task, serial: in.elements() < serialElements/4}}
 	return nil
 }
@@ -216,13 +197,12 @@ type folding[T number] struct {
 	end   func(T) T
 }
 
-// foldingOf: least and greatest bound the type.
-func foldingOf[T number](c *graph.Call, least, greatest T) folding[T] {
+func (l of[T]) folding(c *graph.Call) folding[T] {
 	switch c.Op.Name {
 	case "ReduceMax":
-		return folding[T]{start: least, step: func(so, x T) T { return max(so, x) }} // the builtin keeps NaN
+		return folding[T]{start: l.least, step: func(so, x T) T { return max(so, x) }} // the builtin keeps NaN
 	case "ReduceMin":
-		return folding[T]{start: greatest, step: func(so, x T) T { return min(so, x) }}
+		return folding[T]{start: l.greatest, step: func(so, x T) T { return min(so, x) }}
 	case "ReduceProd":
 		return folding[T]{start: 1, step: func(so, x T) T { return so * x }}
 	case "ReduceL1":
@@ -245,7 +225,8 @@ func foldingOf[T number](c *graph.Call, least, greatest T) folding[T] {
 	return folding[T]{step: func(so, x T) T { return so + x }}
 }
 
-func foldLoop[T number](f *fold, in, out *value, how folding[T]) pool.Task {
+func (l of[T]) fold(c *graph.Call, f *fold, in, out *value) pool.Task {
+	how := l.folding(c)
 	inner, step := 1, 0
 	outer := f.folded
 	if k := len(outer); k > 0 && f.count > 0 {
