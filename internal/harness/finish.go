@@ -17,7 +17,7 @@ func (h *run) finish(ctx context.Context, l *lane) {
 	if len(l.rounds) > 0 && !l.failed() {
 		h.figures(l)
 		if err := h.guard(ctx, l, func() error { return unlessDone(ctx, func() error { return l.judge.timed(l) }) }); err == nil {
-			h.honest(l)
+			h.honest(ctx, l)
 		}
 		if !l.failed() || l.result.Status == results.StatusUnstable {
 			_ = h.guard(ctx, l, func() error { return errors.Join(h.memory(ctx, l), h.evaluate(ctx, l)) })
@@ -99,12 +99,12 @@ func (h *run) share(res *results.Result) {
 }
 
 // honest holds the figure against the machine's limit and against replays.
-func (h *run) honest(l *lane) {
+func (h *run) honest(ctx context.Context, l *lane) {
 	res := l.result
 	if res.Throughput == nil {
 		return
 	}
-	if err := h.withinPeak(res); err != nil {
+	if err := h.withinPeak(ctx, res); err != nil {
 		h.fail(l, err)
 		return
 	}
@@ -128,7 +128,7 @@ func (h *run) honest(l *lane) {
 // withinPeak holds a figure against the machine's limit. A limit that was
 // measured while others had the CPUs accuses nobody: it is measured again, and
 // the larger one stands.
-func (h *run) withinPeak(res *results.Result) error {
+func (h *run) withinPeak(ctx context.Context, res *results.Result) error {
 	p, ok := h.peaks[res.Peak]
 	if !ok {
 		return nil
@@ -138,7 +138,11 @@ func (h *run) withinPeak(res *results.Result) error {
 		if measure.CheckPeak(rate, p.Value) == nil {
 			return nil
 		}
-		if again := peak.FMA(isa.Best(), p.Threads); again.Value > p.Value {
+		again, err := peak.FMA(ctx, isa.Best(), p.Threads)
+		if err != nil {
+			return nil // interrupted: the cell is not kept
+		}
+		if again.Value > p.Value {
 			p = again
 			h.peaks.Put(p)
 			h.share(res)

@@ -84,7 +84,11 @@ func newPlan(t testing.TB, o *Options) *Plan {
 // limits are the machine's, as far as rows of one thread are held against them.
 var limits = sync.OnceValue(func() machine.Peaks {
 	p := machine.Peaks{}
-	p.Put(peak.FMA(isa.Best(), 1))
+	fma, err := peak.FMA(context.Background(), isa.Best(), 1)
+	if err != nil {
+		panic(err)
+	}
+	p.Put(fma)
 	p.Put(machine.Peak{Name: machine.PeakRead, Threads: 1, Value: 10, Unit: "GB/s", How: "assumed"})
 	// An honest backend under the race detector hides more than an idle machine's.
 	p.Put(machine.Peak{Name: machine.PeakHarness, Value: 500, Unit: "µs", How: "assumed"})

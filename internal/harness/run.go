@@ -152,24 +152,24 @@ func (h *run) measurePeaks(ctx context.Context) {
 	if h.threads() != 1 {
 		threads = append(threads, 1)
 	}
-	var probes []func() machine.Peak
+	var probes []func() (machine.Peak, error)
 	for _, n := range threads {
-		probes = append(probes, func() machine.Peak { return peak.FMA(isa.Best(), n) }, func() machine.Peak { return peak.Read(n) })
+		probes = append(probes, func() (machine.Peak, error) { return peak.FMA(ctx, isa.Best(), n) },
+			func() (machine.Peak, error) { return peak.Read(ctx, n) })
 	}
-	probes = append(probes, func() machine.Peak { return peak.Copy(h.threads()) })
-	if h.probe(ctx, probes) != nil {
+	probes = append(probes, func() (machine.Peak, error) { return peak.Copy(ctx, h.threads()) })
+	if h.probe(probes) != nil {
 		return
 	}
 	h.disturbed = append(h.disturbed, undisturbed(h.peaks, h.threads())...)
 	h.overhead(ctx)
 }
 
-// probe measures peaks, one after the other. None can be stopped, and on a busy
-// machine one takes seconds, so that an interruption does not wait for its end.
-func (h *run) probe(ctx context.Context, probes []func() machine.Peak) error {
+// probe measures peaks, one after the other, until one is interrupted.
+func (h *run) probe(probes []func() (machine.Peak, error)) error {
 	for _, probe := range probes {
-		var p machine.Peak
-		if err := unlessDone(ctx, func() error { p = probe(); return nil }); err != nil {
+		p, err := probe()
+		if err != nil {
 			return err
 		}
 		h.peaks.Put(p)

@@ -168,11 +168,11 @@ func (c *cell) fail(err error) {
 
 // finish ends the cell. A row that is not ok keeps no figures, and none has any
 // where the effort claims none.
-func (c *cell) finish() {
+func (c *cell) finish(ctx context.Context) {
 	c.drop()
 	r := c.row
 	if r.Status.Measured() && r.Hot != nil && c.limited() {
-		if err := c.run.withinPeak(r.Hot.GFLOPS); err != nil {
+		if err := c.run.withinPeak(ctx, r.Hot.GFLOPS); err != nil {
 			c.fail(err)
 		}
 	}

@@ -1,6 +1,7 @@
 package opbench
 
 import (
+	"context"
 	"slices"
 
 	"github.com/clsbench/clsbench/internal/machine"
@@ -12,16 +13,25 @@ import (
 // probes is how often a limit is measured again before it accuses anybody.
 const probes = 3
 
-// peaks measures the limits that figures are held against.
-func (r *runner) peaks(info machine.Info) {
+// peaks measures the limits that figures are held against. Its error is the
+// context's: the peaks that were not measured until then are missing.
+func (r *runner) peaks(ctx context.Context, info machine.Info) error {
 	r.doc.Peaks = machine.Peaks{}
 	n := r.threads(info)
-	for _, p := range []machine.Peak{peak.FMA(isa.Best(), n), peak.Copy(n)} {
+	for _, probe := range []func() (machine.Peak, error){
+		func() (machine.Peak, error) { return peak.FMA(ctx, isa.Best(), n) },
+		func() (machine.Peak, error) { return peak.Copy(ctx, n) },
+	} {
+		p, err := probe()
+		if err != nil {
+			return err
+		}
 		r.doc.Peaks.Put(p)
 	}
 	if r.Measured != nil {
 		r.Measured(r.doc.Peaks)
 	}
+	return nil
 }
 
 // threads is how many CPUs a backend can have.
@@ -45,13 +55,17 @@ func (r *runner) limit(name string) machine.Peak {
 // withinPeak holds a rate, GFLOP/s, against the machine's multiply-adds. A
 // limit that was measured while others had the CPUs accuses nobody: it is
 // measured again, the largest stands, and its best round is the limit.
-func (r *runner) withinPeak(rate float64) error {
+func (r *runner) withinPeak(ctx context.Context, rate float64) error {
 	for range probes {
 		p := r.limit(machine.PeakFMA)
 		if rate <= p.Value {
 			return nil
 		}
-		if again := peak.FMA(isa.Best(), p.Threads); again.Value > p.Value {
+		again, err := peak.FMA(ctx, isa.Best(), p.Threads)
+		if err != nil {
+			return nil // interrupted: the row is not kept
+		}
+		if again.Value > p.Value {
 			r.doc.Peaks.Put(again)
 		}
 	}

@@ -67,21 +67,25 @@ func Run(ctx context.Context, o Options) (*Document, error) {
 		return nil, err
 	}
 	defer r.close()
-	r.peaks(info)
-	for i, c := range o.Cases {
-		rows := r.one(ctx, c)
-		if ctx.Err() != nil {
-			r.doc.Interrupted = true
-			break // stopped in the middle: it says nothing
-		}
-		r.doc.Results = append(r.doc.Results, rows...)
-		if o.Progress != nil {
-			o.Progress(i+1, len(o.Cases), rows)
-		}
-	}
+	r.doc.Interrupted = r.peaks(ctx, info) != nil || r.all(ctx) != nil
 	r.shares()
 	r.doc.Seconds = time.Since(start).Seconds()
 	return r.doc, r.compare()
+}
+
+// all works through the cases. Its error is the context's.
+func (r *runner) all(ctx context.Context) error {
+	for i, c := range r.Cases {
+		rows := r.one(ctx, c)
+		if err := ctx.Err(); err != nil {
+			return err // stopped in the middle: it says nothing
+		}
+		r.doc.Results = append(r.doc.Results, rows...)
+		if r.Progress != nil {
+			r.Progress(i+1, len(r.Cases), rows)
+		}
+	}
+	return nil
 }
 
 // open starts all backends. One that does not start costs its own rows.
@@ -169,7 +173,7 @@ func (r *runner) time(ctx context.Context, cells []*cell) {
 		}
 	}
 	for _, c := range cells {
-		c.finish()
+		c.finish(ctx)
 	}
 	if ctx.Err() == nil {
 		r.pair(cells, hot)

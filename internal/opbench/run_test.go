@@ -17,6 +17,7 @@ import (
 	"github.com/clsbench/clsbench/conformance/faults"
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/internal/faulty"
+	"github.com/clsbench/clsbench/internal/machine"
 	"github.com/clsbench/clsbench/internal/measure"
 	"github.com/clsbench/clsbench/internal/opbench"
 	"github.com/clsbench/clsbench/tensor"
@@ -154,6 +155,25 @@ func TestCancelledKeepsWhatWasDone(t *testing.T) {
 	require.True(t, d.Interrupted)
 	require.Len(t, d.Results, 1)
 	require.NotNil(t, d.Results[0].Hot)
+}
+
+// An interruption while the peaks are measured ends the run there: no peak is
+// claimed, no case begun.
+func TestCancelledWithinThePeaks(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	stopping := lane("a", cpu.New())
+	start := stopping.Start
+	stopping.Start = func(ctx context.Context) (backends.Backend, func() error, error) {
+		defer cancel() // the peaks come once the backends are there
+		return start(ctx)
+	}
+	d, err := opbench.Run(ctx, opbench.Options{Cases: cases(t, relu), Lanes: []opbench.Lane{stopping}, Effort: short,
+		Measured: func(machine.Peaks) { t.Error("told of peaks that were not measured") },
+		Progress: func(int, int, []*opbench.Result) { t.Error("a case was begun") }})
+	require.NoError(t, err)
+	require.True(t, d.Interrupted)
+	require.Empty(t, d.Peaks)
+	require.Empty(t, d.Results)
 }
 
 // A fresh process a round, and more rounds where a word needs them.

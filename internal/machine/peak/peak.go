@@ -1,9 +1,11 @@
 // Package peak measures what this machine can do at most, in the session whose
 // figures are held against it: fused multiply-adds, reading and copying memory.
-// A probe takes a quarter of a second.
+// A probe takes a quarter of a second, and ends at once, with the context's
+// error and no figure, when its context ends.
 package peak
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"slices"
@@ -30,18 +32,18 @@ const (
 // FMA measures f32 multiply-adds out of registers on threads threads with one
 // instruction set, which must be available. GFLOP/s, an FMA being two
 // operations. isa.Generic measures a scalar multiplication and addition in Go.
-func FMA(i isa.ISA, threads int) machine.Peak {
+func FMA(ctx context.Context, i isa.ISA, threads int) (machine.Peak, error) {
 	name := machine.PeakFMA
 	if i != isa.Best() {
 		name += "." + i.String()
 	}
 	run, flops := Loop(i)
-	p := probe(threads, func(int) func() float64 {
+	p, err := probe(ctx, threads, func(int) func() float64 {
 		return func() float64 { run(); return flops }
 	})
 	p.Name, p.Unit = name, "GFLOP/s"
 	p.How = fmt.Sprintf("%s, independent chains in registers, %d rounds of %v, wall clock", i, rounds, window)
-	return p
+	return p, err
 }
 
 // Loop is what FMA times, some 15 µs of it, with its operations: for those who
@@ -49,18 +51,18 @@ func FMA(i isa.ISA, threads int) machine.Peak {
 func Loop(i isa.ISA) (run func(), flops float64) { return fmaProbe(i) }
 
 // Read measures reading from memory, GB/s.
-func Read(threads int) machine.Peak {
+func Read(ctx context.Context, threads int) (machine.Peak, error) {
 	const chunk = 1 << 18 // some 10 µs: assembly can't be preempted
-	return memory(machine.PeakRead, "read", threads, chunk, 1, func(b []byte, at int) {
+	return memory(ctx, machine.PeakRead, "read", threads, chunk, 1, func(b []byte, at int) {
 		readBytes(b[at : at+chunk])
 	})
 }
 
 // Copy measures copying from one half of a buffer to the other, GB/s, bytes
 // read and bytes written both counted.
-func Copy(threads int) machine.Peak {
+func Copy(ctx context.Context, threads int) (machine.Peak, error) {
 	const chunk = 1 << 22 // large enough for the runtime's streaming copy
-	return memory(machine.PeakCopy, "copied", threads, chunk, 2, func(b []byte, at int) {
+	return memory(ctx, machine.PeakCopy, "copied", threads, chunk, 2, func(b []byte, at int) {
 		half := len(b) / 2
 		copy(b[half+at:half+at+chunk], b[at:at+chunk])
 	})
@@ -68,12 +70,12 @@ func Copy(threads int) machine.Peak {
 
 // memory runs step over each thread's own part of a buffer, chunk by chunk;
 // step moves times·chunk bytes.
-func memory(name, verb string, threads, chunk, times int, step func(b []byte, at int)) machine.Peak {
+func memory(ctx context.Context, name, verb string, threads, chunk, times int, step func(b []byte, at int)) (machine.Peak, error) {
 	per := BufferBytes / threads / (2 * chunk) * (2 * chunk)
 	per = max(per, 2*chunk)
 	buf, free := allocate(per * threads)
 	defer free()
-	p := probe(threads, func(thread int) func() float64 {
+	p, err := probe(ctx, threads, func(thread int) func() float64 {
 		b := buf[thread*per : (thread+1)*per]
 		for i := 0; i < len(b); i += 4096 { // memory that was never written is one page of zeros
 			b[i] = 1
@@ -90,13 +92,14 @@ func memory(name, verb string, threads, chunk, times int, step func(b []byte, at
 	})
 	p.Name, p.Unit = name, "GB/s"
 	p.How = fmt.Sprintf("%d MB %s in chunks of %d KB, %d rounds of %v, wall clock", per*threads>>20, verb, chunk>>10, rounds, window)
-	return p
+	return p, err
 }
 
 // probe runs one worker a thread, round by round: make prepares a thread's
 // work, which is called until the window is over and returns the operations
 // that it did. The value is the median over rounds of 10⁹ operations a second.
-func probe(threads int, make func(thread int) func() float64) machine.Peak {
+// When ctx ends, every worker stops after the call that it is in.
+func probe(ctx context.Context, threads int, make func(thread int) func() float64) (machine.Peak, error) {
 	var ready, done sync.WaitGroup
 	var round atomic.Int32
 	sums := [rounds]float64{}
@@ -115,7 +118,7 @@ func probe(threads int, make func(thread int) func() float64) machine.Peak {
 				for round.Load() < r {
 					runtime.Gosched()
 				}
-				rate := timed(work)
+				rate := timed(ctx, work)
 				mu.Lock()
 				sums[r-1] += rate
 				mu.Unlock()
@@ -125,25 +128,38 @@ func probe(threads int, make func(thread int) func() float64) machine.Peak {
 	ready.Wait()
 	for r := int32(1); r <= rounds; r++ {
 		round.Store(r)
-		time.Sleep(window + window/8)
+		pause(ctx, window+window/8)
 	}
 	done.Wait()
+	if err := ctx.Err(); err != nil {
+		return machine.Peak{}, err
+	}
 	p := machine.Peak{Threads: threads, Rounds: slices.Clone(sums[:])}
 	slices.Sort(sums[:])
 	p.Value = (sums[rounds/2-1] + sums[rounds/2]) / 2
-	return p
+	return p, nil
 }
 
-// timed calls work until the window is over: operations a nanosecond.
-func timed(work func() float64) float64 {
+// pause sleeps, unless ctx ends before.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// timed calls work until the window is over: operations a nanosecond. It is 0
+// where ctx ends before.
+func timed(ctx context.Context, work func() float64) float64 {
 	start := time.Now()
 	ops := 0.0
-	for {
+	for ctx.Err() == nil {
 		ops += work()
 		if d := time.Since(start); d >= window {
 			return ops / float64(d)
 		}
 	}
+	return 0
 }
 
 // fmaGeneric is the portable probe: n·4 multiplications and additions. More
