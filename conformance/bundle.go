@@ -21,9 +21,15 @@ import (
 const MaxBundles = 20
 
 // Repro is the line that runs one case of a report again on the same data.
-func Repro(r *Report, name string) string {
-	line := fmt.Sprintf("clsbench conform --backend %s --effort standard --filter %s --seed %d",
-		quote(cmp.Or(r.Backend.Label, r.Backend.Name)), quote("^"+regexp.QuoteMeta(name)+"$"), r.Seed)
+func Repro(r *Report, x *Result) string {
+	what := "--effort standard"
+	for _, n := range r.Networks {
+		if x.Program == n.Title() {
+			what = fmt.Sprintf("--from-network %s --batch %d", quote(n.Network), n.Batch)
+		}
+	}
+	line := fmt.Sprintf("clsbench conform --backend %s %s --filter %s --seed %d",
+		quote(cmp.Or(r.Backend.Label, r.Backend.Name)), what, quote("^"+regexp.QuoteMeta(x.Case)+"$"), r.Seed)
 	if r.Backend.Threads > 0 {
 		line += fmt.Sprint(" --threads ", r.Backend.Threads)
 	}
@@ -80,7 +86,7 @@ func (r *Runner) bundle(ctx context.Context, rep *Report, res *Result) error {
 	}
 	t := res.failed.trial
 	e := evidence{
-		Result: res, SuiteVersion: rep.Version, Bounds: rep.Bounds, Judge: thisProgram(), Seed: rep.Seed, Set: t.Draw.Set, Repro: Repro(rep, res.Case),
+		Result: res, SuiteVersion: rep.Version, Bounds: rep.Bounds, Judge: thisProgram(), Seed: rep.Seed, Set: t.Draw.Set, Repro: Repro(rep, res),
 		Backend: rep.Backend, Program: onnx.Digest(t.Program), Features: r.features, Reruns: r.reruns(ctx, res),
 	}
 	e.Smallest, e.Nearest = neighbours(rep, res)

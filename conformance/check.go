@@ -29,7 +29,8 @@ type Result struct {
 	Case       string     `json:"case"`
 	Op         string     `json:"op"`
 	DType      string     `json:"dtype"`
-	Suite      Suite      `json:"suite"`
+	Suite      Suite      `json:"suite,omitempty"`   // none for a partition
+	Program    string     `json:"program,omitempty"` // of a network, that it is cut out of
 	Status     Status     `json:"status"`
 	Required   bool       `json:"required,omitempty"`
 	Why        string     `json:"why,omitempty"`
@@ -39,6 +40,7 @@ type Result struct {
 	Decomposed bool       `json:"decomposed,omitempty"`
 	Plan       string     `json:"plan,omitempty"` // digest
 	Kernels    []string   `json:"kernels,omitempty"`
+	Partition  *Part      `json:"partition,omitempty"` // that was cut out of a network's plan
 	Seconds    float64    `json:"seconds"`
 
 	failed   *attempt // the evidence, for a bundle
@@ -233,11 +235,14 @@ func (p *Prepared) compile(ctx context.Context, s backends.Session, t *Trial, r 
 func (r *Result) fail(err error) {
 	var no refusal
 	var m *MemoryError
+	var plan *PlanError
 	switch {
 	case errors.As(err, &no):
 		r.Status, r.Feature, r.Why = StatusUnsupported, no.cause.Op+"/"+r.DType, no.cause.Message
 	case errors.As(err, &m):
 		r.Status, r.Why, r.Worst = StatusFail, m.What, Number(math.Inf(1))
+	case errors.As(err, &plan):
+		r.Status, r.Why, r.Worst = StatusFail, plan.What, Number(math.Inf(1))
 	case errors.Is(err, context.DeadlineExceeded), backends.CodeOf(err) == backends.DeadlineExceeded:
 		r.Status, r.Why = StatusTimeout, err.Error()
 	default:

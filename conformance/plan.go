@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"context"
 	"fmt"
 	"sync"
 
@@ -13,7 +14,46 @@ import (
 // PlanCase is a partition of a compiled program, cut out at its real shape.
 type PlanCase struct {
 	*Case
+	Program   string // that it is cut out of
 	Partition backends.Partition
+}
+
+// PlanError says that a backend's plan is not one of its program.
+type PlanError struct{ What string }
+
+func (e *PlanError) Error() string { return e.What }
+
+// Part is a partition in reports and bundles.
+type Part struct {
+	Nodes     []string `json:"nodes"`
+	Kernel    string   `json:"kernel"`
+	Algorithm string   `json:"algorithm,omitempty"`
+	Math      string   `json:"math,omitempty"`
+}
+
+// Check judges the partition as a case.
+func (c PlanCase) Check(ctx context.Context, s backends.Session, seed uint64, o *Oracle, features []string) *Result {
+	return c.result(c.Case.Check(ctx, s, seed, o, features))
+}
+
+// result makes a case's result one on the partition. A right answer by another
+// kernel than the partition's says nothing of the partition, and counts as no
+// case.
+func (c PlanCase) result(r *Result) *Result {
+	part := Part(c.Partition)
+	r.Program, r.Partition = c.Program, &part
+	if r.Status == StatusPass && !sameKernel(r.plan, c.Partition) {
+		r.Status, r.Why = StatusMistrusted, fmt.Sprintf("alone it is computed by %v", r.Kernels)
+	}
+	return r
+}
+
+// untested says why a result is no word on its partition; "" if it is one.
+func untested(r *Result) string {
+	if r.Status == StatusMistrusted || r.Status == StatusUnsupported {
+		return r.Why
+	}
+	return ""
 }
 
 // CasesFromPlan cuts every partition of a plan out of its program as a case of
@@ -36,12 +76,12 @@ func CasesFromPlan(p *graph.Program, plan backends.Plan) (cases []PlanCase, unco
 		}
 		cut, err := cutOut(g, inside)
 		if err != nil {
-			return nil, nil, fmt.Errorf("partition %d (%s): %w", i, part.Kernel, err)
+			return nil, nil, &PlanError{fmt.Sprintf("partition %d of the plan (%s): %v", i, part.Kernel, err)}
 		}
 		if cut == nil {
 			continue
 		}
-		cases = append(cases, PlanCase{partitionCase(g, cut, all, i, part), part})
+		cases = append(cases, PlanCase{partitionCase(g, cut, all, i, part), g.Name, part})
 	}
 	for _, n := range p.Nodes {
 		if !covered[n.Name] {
@@ -54,10 +94,10 @@ func CasesFromPlan(p *graph.Program, plan backends.Plan) (cases []PlanCase, unco
 func partitionCase(g *graph.Graph, cut *graph.Program, all *prefix, i int, part backends.Partition) *Case {
 	c := &Case{
 		Op: "Partition", DType: tensor.F32, Params: fmt.Sprintf("%s,index=%d,%s", g.Name, i, part.Kernel), Class: "partition",
-		Suite: InferenceCore, Required: true, bound: every(programRule), natural: true, subject: &partitionSubject{cut, all},
+		bound: every(programRule), natural: true, subject: &partitionSubject{cut, all},
 	}
-	if len(cut.Nodes) == 1 {
-		c.Op, c.bound = cut.Nodes[0].Op, own(cut.Nodes[0].Op)
+	if op := loneOp(cut); op != "" {
+		c.Op, c.bound = op, own(op)
 	}
 	return c
 }
@@ -183,6 +223,13 @@ func (p *prefix) values(d Draw) (map[string]*reference.Array, error) {
 	}
 	p.sets[d] = env
 	return env, nil
+}
+
+// forget lets go of all values; who asks again waits again.
+func (p *prefix) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sets = nil
 }
 
 // rateFeed is the value that optimizers take as learning rate, "" if none.

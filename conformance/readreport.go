@@ -108,6 +108,16 @@ func (r *Report) check() error {
 		verdict = worse(verdict, s.Verdict)
 		bySuite.sum(s.Counts)
 	}
+	for i, n := range r.Networks {
+		if n.Verdict != n.outcome(true) && n.Verdict != n.outcome(false) {
+			return fmt.Errorf("/networks/%d/verdict: %s contradicts its counts", i, n.Verdict)
+		}
+		if n.Verdict == Pass && (r.Filter != "" || r.Interrupted) {
+			return fmt.Errorf("/networks/%d/verdict: pass, but a filter or an interruption kept cases from being run: partial at most", i)
+		}
+		verdict = worse(verdict, n.Verdict)
+		bySuite.sum(n.Counts)
+	}
 	for _, f := range r.Families {
 		byFamily.sum(f.Counts)
 	}

@@ -32,10 +32,13 @@ type Report struct {
 	Environment map[string]string `json:"environment"`
 	// Verdict is pass, fail, or partial: nothing failed, but a required case
 	// did not run, or a filter left some out.
-	Verdict     Outcome        `json:"verdict"`
-	Suites      []SuiteReport  `json:"suites"`
-	Families    []FamilyReport `json:"families"`
-	Unsupported []Unsupported  `json:"unsupported,omitempty"`
+	Verdict Outcome       `json:"verdict"`
+	Suites  []SuiteReport `json:"suites"`
+	// Networks are the programs that a run judged by their partitions; it has no
+	// suites.
+	Networks    []NetworkReport `json:"networks,omitempty"`
+	Families    []FamilyReport  `json:"families"`
+	Unsupported []Unsupported   `json:"unsupported,omitempty"`
 	// Failed are the results that are neither pass nor unsupported: what passed
 	// is counted, by family.
 	Failed      []*Result `json:"failures"`
@@ -173,16 +176,11 @@ func (r *Report) summarise(suites []Suite, complete bool) {
 		}
 		f.add(x.Status)
 		f.Worst = Number(math.Max(float64(f.Worst), float64(x.Worst)))
-		s := bySuite[x.Suite]
-		s.add(x.Status)
-		if x.Required {
-			s.Required++
+		if s := bySuite[x.Suite]; s != nil {
+			s.enter(x)
 		}
 		if x.Status != StatusUnsupported {
 			continue
-		}
-		if x.Required {
-			s.Missing++
 		}
 		u := missing[x.Feature]
 		if u == nil {
@@ -202,15 +200,29 @@ func (r *Report) summarise(suites []Suite, complete bool) {
 		r.Unsupported = append(r.Unsupported, *u)
 	}
 	slices.SortFunc(r.Unsupported, func(a, b Unsupported) int { return cmp.Compare(a.Feature, b.Feature) })
-	r.Verdict = Pass
+	r.Verdict, r.Suites = Pass, []SuiteReport{}
 	for _, s := range suites {
 		x := bySuite[s]
 		x.Verdict = x.outcome(complete)
 		r.Suites = append(r.Suites, *x)
 		r.Verdict = worse(r.Verdict, x.Verdict)
 	}
+	for _, n := range r.Networks {
+		r.Verdict = worse(r.Verdict, n.Verdict)
+	}
 	if r.Counts().Ran() == 0 {
 		r.Verdict = Fail // green on nothing is no pass
+	}
+}
+
+// enter counts a result of one of the suite's cases.
+func (s *SuiteReport) enter(x *Result) {
+	s.add(x.Status)
+	if x.Required {
+		s.Required++
+		if x.Status == StatusUnsupported {
+			s.Missing++
+		}
 	}
 }
 
@@ -247,7 +259,19 @@ func (r *Report) Error() error {
 			return fmt.Errorf("backend %s: suite %s needs %d cases that it does not support", r.Backend.Name, s.Suite, s.Missing)
 		}
 	}
+	for _, n := range r.Networks {
+		if len(n.Untested) > 0 {
+			return fmt.Errorf("backend %s: %s has parts that no case judged: %s%s", r.Backend.Name, n.Title(), n.Untested[0], andMore(len(n.Untested)-1))
+		}
+	}
 	return nil
+}
+
+func andMore(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (and %d more)", n)
 }
 
 // AsVerdict is the report's finding on the code behind a figure. Ops that the

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"regexp"
 	"runtime"
@@ -88,11 +87,15 @@ func NewRunner(b backends.Backend, o Options) (*Runner, error) {
 type item struct {
 	name     string
 	c        *Case          // a program
+	part     *PlanCase      // which is a partition of this kind
 	protocol *protocol.Case // or a part of the contract
 }
 
 // protocolName is how cases of the protocol are called among the others.
 func protocolName(c protocol.Case) string { return string(Protocol) + "/" + c.Name }
+
+// takes says whether the filter lets a name through.
+func (o *Options) takes(name string) bool { return o.Filter == nil || o.Filter.MatchString(name) }
 
 // selection lists what the options ask for, and says whether that is all of
 // the suites.
@@ -102,7 +105,7 @@ func (o *Options) selection() (list []item, complete bool) {
 		if !slices.Contains(o.Suites, s) {
 			return
 		}
-		if e > o.Effort || (o.Filter != nil && !o.Filter.MatchString(it.name)) || (o.Ops != nil && !slices.Contains(o.Ops, op)) {
+		if e > o.Effort || !o.takes(it.name) || (o.Ops != nil && !slices.Contains(o.Ops, op)) {
 			complete = complete && e > Quick // standard cases add no claim of their own
 			return
 		}
@@ -137,16 +140,30 @@ func (o Options) Names() []string {
 func (r *Runner) Run(ctx context.Context) (*Report, error) {
 	items, complete := r.opt.selection()
 	if len(items) == 0 {
-		return nil, errors.New("no case matches: see the names with --list")
+		return nil, ErrNoCase
 	}
 	start := time.Now()
+	rep, err := r.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	rep.Results = r.runAll(ctx, items)
+	rep.Interrupted = len(rep.Results) < len(items)
+	rep.Seconds = time.Since(start).Seconds()
+	rep.summarise(r.opt.Suites, complete && !rep.Interrupted)
+	return rep, r.bundles(ctx, rep)
+}
+
+// begin opens a session and heads the report.
+func (r *Runner) begin(ctx context.Context) (*Report, error) {
 	d, err := r.backend.Describe(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("describe: %w", err)
 	}
 	r.features = d.Features
 	rep := &Report{
-		Schema: ReportSchema, Version: Version, Bounds: BoundsDigest(), Started: start.UTC(), Seed: r.opt.Seed, Effort: r.opt.Effort,
+		Schema: ReportSchema, Version: Version, Bounds: BoundsDigest(), Started: time.Now().UTC(), Seed: r.opt.Seed, Effort: r.opt.Effort,
 		Backend:     NewBackendInfo(r.opt.Label, d, r.opt.Config),
 		Environment: map[string]string{"go": runtime.Version(), "os": runtime.GOOS + "/" + runtime.GOARCH, "cpus": strconv.Itoa(runtime.GOMAXPROCS(0))},
 	}
@@ -155,14 +172,6 @@ func (r *Runner) Run(ctx context.Context) (*Report, error) {
 	}
 	if err := r.open(ctx); err != nil {
 		return nil, fmt.Errorf("open: %w", err)
-	}
-	defer r.close()
-	rep.Results = r.runAll(ctx, items)
-	rep.Interrupted = len(rep.Results) < len(items)
-	rep.Seconds = time.Since(start).Seconds()
-	rep.summarise(r.opt.Suites, complete && !rep.Interrupted)
-	if err := r.bundles(ctx, rep); err != nil {
-		return rep, err
 	}
 	return rep, nil
 }
@@ -205,7 +214,11 @@ func (r *Runner) runAll(ctx context.Context, items []item) []*Result {
 		}
 		var p *Prepared
 		if it.c != nil {
-			p = <-ready[i]
+			select {
+			case p = <-ready[i]:
+			case <-ctx.Done(): // the reference may take minutes yet
+				return results
+			}
 		}
 		<-window
 		res := r.one(ctx, it, p)
@@ -236,6 +249,8 @@ func (r *Runner) one(ctx context.Context, it item, p *Prepared) *Result {
 	return res
 }
 
+const hasGone = "the backend has gone and could not be opened again"
+
 func (r *Runner) ask(ctx context.Context, it item, p *Prepared) *Result {
 	if it.protocol != nil {
 		res := &Result{Case: it.name, Op: string(Protocol), Suite: Protocol, Required: true, Status: StatusPass}
@@ -246,9 +261,13 @@ func (r *Runner) ask(ctx context.Context, it item, p *Prepared) *Result {
 	}
 	if r.session == nil {
 		return &Result{Case: it.name, Op: it.c.Op, DType: it.c.DType.String(), Suite: it.c.Suite, Required: it.c.Required,
-			Status: StatusCrashed, Why: "the backend has gone and could not be opened again"}
+			Status: StatusCrashed, Why: hasGone}
 	}
-	return p.Check(ctx, r.session, r.oracle, r.features)
+	res := p.Check(ctx, r.session, r.oracle, r.features)
+	if it.part != nil {
+		it.part.result(res)
+	}
+	return res
 }
 
 func (r *Runner) open(ctx context.Context) error {

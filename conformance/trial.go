@@ -141,7 +141,7 @@ func arraysOf(v Values) map[string]*reference.Array {
 }
 
 // boundOf is the bound of an output: the case's where the op under test gives
-// it or, in a program of several ops, where no single op is under test; else
+// it, moved or not, or, in a program of several ops, where no single op is under test; else
 // that of the op beside it which gives the output, bit equality for a feed.
 func (t *Trial) boundOf(out output) *Bound {
 	if b := t.relaxed.bound(out.value); b != nil {
@@ -151,14 +151,14 @@ func (t *Trial) boundOf(out output) *Bound {
 	if under == nil {
 		return t.Case.bound(0)
 	}
-	c, i := t.producer(out)
-	switch c {
+	switch c, i, _ := t.origin(out); c {
 	case nil:
 		return exact
 	case under:
 		return t.Case.bound(i)
+	default:
+		return own(c.Op.Name)(i)
 	}
-	return own(c.Op.Name)(i)
 }
 
 // underTest is the call of the case's op; nil for a program of several.
@@ -174,12 +174,12 @@ func (t *Trial) underTest() *graph.Call {
 	return nil
 }
 
-// producer is the call that gives out, and which of its outputs; nil for a
+// producer is the call that gives a value, and which of its outputs; nil for a
 // value that is fed.
-func (t *Trial) producer(out output) (*graph.Call, int) {
+func (t *Trial) producer(value string) (*graph.Call, int) {
 	for k := range t.Graph.Calls {
 		c := &t.Graph.Calls[k]
-		if i := slices.Index(c.Outputs, out.value); i >= 0 {
+		if i := slices.Index(c.Outputs, value); i >= 0 {
 			return c, i
 		}
 	}
@@ -187,14 +187,25 @@ func (t *Trial) producer(out output) (*graph.Call, int) {
 }
 
 func (t *Trial) expectation(out output, env map[string]*reference.Array) (*expectation, error) {
-	call, i := t.producer(out)
 	b := t.boundOf(out)
-	s := &site{graph: t.Graph, call: call, index: i, env: env, out: out, want: env[out.value]}
+	call, i, way := t.origin(out)
+	made := out
+	if call != nil && len(way) > 0 {
+		made.value = call.Outputs[i]
+		made.typ = t.Graph.Types[made.value]
+	}
+	s := &site{graph: t.Graph, call: call, index: i, env: env, out: made, want: env[made.value]}
 	e, err := b.expect(s)
 	if err != nil {
 		return nil, err
 	}
-	e.output, e.bound = out, b
+	e.output, e.bound = made, b
+	if made.value != out.value {
+		if e, err = e.moved(way); err != nil {
+			return nil, err
+		}
+	}
+	e.output = out
 	return e, nil
 }
 

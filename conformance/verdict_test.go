@@ -1,13 +1,16 @@
 package conformance_test
 
 import (
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/clsbench/clsbench/backends"
 	"github.com/clsbench/clsbench/conformance"
+	"github.com/clsbench/clsbench/conformance/faults"
 	"github.com/clsbench/clsbench/graph"
+	ref "github.com/clsbench/clsbench/reference"
 	"github.com/clsbench/clsbench/tensor"
 	"github.com/clsbench/clsbench/workloads"
 )
@@ -157,15 +160,15 @@ func TestPartitionsAreCutAtTheirEdges(t *testing.T) {
 	require.NotNil(t, g)
 	s, err := rounded().Open(ctx, backends.SessionConfig{})
 	require.NoError(t, err)
-	r := cases[0].Check(ctx, s, 4, &conformance.Oracle{}, nil)
+	r := cases[0].Case.Check(ctx, s, 4, &conformance.Oracle{}, nil)
 	require.Equal(t, conformance.StatusPass, r.Status, r.Why)
 	bad, err := fault(t, "conv-last-channel-dropped").Open(ctx, backends.SessionConfig{})
 	require.NoError(t, err)
-	r = cases[0].Check(ctx, bad, 4, &conformance.Oracle{}, nil)
+	r = cases[0].Case.Check(ctx, bad, 4, &conformance.Oracle{}, nil)
 	require.Equal(t, conformance.StatusPass, r.Status, "one channel has no last to drop")
 	bad, err = fault(t, "conv-tf32-inputs").Open(ctx, backends.SessionConfig{})
 	require.NoError(t, err)
-	r = cases[0].Check(ctx, bad, 4, &conformance.Oracle{}, nil)
+	r = cases[0].Case.Check(ctx, bad, 4, &conformance.Oracle{}, nil)
 	require.Equal(t, conformance.StatusFail, r.Status)
 }
 
@@ -210,4 +213,44 @@ func TestVerdictsMergeAndHaveKeys(t *testing.T) {
 	require.Equal(t, k.String(), conformance.Key{Plugin: "a", Threads: 2}.String())
 	require.NotEqual(t, k.String(), conformance.Key{Plugin: "a", Threads: 1}.String())
 	require.Len(t, k.String(), 64)
+}
+
+// A function whose result is only moved is judged by its own bound: rounded
+// once, as by the program rule, no kernel computes it.
+func TestMovedResultsAreJudgedByTheirOp(t *testing.T) {
+	b := graph.NewBuilder("mlp")
+	x := b.Feed("x", tensor.T(tensor.F32, 65, 8, 4))
+	y := b.Op("Gelu", nil, x)
+	b.Fetch(b.Op("Reshape", graph.Attrs{"shape": graph.L(32, 65)}, b.Op("Transpose", graph.Attrs{"perm": graph.L(2, 0, 1)}, b.Op("Reshape", graph.Attrs{"shape": graph.L(4, 65, 8)}, y))))
+	p, err := b.Program()
+	require.NoError(t, err)
+	var nodes []string
+	for _, n := range p.Nodes {
+		nodes = append(nodes, n.Name)
+	}
+	cases, _, err := conformance.CasesFromPlan(p, backends.Plan{Partitions: []backends.Partition{{Nodes: nodes, Kernel: "Gelu"}}})
+	require.NoError(t, err)
+	off := func(units float64, swap bool) conformance.Status {
+		rig := rounded()
+		rig.Kernels = map[string]faults.Kernel{"Gelu": func(k *faults.Launch) ([]*ref.Array, error) {
+			out, err := k.Plain()
+			for i, v := range k.In[0].Data { // B of GELU, of which 20 units are legal
+				out[0].Data[i] += units * 0x1p-24 * math.Abs(v) / 2
+			}
+			if d := out[0].Data; swap {
+				d[5], d[70] = d[70], d[5]
+			}
+			return out, err
+		}}
+		s, err := rig.Open(ctx, backends.SessionConfig{})
+		require.NoError(t, err)
+		r := cases[0].Check(ctx, s, 4, &conformance.Oracle{}, nil)
+		require.Equal(t, nodes, r.Partition.Nodes)
+		require.NotEqual(t, conformance.StatusPass, r.Status, "the rig has a kernel a node: that is no word on the partition")
+		return cases[0].Case.Check(ctx, s, 4, &conformance.Oracle{}, nil).Status
+	}
+	require.Equal(t, conformance.StatusPass, off(0, false))
+	require.Equal(t, conformance.StatusPass, off(10, false))
+	require.Equal(t, conformance.StatusFail, off(60, false))
+	require.Equal(t, conformance.StatusFail, off(0, true))
 }

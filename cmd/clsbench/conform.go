@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,19 +24,21 @@ import (
 )
 
 type conformFlags struct {
-	backend string
-	suites  []string
-	filter  string
-	effort  string
-	seed    uint64
-	threads int
-	math    string
-	out     string
-	bundles string
-	onnx    string
-	list    bool
-	self    bool
-	timeout time.Duration
+	backend  string
+	suites   []string
+	filter   string
+	effort   string
+	seed     uint64
+	threads  int
+	math     string
+	out      string
+	bundles  string
+	onnx     string
+	networks []string
+	batch    int
+	list     bool
+	self     bool
+	timeout  time.Duration
 }
 
 func newConformCmd() *cobra.Command {
@@ -49,15 +52,21 @@ come from float64 and from what legal implementations do. A failure names the
 case, its error as a multiple of the bound, the worst element, what the wrong
 ones have in common, and the line that repeats it.
 
-Exit codes: 0 pass; 1 a case failed, or the backend could run none; 2 bad input,
-such as a filter that matches no case; 3 the backend did not come up; 130
-interrupted.`,
+With --from-network the backend compiles whole networks, and each partition of
+its plans is cut out at its real shape and judged as a case; nodes that no
+partition has, or whose partition could not be judged, are listed, and with one
+there is no pass.
+
+Exit codes: 0 pass; 1 a case failed, the backend could run none, or part of a
+network was not judged; 2 bad input, such as a filter that matches no case; 3
+the backend did not come up; 130 interrupted.`,
 		Example: `  clsbench conform --backend cpu
   clsbench conform --backend cpu:isa=generic --effort quick
   clsbench conform --backend 'exec:./my-plugin' --suite protocol
   clsbench conform --backend cpu --filter '^Conv/' --list
   clsbench conform --backend cpu --out report.json --bundles ./failures
   clsbench conform --backend cpu --onnx /usr/share/libonnx-testdata/data
+  clsbench conform --backend cpu --from-network resnet18,vit_micro
   clsbench conform --self-test                  does the suite catch what it must?`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
@@ -73,14 +82,18 @@ interrupted.`,
 	fl.StringVar(&f.out, "out", "", "file for the report, JSON")
 	fl.StringVar(&f.bundles, "bundles", "", "folder for failures: program, inputs, expected, got")
 	fl.StringVar(&f.onnx, "onnx", "", "run a folder of ONNX's own backend tests in place of the suites; --filter is on their names")
+	fl.StringSliceVar(&f.networks, "from-network", nil, "judge the partitions that the backend makes of these networks in place of the suites, a list; "+
+		conformance.AllNetworks+" for every one")
+	fl.IntVar(&f.batch, "batch", 0, "images of --from-network (default 1, in training 2)")
 	fl.BoolVar(&f.list, "list", false, "print the cases' names and stop; with --self-test those of the faults and variants")
 	fl.BoolVar(&f.self, "self-test", false, "turn the suite on planted faults and legal variants, and print the kill matrix")
 	fl.DurationVar(&f.timeout, "timeout", time.Minute, "how long one case may take")
 	complete(cmd, map[string]cobra.CompletionFunc{
 		"backend": completeBackends, "suite": list(suiteNames()...), "effort": fixed("smoke", "quick", "standard"),
 		"math": completeMath, "filter": completeOps, "out": filesOf("json"), "bundles": folders,
+		"onnx": folders, "from-network": completeNetworks,
 	})
-	ownFlags(cmd, "out", "filter", "effort", "math", "timeout")
+	ownFlags(cmd, "batch", "out", "filter", "effort", "math", "timeout")
 	return cmd
 }
 
@@ -181,13 +194,19 @@ func (f *conformFlags) run(cmd *cobra.Command) error {
 			return err
 		}
 	}
-	if names := f.names(o, tests); f.list {
+	programs, err := f.networkPrograms(cmd)
+	if err != nil {
+		return err
+	}
+	if names := f.names(o, tests); len(programs) > 0 {
+		// What cases there are follows from the backend's plans.
+	} else if f.list {
 		for _, n := range names {
 			fmt.Fprintln(cmd.OutOrStdout(), n)
 		}
 		return nil
 	} else if len(names) == 0 {
-		return usagef("flag --filter: %q matches no case; --list prints their names", f.filter)
+		return f.noCase(conformance.ErrNoCase)
 	}
 	spec, err := plugin.ParseSpec(f.backend)
 	if err != nil {
@@ -204,10 +223,13 @@ func (f *conformFlags) run(cmd *cobra.Command) error {
 	if d, err := p.Describe(cmd.Context()); err == nil && f.math != graph.Strict && !slices.Contains(d.Math, f.math) {
 		return usagef("flag --math: backend %s has no mode %q: want %s", d.Name, f.math, strings.Join(append([]string{graph.Strict}, d.Math...), ", "))
 	}
+	if len(programs) > 0 && f.list {
+		return f.listPartitions(cmd, p, o, programs)
+	}
 	ui := newProgress(cmd)
 	defer ui.Close()
 	o.Progress = func(done, total int, r *conformance.Result) {
-		ui.Stage("conform", done, total, r.Op)
+		ui.Stage("conform", done, total, cmp.Or(r.Program, r.Op))
 		if r.Status != conformance.StatusPass && r.Status != conformance.StatusUnsupported {
 			ui.say("%-12s%s: %s", r.Status, r.Case, r.Why)
 		}
@@ -220,10 +242,15 @@ func (f *conformFlags) run(cmd *cobra.Command) error {
 		}
 		return next, err
 	}
-	if f.onnx != "" {
+	switch {
+	case f.onnx != "":
 		return f.judgeONNX(cmd, p, o, tests, ui)
+	case len(programs) > 0:
+		return f.judge(cmd, p, o, ui, func(r *conformance.Runner, ctx context.Context) (*conformance.Report, error) {
+			return r.RunNetworks(ctx, programs)
+		})
 	}
-	return f.judge(cmd, p, o, ui)
+	return f.judge(cmd, p, o, ui, (*conformance.Runner).Run)
 }
 
 // names are those of what is going to be run.
@@ -237,16 +264,17 @@ func (f *conformFlags) names(o conformance.Options, tests []conformance.ONNXTest
 	return names
 }
 
-// judge runs the suites, prints the summary and writes the report.
-func (f *conformFlags) judge(cmd *cobra.Command, p *plugin.Plugin, o conformance.Options, ui *progress) error {
+// judge runs suites or networks, prints the summary and writes the report.
+func (f *conformFlags) judge(cmd *cobra.Command, p *plugin.Plugin, o conformance.Options, ui *progress,
+	run func(*conformance.Runner, context.Context) (*conformance.Report, error)) error {
 	runner, err := conformance.NewRunner(p, o)
 	if err != nil {
 		return usage(err)
 	}
-	report, err := runner.Run(cmd.Context())
+	report, err := run(runner, cmd.Context())
 	ui.Close()
 	if report == nil {
-		return err
+		return f.noCase(err)
 	}
 	if err != nil {
 		ui.say("! %v", err)
@@ -303,10 +331,18 @@ func printReport(cmd *cobra.Command, r *conformance.Report) {
 			rows = append(rows, countRow("suite "+string(s.Suite), s.Counts, strings.ToUpper(string(s.Verdict))))
 		}
 	}
+	for _, n := range r.Networks {
+		rows = append(rows, networkRow(n))
+	}
 	for _, f := range r.Families {
 		rows = append(rows, countRow(f.Op, f.Counts, fmt.Sprintf("%.3g", float64(f.Worst))))
 	}
 	_ = table(cmd, []string{"family", "pass", "fail", "unsupported", "mistrusted", "worst e/bound"}, rows) // as unwritable as the line before
+	for _, n := range r.Networks {
+		for _, u := range n.Untested {
+			fmt.Fprintf(out, "not judged in %s: %s\n", n.Title(), u)
+		}
+	}
 	for _, u := range r.Unsupported {
 		fmt.Fprintf(out, "unsupported %s: %s (%d cases%s)\n", u.Feature, u.Why, u.Cases, word(u.Required, ", required by a suite", ""))
 	}
@@ -321,5 +357,5 @@ func countRow(name string, c conformance.Counts, last string) []string {
 
 func printFailure(out io.Writer, r *conformance.Report, x *conformance.Result) {
 	fmt.Fprintf(out, "\n%s %s\n    %s\n", strings.ToUpper(string(x.Status)), x.Case, x.Why)
-	fmt.Fprintf(out, "    again: %s\n", conformance.Repro(r, x.Case))
+	fmt.Fprintf(out, "    again: %s\n", conformance.Repro(r, x))
 }

@@ -158,6 +158,9 @@ func validate(path string) (string, error) {
 			for _, s := range r.Suites {
 				ran += s.Ran()
 			}
+			for _, n := range r.Networks {
+				ran += n.Ran()
+			}
 			return fmt.Sprintf("%d cases of %s, %s, %s", ran, r.Backend.Name, r.Verdict, r.Schema), nil
 		}
 	}

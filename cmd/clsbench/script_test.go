@@ -18,6 +18,8 @@ import (
 
 	"github.com/clsbench/clsbench/backends/plugin"
 	"github.com/clsbench/clsbench/backends/reference"
+	"github.com/clsbench/clsbench/backends/wire"
+	"github.com/clsbench/clsbench/conformance/faults"
 	"github.com/clsbench/clsbench/internal/faulty"
 	"github.com/clsbench/clsbench/results"
 	"github.com/clsbench/clsbench/workloads/data"
@@ -48,7 +50,20 @@ func TestMain(m *testing.M) {
 	testscript.Main(tests{m}, map[string]func(){
 		"clsbench": main,
 		"faulty":   func() { faulty.Main(reference.New(), os.Args[1:]) },
+		"planted":  func() { planted(os.Args[1]) },
 	})
+}
+
+// planted serves a backend with one of the faults that the suites must catch.
+func planted(name string) {
+	for _, f := range faults.Faults() {
+		if f.Name == name {
+			wire.Serve(f.Backend())
+			os.Exit(0)
+		}
+	}
+	fmt.Fprintln(os.Stderr, "no fault", name)
+	os.Exit(2)
 }
 
 // tinyData is a folder of 64 training and 32 test digits.

@@ -14,7 +14,7 @@ import (
 // selfTest turns the suite on itself: every planted fault must be caught,
 // every legal variant pass. It prints the kill matrix.
 func (f *conformFlags) selfTest(cmd *cobra.Command, o conformance.Options) error {
-	for _, flag := range []string{"backend", "suite", "onnx", "out", "bundles"} {
+	for _, flag := range []string{"backend", "suite", "onnx", "from-network", "batch", "out", "bundles"} {
 		if typed(cmd.Flags().Lookup(flag)) {
 			return usagef("flag --%s: --self-test brings its own backends and prints what it finds: leave it out", flag)
 		}

@@ -89,11 +89,22 @@ var wrongVerdicts = map[string]func(v []backends.NodeVerdict, ops []string) []ba
 	},
 }
 
-// wrongPlans spoil the plan of what was compiled.
+// wrongPlans spoil the plan of what was compiled. Alone, as conformance cuts it
+// out of a network, a node is then planned otherwise than among others.
 var wrongPlans = map[string]func(p *backends.Plan){
 	"unknown-node": func(p *backends.Plan) { p.Partitions[0].Nodes = append(p.Partitions[0].Nodes, "no-such-node") },
 	"node-twice":   func(p *backends.Plan) { p.Partitions = append(p.Partitions, p.Partitions[0]) },
-	"no-digest":    func(p *backends.Plan) { p.Digest = "" },
+	"no-node": func(p *backends.Plan) { // the first is in no partition
+		if len(p.Partitions) > 1 {
+			p.Partitions = p.Partitions[1:]
+		}
+	},
+	"other-kernel": func(p *backends.Plan) {
+		if len(p.Partitions) > 3 {
+			p.Partitions[3].Kernel += "+fused"
+		}
+	},
+	"no-digest": func(p *backends.Plan) { p.Digest = "" },
 }
 
 // wrongNames spoil what the backend says of itself.
