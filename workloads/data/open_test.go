@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/clsbench/clsbench/workloads/data/digits"
+	"github.com/clsbench/clsbench/workloads/data/paint"
 )
 
 func TestOpenRefusesWhatItDoesNotKnow(t *testing.T) {
@@ -58,7 +59,7 @@ func TestLimitedDigits(t *testing.T) {
 	set, err := Open(context.Background(), "digits/v1", Options{TrainLimit: 30, TestLimit: 20, CacheDir: dir})
 	require.NoError(t, err)
 	images, labels := make([]byte, 40*28*28), make([]int64, 40)
-	require.NoError(t, digits.Grey.Fill(context.Background(), digits.Test, images, labels, 1))
+	require.NoError(t, digits.Grey.Fill(context.Background(), paint.Test, images, labels, 1))
 	require.Equal(t, images[:20*28*28], set.Test.Images)
 	require.Equal(t, labels[:20], set.Test.Labels)
 	require.Equal(t, 30, set.Train.Len())

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/clsbench/clsbench/workloads/data/digits"
+	"github.com/clsbench/clsbench/workloads/data/paint"
 )
 
 // Info describes a registered set without opening it.
@@ -78,14 +79,14 @@ func openDigits(info Info, kind *digits.Kind) func(context.Context, Options) (*S
 func drawDigits(ctx context.Context, info Info, kind *digits.Kind, opts Options) (*Set, error) {
 	set := &Set{Name: info.Name, Classes: info.Classes, H: info.H, W: info.W, C: info.C}
 	for _, part := range []struct {
-		split digits.Split
+		split paint.Split
 		limit int
 		into  *Split
 	}{
-		{digits.Train, opts.TrainLimit, &set.Train},
-		{digits.Test, opts.TestLimit, &set.Test},
+		{paint.Train, opts.TrainLimit, &set.Train},
+		{paint.Test, opts.TestLimit, &set.Test},
 	} {
-		n := limited(part.split.Count(), part.limit)
+		n := limited(digits.Count(part.split), part.limit)
 		part.into.Images = make([]byte, n*kind.Size())
 		part.into.Labels = make([]int64, n)
 		if err := kind.Fill(ctx, part.split, part.into.Images, part.into.Labels, opts.Workers); err != nil {

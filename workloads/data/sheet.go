@@ -70,7 +70,7 @@ func ContactSheet(w io.Writer, set *Set, split Split, opts SheetOptions) error {
 	width := max(left+opts.Columns*cellW+sheetMargin+count+sheetMargin,
 		2*sheetMargin+font.MeasureString(face, opts.Title).Ceil())
 	sheet := image.NewRGBA(image.Rect(0, 0, width, sheetHeading+rows*cellH+sheetMargin))
-	paint(sheet, sheet.Bounds(), sheetPaper)
+	paintArea(sheet, sheet.Bounds(), sheetPaper)
 
 	write := func(x, y int, s string) {
 		d := font.Drawer{Dst: sheet, Src: image.NewUniform(sheetInk), Face: face, Dot: fixed.P(x, y)}
@@ -86,7 +86,7 @@ func ContactSheet(w io.Writer, set *Set, split Split, opts SheetOptions) error {
 		for k := range opts.Columns {
 			at := image.Pt(left+k*cellW, top)
 			if k >= shown {
-				paint(sheet, image.Rect(at.X, at.Y, at.X+set.W*opts.Scale, at.Y+set.H*opts.Scale), sheetEmpty)
+				paintArea(sheet, image.Rect(at.X, at.Y, at.X+set.W*opts.Scale, at.Y+set.H*opts.Scale), sheetEmpty)
 				continue
 			}
 			if err := split.Read(sample, []int32{byClass[c][k*len(byClass[c])/shown]}); err != nil {
@@ -106,7 +106,7 @@ func sheetFace() (font.Face, error) {
 	return opentype.NewFace(parsed, &opentype.FaceOptions{Size: sheetFontSize, DPI: 72, Hinting: font.HintingFull})
 }
 
-func paint(dst *image.RGBA, area image.Rectangle, c color.RGBA) {
+func paintArea(dst *image.RGBA, area image.Rectangle, c color.RGBA) {
 	for y := area.Min.Y; y < area.Max.Y; y++ {
 		for x := area.Min.X; x < area.Max.X; x++ {
 			dst.SetRGBA(x, y, c)
@@ -125,7 +125,7 @@ func stamp(dst *image.RGBA, at image.Point, pixels []byte, set *Set, scale int) 
 				c = color.RGBA{p[0], p[1], p[2], 0xff}
 			}
 			corner := at.Add(image.Pt(x*scale, y*scale))
-			paint(dst, image.Rectangle{corner, corner.Add(image.Pt(scale, scale))}, c)
+			paintArea(dst, image.Rectangle{corner, corner.Add(image.Pt(scale, scale))}, c)
 		}
 	}
 }

@@ -1,12 +1,14 @@
 package digits
 
+import "github.com/clsbench/clsbench/workloads/data/paint"
+
 // Color is digits-color/v1.
 var Color = &Kind{
 	Side: 32, Channels: 3, seed: 2, develop: (*painter).developColor,
 	ranges: ranges{
 		figure: 20, scaleLow: one * 80 / 100, scaleHigh: one * 120 / 100,
 		tanHalf: one * 10 / 100, // ±0.2 rad
-		shear:   one * 20 / 100, shift: 4 << pixQ,
+		shear:   one * 20 / 100, shift: 4 << paint.PixQ,
 		thinMost: one * 15 / 100, thickMost: one * 30 / 100, hairMin: one,
 	},
 }
@@ -14,7 +16,7 @@ var Color = &Kind{
 // The clutter beneath a digit: triangles, and digits about half its size.
 var clutter = ranges{
 	figure: 20, scaleLow: one * 30 / 100, scaleHigh: one * 60 / 100,
-	tanHalf: one * 50 / 100, shear: one * 30 / 100, shift: 16 << pixQ,
+	tanHalf: one * 50 / 100, shear: one * 30 / 100, shift: 16 << paint.PixQ,
 	thinMost: one * 15 / 100, thickMost: one * 30 / 100, hairMin: one,
 }
 
@@ -29,68 +31,35 @@ const (
 	colorNoiseMax = 20      // standard deviation, levels
 )
 
-// rgb is a colour, each channel 0 … 255.
-type rgb [3]int64
-
-// luma is ITU-R BT.601's, in 1/256.
-func (c rgb) luma() int64 { return (77*c[0] + 150*c[1] + 29*c[2]) >> 8 }
-
-// dark draws a colour whose luma is at most limit: any hue, dimmed if need be.
-func (p *painter) dark(limit int64) rgb {
-	c := p.anyColor()
-	if l := c.luma(); l > limit {
-		for i := range c {
-			c[i] = c[i] * limit / l
-		}
-	}
-	return c
-}
-
-// light draws a colour whose luma is at least limit: any hue, blended with
-// white if need be.
-func (p *painter) light(limit int64) rgb {
-	c := p.anyColor()
-	if l := c.luma(); l < limit {
-		for i := range c {
-			c[i] += (255 - c[i]) * (limit - l) / (255 - l)
-		}
-	}
-	return c
-}
-
-func (p *painter) anyColor() rgb {
-	return rgb{p.between(0, 255), p.between(0, 255), p.between(0, 255)}
-}
-
 // developColor lays ground, clutter and the digit at p.points over each other,
 // then noise.
 func (p *painter) developColor(dst []byte, g *glyph, faces []*[10]glyph) {
 	digit := p.points
 	p.points = p.spare[:0]
 	p.blend(dst)
-	for range p.between(piecesLow, piecesHigh) {
-		if p.between(0, 1) == 0 {
+	for range p.Between(piecesLow, piecesHigh) {
+		if p.Between(0, 1) == 0 {
 			p.triangle()
 		} else {
 			p.stray(faces)
 		}
-		p.ink(dst, p.dark(clutterLuma))
+		p.Ink(dst, p.Dark(clutterLuma))
 	}
 	p.points, p.spare = digit, p.points
 	p.coverGlyph(g)
-	p.ink(dst, p.light(digitLuma))
-	p.noise(dst, p.between(0, colorNoiseMax))
+	p.Ink(dst, p.Light(digitLuma))
+	p.Noise(dst, p.Between(0, colorNoiseMax))
 }
 
 // blend fills dst with a lattice of colours, bilinearly between them.
 func (p *painter) blend(dst []byte) {
-	var corners [lattice][lattice]rgb
+	var corners [lattice][lattice]paint.RGB
 	for y := range corners {
 		for x := range corners[y] {
-			corners[y][x] = p.dark(groundLuma)
+			corners[y][x] = p.Dark(groundLuma)
 		}
 	}
-	side := int64(p.side)
+	side := int64(p.Side)
 	for y := range side {
 		row, v := y*(lattice-1)/side, y*(lattice-1)%side
 		for x := range side {
@@ -107,35 +76,23 @@ func (p *painter) blend(dst []byte) {
 
 // triangle covers three corners around a middle anywhere on the canvas.
 func (p *painter) triangle() {
-	canvas := int64(p.side) << pixQ
-	x, y := p.between(0, canvas), p.between(0, canvas)
+	canvas := int64(p.Side) << paint.PixQ
+	x, y := p.Between(0, canvas), p.Between(0, canvas)
 	p.points = p.points[:0]
 	for range 3 {
 		p.points = append(p.points, vertex{
-			x: x + p.between(-triangleReach, triangleReach),
-			y: y + p.between(-triangleReach, triangleReach),
+			x: x + p.Between(-triangleReach, triangleReach),
+			y: y + p.Between(-triangleReach, triangleReach),
 		})
 	}
 	p.trace(p.points)
-	p.fill()
+	p.Fill()
 }
 
 // stray covers a small digit anywhere on the canvas, cut at its border.
 func (p *painter) stray(faces []*[10]glyph) {
-	g := &faces[p.between(0, int64(len(faces)-1))][p.between(0, Classes-1)]
+	g := &faces[p.Between(0, int64(len(faces)-1))][p.Between(0, Classes-1)]
 	shiftX, shiftY := p.place(g, &clutter)
-	p.move(int64(p.side)<<pixQ/2+shiftX, int64(p.side)<<pixQ/2+shiftY)
+	p.move(int64(p.Side)<<paint.PixQ/2+shiftX, int64(p.Side)<<paint.PixQ/2+shiftY)
 	p.coverGlyph(g)
-}
-
-// ink lays a colour over dst where the raster is covered.
-func (p *painter) ink(dst []byte, ink rgb) {
-	for i, cover := range p.cover {
-		if cover == 0 {
-			continue
-		}
-		for c, v := range dst[i*3 : i*3+3] {
-			dst[i*3+c] = byte(int64(v) + (ink[c]-int64(v))*int64(cover)/fullInk)
-		}
-	}
 }

@@ -7,9 +7,11 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/clsbench/clsbench/workloads/data/paint"
 )
 
-func fill(t testing.TB, k *Kind, s Split, n, workers int) ([]byte, []int64) {
+func fill(t testing.TB, k *Kind, s paint.Split, n, workers int) ([]byte, []int64) {
 	t.Helper()
 	images, labels := make([]byte, n*k.Size()), make([]int64, n)
 	require.NoError(t, k.Fill(context.Background(), s, images, labels, workers))
@@ -22,13 +24,13 @@ func fill(t testing.TB, k *Kind, s Split, n, workers int) ([]byte, []int64) {
 func TestPrefixIsPinned(t *testing.T) {
 	for _, c := range []struct {
 		kind  *Kind
-		split Split
+		split paint.Split
 		want  string
 	}{
-		{Grey, Train, "79177da8ea9503a547cd4ff47e7ce8de70c8d9de648e2027aaa89697671bce34"},
-		{Grey, Test, "1d6816974b7db59a30d89fdd0f18de5d57691a55367d4bf043c52f12e8ffce8c"},
-		{Color, Train, "619e46791e6e84e946591e4e15b805ee279f9547b586641745b2b19fd8cd52e8"},
-		{Color, Test, "dc27aa7dc3c1c995e4faa58c0e575e6fd56b81d6b7592e342a84e3d423efb0cd"},
+		{Grey, paint.Train, "79177da8ea9503a547cd4ff47e7ce8de70c8d9de648e2027aaa89697671bce34"},
+		{Grey, paint.Test, "1d6816974b7db59a30d89fdd0f18de5d57691a55367d4bf043c52f12e8ffce8c"},
+		{Color, paint.Train, "619e46791e6e84e946591e4e15b805ee279f9547b586641745b2b19fd8cd52e8"},
+		{Color, paint.Test, "dc27aa7dc3c1c995e4faa58c0e575e6fd56b81d6b7592e342a84e3d423efb0cd"},
 	} {
 		for _, workers := range []int{1, 2, 7} {
 			images, labels := fill(t, c.kind, c.split, 1000, workers)
@@ -44,27 +46,11 @@ func TestPrefixIsPinned(t *testing.T) {
 
 func TestShorterSetIsPrefix(t *testing.T) {
 	for _, k := range []*Kind{Grey, Color} {
-		long, longLabels := fill(t, k, Train, 301, 2)
-		short, shortLabels := fill(t, k, Train, 97, 2)
+		long, longLabels := fill(t, k, paint.Train, 301, 2)
+		short, shortLabels := fill(t, k, paint.Train, 97, 2)
 		require.Equal(t, long[:len(short)], short)
 		require.Equal(t, longLabels[:len(shortLabels)], shortLabels)
 	}
-}
-
-func TestLabelsAreBalancedInEveryTen(t *testing.T) {
-	d := draw{seed: Grey.seed}
-	orders := map[[Classes]int]bool{}
-	for block := range 200 {
-		var order [Classes]int
-		seen := 0
-		for k := range order {
-			order[k] = d.label(Train, block*Classes+k)
-			seen |= 1 << order[k]
-		}
-		require.Equal(t, 1<<Classes-1, seen, "block %d", block)
-		orders[order] = true
-	}
-	require.Greater(t, len(orders), 195, "200 of 10! orders must hardly repeat")
 }
 
 // The outline stays within the canvas whatever is drawn, uses its freedom, and
@@ -73,74 +59,38 @@ func TestDigitsAreWholeAndVaried(t *testing.T) {
 	all, err := faces()
 	require.NoError(t, err)
 	for _, k := range []*Kind{Grey, Color} {
-		p, dst, canvas := newPainter(k), make([]byte, k.Size()), int64(k.Side<<pixQ)
-		for _, s := range []Split{Train, Test} {
+		p, dst, canvas := newPainter(k), make([]byte, k.Size()), int64(k.Side<<paint.PixQ)
+		for _, s := range []paint.Split{paint.Train, paint.Test} {
 			left, right := canvas, int64(0)
 			for i := range 3000 {
 				p.paint(dst, s, all[s], i)
 				minX, minY, maxX, maxY := bounds([][]vertex{p.points})
 				require.GreaterOrEqual(t, min(minX, minY), int64(margin), "image %d of split %d", i, s)
 				require.LessOrEqual(t, max(maxX, maxY), canvas-margin, "image %d of split %d", i, s)
-				require.Greater(t, maxY-minY, int64(8<<pixQ), "image %d of split %d is flat", i, s)
+				require.Greater(t, maxY-minY, int64(8<<paint.PixQ), "image %d of split %d is flat", i, s)
 				var ink int32
-				for _, c := range p.cover {
+				for _, c := range p.Cover {
 					ink += c
 				}
-				require.Greater(t, ink, int32(8*fullInk), "image %d of split %d has hardly any ink", i, s)
+				require.Greater(t, ink, int32(8*paint.FullInk), "image %d of split %d has hardly any ink", i, s)
 				left, right = min(left, (minX+maxX)/2), max(right, (minX+maxX)/2)
 			}
-			require.Greater(t, right-left, int64(5<<pixQ), "digits hardly move")
+			require.Greater(t, right-left, int64(5<<paint.PixQ), "digits hardly move")
 		}
 	}
-}
-
-// Streams of neighbouring images must not resemble each other: PCG's state is
-// seeded with the bare index.
-func TestStreamsAreIndependent(t *testing.T) {
-	const n, bins = 60_000, 51
-	for position := range 4 {
-		var counts [bins]float64
-		var pairs [8][8]float64
-		previous := int64(0)
-		for i := range uint64(n) {
-			d := draw{seed: Grey.seed}
-			d.seek(Train, streamPixels, i)
-			for range position {
-				d.pcg.Uint64()
-			}
-			word := d
-			counts[d.between(0, bins-1)]++
-			octant := word.between(0, 7)
-			pairs[previous][octant]++
-			previous = octant
-		}
-		require.Less(t, chiSquare(counts[:], float64(n)/bins), 98.0, "draw %d: p < 1e-4 at 50 degrees of freedom", position)
-		var flat []float64
-		for _, row := range pairs {
-			flat = append(flat, row[:]...)
-		}
-		require.Less(t, chiSquare(flat, n/64), 114.0, "draw %d against the image before: p < 1e-4 at 63 degrees of freedom", position)
-	}
-}
-
-func chiSquare(counts []float64, want float64) (x float64) {
-	for _, c := range counts {
-		x += (c - want) * (c - want) / want
-	}
-	return x
 }
 
 func TestFillRefusesWrongBuffers(t *testing.T) {
 	ctx := context.Background()
-	require.ErrorContains(t, Grey.Fill(ctx, Test, make([]byte, 10), make([]int64, 1), 1), "want at most 10000 images of 784 bytes")
-	require.Error(t, Grey.Fill(ctx, Test, make([]byte, (TestCount+1)*Grey.Size()), make([]int64, TestCount+1), 1))
-	require.NoError(t, Grey.Fill(ctx, Test, nil, nil, 1))
+	require.ErrorContains(t, Grey.Fill(ctx, paint.Test, make([]byte, 10), make([]int64, 1), 1), "want at most 10000 images of 784 bytes")
+	require.Error(t, Grey.Fill(ctx, paint.Test, make([]byte, (TestCount+1)*Grey.Size()), make([]int64, TestCount+1), 1))
+	require.NoError(t, Grey.Fill(ctx, paint.Test, nil, nil, 1))
 }
 
 func TestFillStopsWhenCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	require.ErrorIs(t, Grey.Fill(ctx, Train, make([]byte, 1000*Grey.Size()), make([]int64, 1000), 2), context.Canceled)
+	require.ErrorIs(t, Grey.Fill(ctx, paint.Train, make([]byte, 1000*Grey.Size()), make([]int64, 1000), 2), context.Canceled)
 }
 
 // BenchmarkFill draws 10,000 images a round, on every CPU.
@@ -150,7 +100,7 @@ func BenchmarkFill(b *testing.B) {
 			images, labels := make([]byte, TestCount*k.Size()), make([]int64, TestCount)
 			b.SetBytes(int64(len(images)))
 			for b.Loop() {
-				require.NoError(b, k.Fill(context.Background(), Train, images, labels, 0))
+				require.NoError(b, k.Fill(context.Background(), paint.Train, images, labels, 0))
 			}
 			b.ReportMetric(float64(b.N)*TestCount/b.Elapsed().Seconds(), "images/s")
 		})
