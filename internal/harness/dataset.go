@@ -2,7 +2,6 @@ package harness
 
 import (
 	"context"
-	"slices"
 
 	"github.com/clsbench/clsbench/workloads"
 	"github.com/clsbench/clsbench/workloads/data"
@@ -31,11 +30,6 @@ func (d datasets) open(ctx context.Context, spec string, w *workloads.Workload) 
 	}
 	d[key] = s
 	return s, nil
-}
-
-// registered says whether spec is a set that needs no files.
-func registered(spec string) bool {
-	return slices.ContainsFunc(data.List(), func(i data.Info) bool { return i.Name == spec })
 }
 
 func standardOf(s *data.Set) workloads.Standard {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/clsbench/clsbench/workloads/data"
 )
 
 // place is the working directory if anything that was asked for is looked up
@@ -26,7 +28,7 @@ func (o *Options) place() (string, error) {
 // relativeData says whether a data set is a folder looked up in the working
 // directory.
 func relativeData(spec string) bool {
-	return spec != "" && !registered(spec) && !filepath.IsAbs(spec)
+	return spec != "" && !data.Registered(spec) && !filepath.IsAbs(spec)
 }
 
 // there is what a shell has to do before the cell's command.

@@ -13,6 +13,7 @@ import (
 	"github.com/clsbench/clsbench/internal/measure"
 	"github.com/clsbench/clsbench/results"
 	"github.com/clsbench/clsbench/workloads"
+	"github.com/clsbench/clsbench/workloads/data"
 )
 
 // Plan is what a run will do: its cells, resolved.
@@ -168,7 +169,7 @@ func (p *Plan) recipe(ctx context.Context, w *workloads.Workload) (*workloads.Re
 // dataName is what the data set asked for is called. Folders are read now, so
 // that a fault in them is told before anything runs.
 func (p *Plan) dataName(ctx context.Context, w *workloads.Workload) (string, error) {
-	if registered(p.opts.Data) {
+	if data.Registered(p.opts.Data) {
 		return p.opts.Data, nil
 	}
 	set, err := p.sets.open(ctx, p.opts.Data, w)
@@ -185,7 +186,7 @@ const inputDigits = 6
 // inputName is what the data set asked for is called in the names of cells: a
 // folder by its own name, wherever it is seen from, and by what is in it.
 func (p *Plan) inputName(w *workloads.Workload) string {
-	if registered(p.opts.Data) {
+	if data.Registered(p.opts.Data) {
 		return p.opts.Data
 	}
 	folder := p.opts.Data

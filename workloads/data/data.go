@@ -124,10 +124,8 @@ func Open(ctx context.Context, spec string, opts Options) (*Set, error) {
 }
 
 func load(ctx context.Context, spec string, opts Options) (*Set, error) {
-	for _, r := range registered {
-		if r.Name == spec {
-			return r.open(ctx, opts)
-		}
+	if Registered(spec) {
+		return openRegistered(ctx, spec, opts)
 	}
 	switch info, err := os.Stat(spec); {
 	case err != nil:

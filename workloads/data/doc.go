@@ -24,6 +24,13 @@
 // there only if their SHA-256 is the one that the code pins; anything else there
 // is replaced.
 //
+// # shapes/v1
+//
+// Ten kinds of textured figures in colour, drawn by package shapes at any size
+// from 16 to 224: shapes/v1 is 64 × 64, or of the height and width that are asked
+// for, shapes/v1@SIZE of that size. At 32 and 64 it is kept as the digits are;
+// above 96, images are drawn as they are read.
+//
 // # Errors
 //
 // What the user can mend (a wrong name, a broken file, a label out of range,

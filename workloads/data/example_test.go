@@ -72,5 +72,5 @@ func ExampleWriteIDX() {
 	fmt.Println(err)
 	// Output:
 	// small 32 32 [6 5 0 7 3 1 4 8 2 9] <nil>
-	// data set: "imagenet" is neither registered (digits/v1, digits-color/v1) nor a folder; give one of these names, or a folder of IDX (MNIST) or CIFAR binary files, or of train/CLASS/ and val/CLASS/ with images
+	// data set: "imagenet" is neither registered (digits/v1, digits-color/v1, shapes/v1) nor a folder; give one of these names, or a folder of IDX (MNIST) or CIFAR binary files, or of train/CLASS/ and val/CLASS/ with images
 }

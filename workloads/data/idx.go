@@ -35,7 +35,7 @@ const (
 type idxFile struct {
 	name   string
 	shape  []int
-	images []byte  // elements of an image file …
+	images *Split  // elements of an image file …
 	labels []int64 // … or of a label file
 }
 
@@ -62,9 +62,9 @@ func (s *Set) idxFiles() [4]idxFile {
 		return []int{p.Len(), s.H, s.W, s.C}
 	}
 	return [4]idxFile{
-		{name: trainImagesName, shape: shape(s.Train), images: s.Train.Images},
+		{name: trainImagesName, shape: shape(s.Train), images: &s.Train},
 		{name: trainLabelsName, shape: []int{s.Train.Len()}, labels: s.Train.Labels},
-		{name: testImagesName, shape: shape(s.Test), images: s.Test.Images},
+		{name: testImagesName, shape: shape(s.Test), images: &s.Test},
 		{name: testLabelsName, shape: []int{s.Test.Len()}, labels: s.Test.Labels},
 	}
 }
@@ -75,15 +75,15 @@ func (f idxFile) writeTo(w io.Writer) error {
 	for _, d := range f.shape {
 		head = binary.BigEndian.AppendUint32(head, uint32(d))
 	}
-	elements := f.images
-	if f.labels != nil {
-		elements = make([]byte, len(f.labels))
-		for i, l := range f.labels {
-			elements[i] = byte(l)
-		}
-	}
 	if _, err := w.Write(head); err != nil {
 		return err
+	}
+	if f.images != nil {
+		return f.images.writeTo(w)
+	}
+	elements := make([]byte, len(f.labels))
+	for i, l := range f.labels {
+		elements[i] = byte(l)
 	}
 	_, err := w.Write(elements)
 	return err

@@ -155,7 +155,10 @@ func WriteIDX(dir string, set *Set, gzipped bool) error {
 			}
 		}
 	}
-	if err := writeIDXDir(dir, set, gzipped); err != nil {
+	var e *Error
+	if err := writeIDXDir(dir, set, gzipped); errors.As(err, &e) {
+		return err // an image that cannot be decoded
+	} else if err != nil {
 		return &Error{Kind: Unwritable, File: dir, What: "cannot be written", Mend: "give a folder that you may write, with room on its disk", Err: err}
 	}
 	return nil

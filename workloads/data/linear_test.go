@@ -83,6 +83,7 @@ func TestLinearClassifierIsNotEnough(t *testing.T) {
 	for name, want := range map[string][2]float64{
 		"digits/v1":       {0.50, 0.90},
 		"digits-color/v1": {0.20, 0.60},
+		"shapes/v1@32":    {0.11, 0.70},
 	} {
 		t.Run(name, func(t *testing.T) {
 			set, err := Open(context.Background(), name, Options{TrainLimit: 8000, TestLimit: 2000})

@@ -23,7 +23,7 @@ import (
 func TestOpenRefusesWhatItDoesNotKnow(t *testing.T) {
 	ctx := context.Background()
 	_, err := Open(ctx, "digits/v0", Options{})
-	requireError(t, err, UnknownSet, `"digits/v0" is neither registered (digits/v1, digits-color/v1) nor a folder`)
+	requireError(t, err, UnknownSet, `"digits/v0" is neither registered (digits/v1, digits-color/v1, shapes/v1) nor a folder`)
 
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o644))

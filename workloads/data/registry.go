@@ -21,11 +21,13 @@ type Info struct {
 type entry struct {
 	Info
 	open func(context.Context, Options) (*Set, error)
+	at   func(ctx context.Context, side int, opts Options) (*Set, error) // nil of a set of one size
 }
 
 var registered = []entry{
-	{digitsV1, openDigits(digitsV1, digits.Grey)},
-	{digitsColorV1, openDigits(digitsColorV1, digits.Color)},
+	{digitsV1, openDigits(digitsV1, digits.Grey), nil},
+	{digitsColorV1, openDigits(digitsColorV1, digits.Color), nil},
+	{shapesV1, openShapes, openShapesAt},
 }
 
 var digitsV1 = Info{

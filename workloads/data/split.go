@@ -3,6 +3,7 @@ package data
 import (
 	"fmt"
 	"hash"
+	"io"
 	"runtime"
 	"sync/atomic"
 
@@ -89,6 +90,30 @@ func (s *Set) Decode(split Split, i int) (augment.Image, error) {
 		return split.Source.Decode(i)
 	}
 	return augment.Image{H: s.H, W: s.W, C: s.C, Pix: split.Image(i)}, nil
+}
+
+// writeTo writes the images' bytes one after the other.
+func (s Split) writeTo(w io.Writer) error {
+	if s.Source == nil {
+		_, err := w.Write(s.Images)
+		return err
+	}
+	const chunk = 64
+	indices, pixels := make([]int32, 0, chunk), make([]byte, chunk*s.Size())
+	for start := 0; start < s.Len(); start += chunk {
+		indices = indices[:0]
+		for i := start; i < min(start+chunk, s.Len()); i++ {
+			indices = append(indices, int32(i))
+		}
+		part := pixels[:len(indices)*s.Size()]
+		if err := s.Read(part, indices); err != nil {
+			return err
+		}
+		if _, err := w.Write(part); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // inParallel calls each of 0 … n−1 once, on as many CPUs as there are.

@@ -220,6 +220,23 @@ func TestTreeIsReadOnDemand(t *testing.T) {
 	requireError(t, err, BadImage, "train/n2/0.png")
 }
 
+// A set that is read on demand can be written as IDX files, and says which
+// image stands against it.
+func TestWriteIDXOfATree(t *testing.T) {
+	dir, out := imageTree(t), filepath.Join(t.TempDir(), "idx")
+	set, err := openTree(t, dir, Options{})
+	require.NoError(t, err)
+	require.NoError(t, WriteIDX(out, set, true))
+	again, err := Open(context.Background(), out, Options{Classes: 3})
+	require.NoError(t, err)
+	want, err := pixels(set.Train)
+	require.NoError(t, err)
+	require.Equal(t, want, again.Train.Images)
+	require.Equal(t, set.Test.Labels, again.Test.Labels)
+	put(t, nil, dir, "val", "n1", "0.png")
+	requireError(t, WriteIDX(out+"2", set, false), BadImage, "val/n1/0.png")
+}
+
 // A set that is read on demand is resized as it is read.
 func TestTreeAtAnotherSize(t *testing.T) {
 	set, err := openTree(t, imageTree(t), Options{})
