@@ -18,12 +18,24 @@ func convRows() []row {
 			kernel: "depthwise conv", algorithm: "direct",
 			takes: takesDepthwise(depthwiseOf), absorbs: continuesConv, build: buildDepthwise,
 		}, {
+			kernel: "conv", algorithm: "gemm",
+			takes: takesPoints, absorbs: continuesConv, build: buildPoints,
+		}, {
+			kernel: "conv", algorithm: "implicit gemm",
+			takes: takesGather(func(g *conv) int { return g.filters }), absorbs: continuesConv, build: buildConvGather,
+		}, {
 			kernel: "conv", algorithm: "im2col+gemm",
 			takes: takesConv, absorbs: continuesConv, build: buildConv,
 		}, directConv("conv", directForward)}},
 		{"ConvInputGrad", []implementation{{
 			kernel: "depthwise conv input gradient", algorithm: "direct",
 			takes: takesDepthwise(depthwiseBackOf), build: buildDepthwiseInputGrad,
+		}, {
+			kernel: "conv input gradient", algorithm: "gemm",
+			takes: takesPoints, build: buildPointsInputGrad,
+		}, {
+			kernel: "conv input gradient", algorithm: "implicit gemm",
+			takes: takesGather(func(g *conv) int { return g.channels }), build: buildConvGatherInputGrad,
 		}, {
 			kernel: "conv input gradient", algorithm: "gemm+col2im",
 			takes: takesConv, build: buildConvInputGrad,
@@ -32,7 +44,10 @@ func convRows() []row {
 			kernel: "depthwise conv weight gradient", algorithm: "direct",
 			takes: takesDepthwise(depthwiseOf), build: buildDepthwiseWeightGrad,
 		}, {
-			kernel: "conv weight gradient", algorithm: "im2col+gemm",
+			kernel: "conv weight gradient", algorithm: "gemm",
+			takes: takesPoints, build: buildPointsWeightGrad,
+		}, {
+			kernel: "conv weight gradient", algorithm: "implicit gemm",
 			takes: takesConv, build: buildConvWeightGrad,
 		}, directConv("conv weight gradient", directWeightGrad)}},
 	}
@@ -107,6 +122,11 @@ func newConv(c *graph.Call) (*conv, error) {
 	return g, nil
 }
 
+// frame is how X lies in its padding.
+func (g *conv) frame() *frame {
+	return &frame{channels: g.channels, extents: g.extents, before: g.before, padded: g.padded.In, imageStep: g.imageStep}
+}
+
 // image is group k of image n of a value of X's shape; output of one of Y's.
 func (g *conv) image(x []float32, n, k int) []float32 {
 	return x[n*g.imageStep+k*g.imageSize:][:g.imageSize]
@@ -114,68 +134,6 @@ func (g *conv) image(x []float32, n, k int) []float32 {
 
 func (g *conv) output(y []float32, n, k int) []float32 {
 	return y[n*g.outStep+k*g.outSize:][:g.outSize]
-}
-
-// padding gives a worker the padded images of a value, one after the other.
-type padding struct {
-	g     *conv
-	buf   *memory // nil: nothing to pad
-	valid bool    // buf is group k of image n of this step
-	n, k  int
-}
-
-// paddings are one a worker.
-func (b *builder) paddings(g *conv) []padding {
-	list := make([]padding, b.workers)
-	for i := range list {
-		list[i] = padding{g: g}
-		if g.pads {
-			list[i].buf = b.scratch(4 * g.padsSize)
-		}
-	}
-	return list
-}
-
-// begin forgets what the last step left; the frame of zeros, too.
-func (p *padding) begin() { p.valid = false }
-
-// image is the padded group k of image n.
-func (p *padding) image(x []float32, n, k int) []float32 {
-	g := p.g
-	if p.buf == nil {
-		return g.image(x, n, k)
-	}
-	dst := p.buf.f32()
-	if p.valid && p.n == n && p.k == k {
-		return dst
-	}
-	if !p.valid {
-		clear(dst)
-	}
-	p.valid, p.n, p.k = true, n, k
-	src := g.image(x, n, k)
-	last := len(g.extents) - 1
-	line := g.extents[last]
-	lines := elements(g.extents[:last])
-	size := elements(g.padded.In)
-	for ch := range g.channels {
-		for l := range lines {
-			copy(dst[ch*size+g.lineAt(l):][:line], src[(ch*lines+l)*line:])
-		}
-	}
-	return dst
-}
-
-// lineAt is where line l of a plane begins in the padded plane.
-func (g *conv) lineAt(l int) int {
-	last := len(g.extents) - 1
-	at, step := g.before[last], g.padded.In[last]
-	for axis := last - 1; axis >= 0; axis-- {
-		at += (l%g.extents[axis] + g.before[axis]) * step
-		l /= g.extents[axis]
-		step *= g.padded.In[axis]
-	}
-	return at
 }
 
 // panelBytes is how much of the matrix of columns is made at a time, if a
@@ -204,7 +162,7 @@ func buildConv(b *builder, p *part) error {
 	together := max(1, min(panelBytes/4/each, (cols.Panels()+b.workers-1)/b.workers))
 	batches := (cols.Panels() + together - 1) / together
 	panels := b.scratches(4 * each * together)
-	pads := b.paddings(g)
+	pads := b.paddings(g.frame())
 	products := make([]kernel.Product, b.workers)
 	units := g.images * g.groups * batches
 	p.phases = []phase{{serial: 2*g.images*g.groups*g.outSize*g.rows < serialFLOPs, task: func(worker, workers int) {

@@ -216,24 +216,32 @@ func (b *builder) right(p *part, g *kernel.Gemm, x *product) func() kernel.Right
 		}
 		return func() kernel.Right { return g.InPlace(x.matrixB(), tail.f32()) }
 	}
-	var panels *memory
-	pack := phase{serial: x.k*x.n < serialElements, task: func(worker, workers int) {
+	panels := b.prepacked(x.b, 4*g.PackedLen())
+	p.phases = append(p.phases, b.packing(x.b, phase{serial: x.k*x.n < serialElements, task: func(worker, workers int) {
 		n := g.Panels()
 		g.PackB(panels.f32(), x.matrixB(), n*worker/workers, n*(worker+1)/workers)
-	}}
-	switch source.kind {
-	case constMemory:
-		panels = b.persistent(4 * g.PackedLen())
-		b.atStart = append(b.atStart, func() { pack.task(0, 1) })
-	case stateMemory:
-		panels = b.persistent(4 * g.PackedLen())
-		pack.needed = changed(source.variable)
-		p.phases = append(p.phases, pack)
-	default:
-		panels = b.scratch(4 * g.PackedLen())
-		p.phases = append(p.phases, pack)
-	}
+	}})...)
 	return func() kernel.Right { return g.Packed(panels.f32()) }
+}
+
+// prepacked is memory for what is packed from v: kept for as long as v is.
+func (b *builder) prepacked(v *value, bytes int) *memory {
+	if k := v.mem.root().kind; k == constMemory || k == stateMemory {
+		return b.persistent(bytes)
+	}
+	return b.scratch(bytes)
+}
+
+// packing is the phase that packs v, if a step is to do it.
+func (b *builder) packing(v *value, pack phase) []phase {
+	switch source := v.mem.root(); source.kind {
+	case constMemory:
+		b.atStart = append(b.atStart, func() { pack.task(0, 1) })
+		return nil
+	case stateMemory:
+		pack.needed = changed(source.variable)
+	}
+	return []phase{pack}
 }
 
 // changed tells whether the variable was written since it was asked last.

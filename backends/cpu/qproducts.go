@@ -294,6 +294,7 @@ func packFilters[T kernel.Octet](x *integerConv) func(*memory, int) {
 func padPlane[T kernel.Octet](x *integerConv) func(*memory, int) {
 	size, last := elements(x.conv.padded.In), len(x.extents)-1
 	line, lines := x.extents[last], elements(x.extents[:last])
+	frame := x.conv.frame()
 	return func(m *memory, plane int) {
 		dst, zero := int16s(m)[plane*size:][:size], int16(0)
 		if x.xZero != nil {
@@ -304,7 +305,7 @@ func padPlane[T kernel.Octet](x *integerConv) func(*memory, int) {
 		}
 		src := octets[T](x.x, plane*x.plane)
 		for l := range lines {
-			kernel.CentreInteger(dst[x.lineAt(l):], src[l*line:][:line], zero)
+			kernel.CentreInteger(dst[frame.lineAt(l):], src[l*line:][:line], zero)
 		}
 	}
 }

@@ -12,10 +12,11 @@ import (
 // de Geijn 2015). AVX-512 has 32 registers: 14×2 accumulators, 2 vectors of B
 // and 2 for the elements of A fill them.
 
-// shape is one microkernel.
+// shape is one microkernel. One that gathers finds the columns of A by a table.
 type shape struct {
 	isa    isa
 	mr, nv int
+	gather bool
 }
 
 // gemmShapes: by width, every height up to the one that fills the registers.
@@ -25,13 +26,16 @@ func gemmShapes() (all []shape) {
 		nv, mr int
 	}{{avx512, 2, 14}, {avx512, 4, 6}, {avx512, 1, 14}, {avx2, 2, 6}, {avx2, 1, 12}} {
 		for mr := 1; mr <= w.mr; mr++ {
-			all = append(all, shape{w.isa, mr, w.nv})
+			all = append(all, shape{w.isa, mr, w.nv, false}, shape{w.isa, mr, w.nv, true})
 		}
 	}
 	return all
 }
 
-const gemmSignature = "func(k int, a *float32, ars, aks int, b *float32, bks int, c *float32, crs, cols, tiles, bts int, alpha float32, bias *float32, flags int)"
+const (
+	gemmSignature   = "func(k int, a *float32, ars, aks int, b *float32, bks int, c *float32, crs, cols, tiles, bts int, alpha float32, bias *float32, flags int)"
+	gatherSignature = "func(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs, cols, tiles, bts int, alpha float32, bias *float32, flags int)"
+)
 
 // Bits of flags; package kernel has the same under the same names.
 const (
@@ -50,9 +54,13 @@ func emitGemm(a *asm) {
 
 func (s shape) emit(a *asm) {
 	name := fmt.Sprintf("gemm%s_%dx%d", s.isa.name, s.mr, s.nv*s.isa.lanes)
-	a.function(name, gemmSignature,
-		fmt.Sprintf("%s computes tiles blocks of C, each %d rows by cols ≤ %d columns, side by side:", name, s.mr, s.nv*s.isa.lanes),
-		"gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.")
+	signature, same := gemmSignature, "gemmTile with that many rows, in any order of the sums. Vectors of B are read whole."
+	if s.gather {
+		name = fmt.Sprintf("gather%s_%dx%d", s.isa.name, s.mr, s.nv*s.isa.lanes)
+		signature = gatherSignature
+	}
+	a.function(name, signature,
+		fmt.Sprintf("%s computes tiles blocks of C, each %d rows by cols ≤ %d columns, side by side:", name, s.mr, s.nv*s.isa.lanes), same)
 	g := &gemmFunc{shape: s, asm: a}
 	g.b, g.c, g.tiles, g.bias = a.arg("b"), a.arg("c"), a.arg("tiles"), a.arg("bias")
 	a.Label("tile")
@@ -76,10 +84,10 @@ type gemmFunc struct {
 }
 
 // rowAddresses gives the operands of A's column k for all rows, from two
-// moving pointers and three multiples of the row stride, and a function that
-// moves the pointers to the next column.
-func (g *gemmFunc) rowAddresses() ([]operand.Mem, func()) {
-	a0, rs, ks := g.arg("a"), g.stride("ars"), g.stride("aks")
+// pointers and three multiples of the row stride, and functions that begin a
+// column and leave it.
+func (g *gemmFunc) rowAddresses() (rows []operand.Mem, begin, next func()) {
+	a0, rs := g.arg("a"), g.stride("ars")
 	var rs3, rs5, a1 reg.GPVirtual
 	if g.mr > 3 {
 		rs3 = g.GP64()
@@ -93,14 +101,25 @@ func (g *gemmFunc) rowAddresses() ([]operand.Mem, func()) {
 		a1 = g.GP64()
 		g.LEAQ(operand.Mem{Base: a0, Index: rs, Scale: 1}, a1)
 	}
-	rows := []operand.Mem{
+	rows = []operand.Mem{
 		{Base: a0}, {Base: a0, Index: rs, Scale: 1}, {Base: a0, Index: rs, Scale: 2},
 		{Base: a0, Index: rs3, Scale: 1}, {Base: a0, Index: rs, Scale: 4}, {Base: a0, Index: rs5, Scale: 1},
 		{Base: a0, Index: rs3, Scale: 2}, {Base: a1, Index: rs3, Scale: 2}, {Base: a0, Index: rs, Scale: 8},
 		{Base: a1, Index: rs, Scale: 8}, {Base: a0, Index: rs5, Scale: 2}, {Base: a1, Index: rs5, Scale: 2},
 		{Base: a0, Index: rs3, Scale: 4}, {Base: a1, Index: rs3, Scale: 4},
 	}
-	return rows[:g.mr], func() {
+	if g.gather {
+		first, columns := g.copyOf(a0), g.arg("columns")
+		return rows[:g.mr], func() {
+			g.MOVLQSX(at(columns, 0), a0)
+			g.LEAQ(operand.Mem{Base: first, Index: a0, Scale: 4}, a0)
+			if g.mr > 7 {
+				g.LEAQ(operand.Mem{Base: a0, Index: rs, Scale: 1}, a1)
+			}
+		}, func() { g.ADDQ(operand.I32(4), columns) }
+	}
+	ks := g.stride("aks")
+	return rows[:g.mr], func() {}, func() {
 		g.ADDQ(ks, a0)
 		if g.mr > 7 {
 			g.ADDQ(ks, a1)
@@ -121,12 +140,13 @@ func (g *gemmFunc) product() {
 	g.TESTQ(k, k)
 	g.JLE(operand.LabelRef("epilogue"))
 	g.prefetchC(k)
-	rows, next := g.rowAddresses()
+	rows, begin, next := g.rowAddresses()
 	b, bks := g.GP64(), g.stride("bks")
 	g.MOVQ(g.b, b)
 	bv := g.vecs(g.isa, g.nv)
 	av := g.vecs(g.isa, 2)
 	g.Label("sum")
+	begin()
 	for j, v := range bv {
 		g.VMOVUPS(at(b, j*g.isa.bytes()), v)
 	}

@@ -176,3 +176,18 @@ func (s *ColumnSums) Sum(image, columns []float32, channels int) {
 		sumRuns(s.isa, image[ch*s.plane:], columns[ch*s.step:], s.chunks, s.terms)
 	}
 }
+
+// Places are where, in a padded plane, each output's window begins and where
+// from there each tap lies.
+func Places(w Window) (outputs []int32, taps []int) {
+	out, tap := newIndices(w.Out), newIndices(w.Kernel)
+	for range product(w.Out) {
+		outputs = append(outputs, int32(w.place(out.at, w.Strides)))
+		out.next()
+	}
+	for range product(w.Kernel) {
+		taps = append(taps, w.place(tap.at, w.Dilations))
+		tap.next()
+	}
+	return outputs, taps
+}

@@ -1,16 +1,18 @@
 package kernel
 
-// Matrix is a matrix in memory: element (i, j) is Data[i·RS + j·CS].
+// Matrix is a matrix in memory: element (i, j) is Data[i·RS + j·CS] or, where
+// there is a table of columns, as there may be for A, Data[i·RS + Columns[j]].
 type Matrix struct {
-	Data   []float32
-	RS, CS int
+	Data    []float32
+	RS, CS  int
+	Columns []int32
 }
 
 // RowMajor is the matrix of rows of ld elements.
-func RowMajor(data []float32, ld int) Matrix { return Matrix{data, ld, 1} }
+func RowMajor(data []float32, ld int) Matrix { return Matrix{Data: data, RS: ld, CS: 1} }
 
 // Transposed sees the matrix with rows and columns exchanged.
-func (m Matrix) Transposed() Matrix { return Matrix{m.Data, m.CS, m.RS} }
+func (m Matrix) Transposed() Matrix { return Matrix{Data: m.Data, RS: m.CS, CS: m.RS} }
 
 // Gemm is a plan for products of one shape, C (M×N) = A (M×K) · B (K×N),
 // blocked for the caches as by Goto and van de Geijn, Anatomy of
@@ -48,6 +50,13 @@ func NewGemm(i ISA, m, n, k int) *Gemm {
 	return g
 }
 
+// OfRows is the plan for another number of rows, of the same B.
+func (g *Gemm) OfRows(m int) *Gemm {
+	other := *g
+	other.M = m
+	return &other
+}
+
 // Panels is the number of panels of B, the last one perhaps not full.
 func (g *Gemm) Panels() int { return (g.N + g.micro.nr - 1) / g.micro.nr }
 
@@ -78,6 +87,31 @@ func (g *Gemm) PackB(buf []float32, b Matrix, lo, hi int) {
 			off := k0*panels*nr + p*depth*nr
 			packPanel(g.isa, buf[off:off+depth*nr], nr, b, k0, depth, p*nr, min(nr, g.N-p*nr))
 		}
+	}
+}
+
+// PackRows writes panel p of a B whose row k begins at rows[k] of data and has
+// its elements step apart.
+func (g *Gemm) PackRows(buf, data []float32, rows []int32, step, p int) {
+	nr, panels := g.micro.nr, g.Panels()
+	cols := min(nr, g.N-p*nr)
+	for k0 := 0; k0 < g.K; k0 += g.kc {
+		depth := min(g.kc, g.K-k0)
+		for k, row := range rows[k0 : k0+depth] {
+			dst, src := buf[k0*panels*nr+(p*depth+k)*nr:][:cols], data[int(row)+p*nr*step:]
+			for j := range dst {
+				dst[j] = src[j*step]
+			}
+		}
+	}
+}
+
+// PackDepth writes rows of B from row k0 on: depth rows of b, whose first is
+// that row. There must not be more than 1024 rows in B.
+func (g *Gemm) PackDepth(buf []float32, b Matrix, k0, depth int) {
+	nr := g.micro.nr
+	for p := range g.Panels() {
+		packPanel(g.isa, buf[(p*g.K+k0)*nr:][:depth*nr], nr, b, 0, depth, p*nr, min(nr, g.N-p*nr))
 	}
 }
 
@@ -295,12 +329,16 @@ func (t *tileCall) block(i0, rows int) {
 	if t.depth == 0 {
 		return
 	}
-	t.a = Matrix{a.Data[i0*a.RS+t.k0*a.CS:], a.RS, a.CS}
 	t.i0 = i0
+	if a.Columns != nil {
+		t.a = Matrix{Data: a.Data[i0*a.RS:], RS: a.RS, Columns: a.Columns[t.k0:][:t.depth]}
+		return
+	}
+	t.a = Matrix{Data: a.Data[i0*a.RS+t.k0*a.CS:], RS: a.RS, CS: a.CS}
 	if t.p.Scratch == nil || a.RS != 1 {
 		return
 	}
-	to := Matrix{t.p.Scratch[:rows*t.depth], 1, rows}
+	to := Matrix{Data: t.p.Scratch[:rows*t.depth], RS: 1, CS: rows}
 	for k := range t.depth {
 		copy(to.Data[k*rows:][:rows], t.a.Data[k*a.CS:])
 	}
@@ -336,6 +374,11 @@ func (t *tileCall) call(r0, r1, panel, tiles, cols int) {
 	}
 	if t.flags&flagColBias != 0 {
 		bias = &p.ColBias[panel*nr]
+	}
+	if t.depth > 0 && t.a.Columns != nil {
+		g.micro.gathers[r1-r0](t.depth, a, t.a.RS, &t.a.Columns[0], b, bks,
+			&p.C[r0*p.CRS+panel*nr], p.CRS, cols, tiles, t.bts, g.Alpha, bias, t.flags)
+		return
 	}
 	g.micro.byRows[r1-r0](t.depth, a, t.a.RS, t.a.CS, b, bks,
 		&p.C[r0*p.CRS+panel*nr], p.CRS, cols, tiles, t.bts, g.Alpha, bias, t.flags)

@@ -112,6 +112,116 @@ noReLU:
 	VZEROUPPER
 	RET
 
+// func gatherAVX512_1x32(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·gatherAVX512_1x32(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), DI
+	SHLQ       $0x02, DI
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ DI, R8
+	MOVQ columns+24(FP), R9
+	MOVQ bks+40(FP), R11
+	SHLQ $0x02, R11
+	MOVQ AX, R10
+
+sum:
+	MOVLQSX      (R9), DI
+	LEAQ         (R8)(DI*4), DI
+	VMOVUPS      (R10), Z2
+	VMOVUPS      64(R10), Z3
+	ADDQ         R11, R10
+	VBROADCASTSS (DI), Z4
+	VFMADD231PS  Z2, Z4, Z0
+	VFMADD231PS  Z3, Z4, Z1
+	ADDQ         $+4, R9
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Z2
+	VMULPS       Z2, Z0, Z0
+	VMULPS       Z2, Z1, Z1
+
+noScale:
+	MOVQ      cols+64(FP), R8
+	MOVQ      $-1, DI
+	BZHIQ     R8, DI, DI
+	KMOVW     DI, K1
+	SHRQ      $0x10, DI
+	KMOVW     DI, K2
+	MOVQ      crs+56(FP), DI
+	SHLQ      $0x02, DI
+	BTQ       $0x00, SI
+	JCC       noAccumulate
+	MOVQ      CX, DI
+	VMOVUPS.Z (DI), K1, Z5
+	VADDPS    Z5, Z0, Z0
+	VMOVUPS.Z 64(DI), K2, Z5
+	VADDPS    Z5, Z1, Z1
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Z5
+	VADDPS       Z5, Z0, Z0
+	VADDPS       Z5, Z1, Z1
+
+noRowBias:
+	BTQ       $0x03, SI
+	JCC       noColBias
+	VMOVUPS.Z (BX), K1, Z5
+	VADDPS    Z5, Z0, Z0
+	VMOVUPS.Z 64(BX), K2, Z5
+	VADDPS    Z5, Z1, Z1
+	ADDQ      $+128, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VPXORD Z5, Z5, Z5
+	VMAXPS Z0, Z5, Z0
+	VMAXPS Z1, Z5, Z1
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+128, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
 // func gemmAVX512_2x32(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_2x32(SB), NOSPLIT, $0-112
@@ -160,6 +270,141 @@ sum:
 	VFMADD231PS  Z4, Z6, Z2
 	VFMADD231PS  Z5, Z6, Z3
 	ADDQ         R9, DI
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Z4
+	VMULPS       Z4, Z0, Z0
+	VMULPS       Z4, Z1, Z1
+	VMULPS       Z4, Z2, Z2
+	VMULPS       Z4, Z3, Z3
+
+noScale:
+	MOVQ      cols+64(FP), R8
+	MOVQ      $-1, DI
+	BZHIQ     R8, DI, DI
+	KMOVW     DI, K1
+	SHRQ      $0x10, DI
+	KMOVW     DI, K2
+	MOVQ      crs+56(FP), DI
+	SHLQ      $0x02, DI
+	BTQ       $0x00, SI
+	JCC       noAccumulate
+	MOVQ      CX, R8
+	VMOVUPS.Z (R8), K1, Z7
+	VADDPS    Z7, Z0, Z0
+	VMOVUPS.Z 64(R8), K2, Z7
+	VADDPS    Z7, Z1, Z1
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z7
+	VADDPS    Z7, Z2, Z2
+	VMOVUPS.Z 64(R8), K2, Z7
+	VADDPS    Z7, Z3, Z3
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Z7
+	VADDPS       Z7, Z0, Z0
+	VADDPS       Z7, Z1, Z1
+	VBROADCASTSS 4(BX), Z7
+	VADDPS       Z7, Z2, Z2
+	VADDPS       Z7, Z3, Z3
+
+noRowBias:
+	BTQ       $0x03, SI
+	JCC       noColBias
+	VMOVUPS.Z (BX), K1, Z7
+	VADDPS    Z7, Z0, Z0
+	VADDPS    Z7, Z2, Z2
+	VMOVUPS.Z 64(BX), K2, Z7
+	VADDPS    Z7, Z1, Z1
+	VADDPS    Z7, Z3, Z3
+	ADDQ      $+128, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VPXORD Z7, Z7, Z7
+	VMAXPS Z0, Z7, Z0
+	VMAXPS Z1, Z7, Z1
+	VMAXPS Z2, Z7, Z2
+	VMAXPS Z3, Z7, Z3
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z2, K1, (SI)
+	VMOVUPS Z3, K2, 64(SI)
+
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+128, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_2x32(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·gatherAVX512_2x32(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ DI, R9
+	MOVQ columns+24(FP), R10
+	MOVQ bks+40(FP), R12
+	SHLQ $0x02, R12
+	MOVQ AX, R11
+
+sum:
+	MOVLQSX      (R10), DI
+	LEAQ         (R9)(DI*4), DI
+	VMOVUPS      (R11), Z4
+	VMOVUPS      64(R11), Z5
+	ADDQ         R12, R11
+	VBROADCASTSS (DI), Z6
+	VFMADD231PS  Z4, Z6, Z0
+	VFMADD231PS  Z5, Z6, Z1
+	VBROADCASTSS (DI)(R8*1), Z6
+	VFMADD231PS  Z4, Z6, Z2
+	VFMADD231PS  Z5, Z6, Z3
+	ADDQ         $+4, R10
 	DECQ         SI
 	JNZ          sum
 
@@ -403,6 +648,166 @@ noReLU:
 	VZEROUPPER
 	RET
 
+// func gatherAVX512_3x32(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·gatherAVX512_3x32(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ DI, R9
+	MOVQ columns+24(FP), R10
+	MOVQ bks+40(FP), R12
+	SHLQ $0x02, R12
+	MOVQ AX, R11
+
+sum:
+	MOVLQSX      (R10), DI
+	LEAQ         (R9)(DI*4), DI
+	VMOVUPS      (R11), Z6
+	VMOVUPS      64(R11), Z7
+	ADDQ         R12, R11
+	VBROADCASTSS (DI), Z8
+	VFMADD231PS  Z6, Z8, Z0
+	VFMADD231PS  Z7, Z8, Z1
+	VBROADCASTSS (DI)(R8*1), Z8
+	VFMADD231PS  Z6, Z8, Z2
+	VFMADD231PS  Z7, Z8, Z3
+	VBROADCASTSS (DI)(R8*2), Z8
+	VFMADD231PS  Z6, Z8, Z4
+	VFMADD231PS  Z7, Z8, Z5
+	ADDQ         $+4, R10
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Z6
+	VMULPS       Z6, Z0, Z0
+	VMULPS       Z6, Z1, Z1
+	VMULPS       Z6, Z2, Z2
+	VMULPS       Z6, Z3, Z3
+	VMULPS       Z6, Z4, Z4
+	VMULPS       Z6, Z5, Z5
+
+noScale:
+	MOVQ      cols+64(FP), R8
+	MOVQ      $-1, DI
+	BZHIQ     R8, DI, DI
+	KMOVW     DI, K1
+	SHRQ      $0x10, DI
+	KMOVW     DI, K2
+	MOVQ      crs+56(FP), DI
+	SHLQ      $0x02, DI
+	BTQ       $0x00, SI
+	JCC       noAccumulate
+	MOVQ      CX, R8
+	VMOVUPS.Z (R8), K1, Z9
+	VADDPS    Z9, Z0, Z0
+	VMOVUPS.Z 64(R8), K2, Z9
+	VADDPS    Z9, Z1, Z1
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z9
+	VADDPS    Z9, Z2, Z2
+	VMOVUPS.Z 64(R8), K2, Z9
+	VADDPS    Z9, Z3, Z3
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z9
+	VADDPS    Z9, Z4, Z4
+	VMOVUPS.Z 64(R8), K2, Z9
+	VADDPS    Z9, Z5, Z5
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Z9
+	VADDPS       Z9, Z0, Z0
+	VADDPS       Z9, Z1, Z1
+	VBROADCASTSS 4(BX), Z9
+	VADDPS       Z9, Z2, Z2
+	VADDPS       Z9, Z3, Z3
+	VBROADCASTSS 8(BX), Z9
+	VADDPS       Z9, Z4, Z4
+	VADDPS       Z9, Z5, Z5
+
+noRowBias:
+	BTQ       $0x03, SI
+	JCC       noColBias
+	VMOVUPS.Z (BX), K1, Z9
+	VADDPS    Z9, Z0, Z0
+	VADDPS    Z9, Z2, Z2
+	VADDPS    Z9, Z4, Z4
+	VMOVUPS.Z 64(BX), K2, Z9
+	VADDPS    Z9, Z1, Z1
+	VADDPS    Z9, Z3, Z3
+	VADDPS    Z9, Z5, Z5
+	ADDQ      $+128, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VPXORD Z9, Z9, Z9
+	VMAXPS Z0, Z9, Z0
+	VMAXPS Z1, Z9, Z1
+	VMAXPS Z2, Z9, Z2
+	VMAXPS Z3, Z9, Z3
+	VMAXPS Z4, Z9, Z4
+	VMAXPS Z5, Z9, Z5
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z2, K1, (SI)
+	VMOVUPS Z3, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z4, K1, (SI)
+	VMOVUPS Z5, K2, 64(SI)
+
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+128, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
 // func gemmAVX512_4x32(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_4x32(SB), NOSPLIT, $0-112
@@ -444,9 +849,9 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*2), R9
+	MOVQ aks+24(FP), R10
+	SHLQ $0x02, R10
 	MOVQ bks+40(FP), R12
 	SHLQ $0x02, R12
 	MOVQ AX, R11
@@ -464,10 +869,196 @@ sum:
 	VBROADCASTSS (DI)(R8*2), Z10
 	VFMADD231PS  Z8, Z10, Z4
 	VFMADD231PS  Z9, Z10, Z5
-	VBROADCASTSS (DI)(R10*1), Z10
+	VBROADCASTSS (DI)(R9*1), Z10
 	VFMADD231PS  Z8, Z10, Z6
 	VFMADD231PS  Z9, Z10, Z7
-	ADDQ         R9, DI
+	ADDQ         R10, DI
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Z8
+	VMULPS       Z8, Z0, Z0
+	VMULPS       Z8, Z1, Z1
+	VMULPS       Z8, Z2, Z2
+	VMULPS       Z8, Z3, Z3
+	VMULPS       Z8, Z4, Z4
+	VMULPS       Z8, Z5, Z5
+	VMULPS       Z8, Z6, Z6
+	VMULPS       Z8, Z7, Z7
+
+noScale:
+	MOVQ      cols+64(FP), R8
+	MOVQ      $-1, DI
+	BZHIQ     R8, DI, DI
+	KMOVW     DI, K1
+	SHRQ      $0x10, DI
+	KMOVW     DI, K2
+	MOVQ      crs+56(FP), DI
+	SHLQ      $0x02, DI
+	BTQ       $0x00, SI
+	JCC       noAccumulate
+	MOVQ      CX, R8
+	VMOVUPS.Z (R8), K1, Z11
+	VADDPS    Z11, Z0, Z0
+	VMOVUPS.Z 64(R8), K2, Z11
+	VADDPS    Z11, Z1, Z1
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z11
+	VADDPS    Z11, Z2, Z2
+	VMOVUPS.Z 64(R8), K2, Z11
+	VADDPS    Z11, Z3, Z3
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z11
+	VADDPS    Z11, Z4, Z4
+	VMOVUPS.Z 64(R8), K2, Z11
+	VADDPS    Z11, Z5, Z5
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z11
+	VADDPS    Z11, Z6, Z6
+	VMOVUPS.Z 64(R8), K2, Z11
+	VADDPS    Z11, Z7, Z7
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Z11
+	VADDPS       Z11, Z0, Z0
+	VADDPS       Z11, Z1, Z1
+	VBROADCASTSS 4(BX), Z11
+	VADDPS       Z11, Z2, Z2
+	VADDPS       Z11, Z3, Z3
+	VBROADCASTSS 8(BX), Z11
+	VADDPS       Z11, Z4, Z4
+	VADDPS       Z11, Z5, Z5
+	VBROADCASTSS 12(BX), Z11
+	VADDPS       Z11, Z6, Z6
+	VADDPS       Z11, Z7, Z7
+
+noRowBias:
+	BTQ       $0x03, SI
+	JCC       noColBias
+	VMOVUPS.Z (BX), K1, Z11
+	VADDPS    Z11, Z0, Z0
+	VADDPS    Z11, Z2, Z2
+	VADDPS    Z11, Z4, Z4
+	VADDPS    Z11, Z6, Z6
+	VMOVUPS.Z 64(BX), K2, Z11
+	VADDPS    Z11, Z1, Z1
+	VADDPS    Z11, Z3, Z3
+	VADDPS    Z11, Z5, Z5
+	VADDPS    Z11, Z7, Z7
+	ADDQ      $+128, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VPXORD Z11, Z11, Z11
+	VMAXPS Z0, Z11, Z0
+	VMAXPS Z1, Z11, Z1
+	VMAXPS Z2, Z11, Z2
+	VMAXPS Z3, Z11, Z3
+	VMAXPS Z4, Z11, Z4
+	VMAXPS Z5, Z11, Z5
+	VMAXPS Z6, Z11, Z6
+	VMAXPS Z7, Z11, Z7
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z2, K1, (SI)
+	VMOVUPS Z3, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z4, K1, (SI)
+	VMOVUPS Z5, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z6, K1, (SI)
+	VMOVUPS Z7, K2, 64(SI)
+
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+128, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_4x32(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·gatherAVX512_4x32(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	MOVQ DI, R10
+	MOVQ columns+24(FP), R11
+	MOVQ bks+40(FP), R13
+	SHLQ $0x02, R13
+	MOVQ AX, R12
+
+sum:
+	MOVLQSX      (R11), DI
+	LEAQ         (R10)(DI*4), DI
+	VMOVUPS      (R12), Z8
+	VMOVUPS      64(R12), Z9
+	ADDQ         R13, R12
+	VBROADCASTSS (DI), Z10
+	VFMADD231PS  Z8, Z10, Z0
+	VFMADD231PS  Z9, Z10, Z1
+	VBROADCASTSS (DI)(R8*1), Z10
+	VFMADD231PS  Z8, Z10, Z2
+	VFMADD231PS  Z9, Z10, Z3
+	VBROADCASTSS (DI)(R8*2), Z10
+	VFMADD231PS  Z8, Z10, Z4
+	VFMADD231PS  Z9, Z10, Z5
+	VBROADCASTSS (DI)(R9*1), Z10
+	VFMADD231PS  Z8, Z10, Z6
+	VFMADD231PS  Z9, Z10, Z7
+	ADDQ         $+4, R11
 	DECQ         SI
 	JNZ          sum
 
@@ -633,9 +1224,9 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*2), R9
+	MOVQ aks+24(FP), R10
+	SHLQ $0x02, R10
 	MOVQ bks+40(FP), R12
 	SHLQ $0x02, R12
 	MOVQ AX, R11
@@ -653,13 +1244,224 @@ sum:
 	VBROADCASTSS (DI)(R8*2), Z12
 	VFMADD231PS  Z10, Z12, Z4
 	VFMADD231PS  Z11, Z12, Z5
-	VBROADCASTSS (DI)(R10*1), Z12
+	VBROADCASTSS (DI)(R9*1), Z12
 	VFMADD231PS  Z10, Z12, Z6
 	VFMADD231PS  Z11, Z12, Z7
 	VBROADCASTSS (DI)(R8*4), Z12
 	VFMADD231PS  Z10, Z12, Z8
 	VFMADD231PS  Z11, Z12, Z9
-	ADDQ         R9, DI
+	ADDQ         R10, DI
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Z10
+	VMULPS       Z10, Z0, Z0
+	VMULPS       Z10, Z1, Z1
+	VMULPS       Z10, Z2, Z2
+	VMULPS       Z10, Z3, Z3
+	VMULPS       Z10, Z4, Z4
+	VMULPS       Z10, Z5, Z5
+	VMULPS       Z10, Z6, Z6
+	VMULPS       Z10, Z7, Z7
+	VMULPS       Z10, Z8, Z8
+	VMULPS       Z10, Z9, Z9
+
+noScale:
+	MOVQ      cols+64(FP), R8
+	MOVQ      $-1, DI
+	BZHIQ     R8, DI, DI
+	KMOVW     DI, K1
+	SHRQ      $0x10, DI
+	KMOVW     DI, K2
+	MOVQ      crs+56(FP), DI
+	SHLQ      $0x02, DI
+	BTQ       $0x00, SI
+	JCC       noAccumulate
+	MOVQ      CX, R8
+	VMOVUPS.Z (R8), K1, Z13
+	VADDPS    Z13, Z0, Z0
+	VMOVUPS.Z 64(R8), K2, Z13
+	VADDPS    Z13, Z1, Z1
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z13
+	VADDPS    Z13, Z2, Z2
+	VMOVUPS.Z 64(R8), K2, Z13
+	VADDPS    Z13, Z3, Z3
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z13
+	VADDPS    Z13, Z4, Z4
+	VMOVUPS.Z 64(R8), K2, Z13
+	VADDPS    Z13, Z5, Z5
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z13
+	VADDPS    Z13, Z6, Z6
+	VMOVUPS.Z 64(R8), K2, Z13
+	VADDPS    Z13, Z7, Z7
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z13
+	VADDPS    Z13, Z8, Z8
+	VMOVUPS.Z 64(R8), K2, Z13
+	VADDPS    Z13, Z9, Z9
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Z13
+	VADDPS       Z13, Z0, Z0
+	VADDPS       Z13, Z1, Z1
+	VBROADCASTSS 4(BX), Z13
+	VADDPS       Z13, Z2, Z2
+	VADDPS       Z13, Z3, Z3
+	VBROADCASTSS 8(BX), Z13
+	VADDPS       Z13, Z4, Z4
+	VADDPS       Z13, Z5, Z5
+	VBROADCASTSS 12(BX), Z13
+	VADDPS       Z13, Z6, Z6
+	VADDPS       Z13, Z7, Z7
+	VBROADCASTSS 16(BX), Z13
+	VADDPS       Z13, Z8, Z8
+	VADDPS       Z13, Z9, Z9
+
+noRowBias:
+	BTQ       $0x03, SI
+	JCC       noColBias
+	VMOVUPS.Z (BX), K1, Z13
+	VADDPS    Z13, Z0, Z0
+	VADDPS    Z13, Z2, Z2
+	VADDPS    Z13, Z4, Z4
+	VADDPS    Z13, Z6, Z6
+	VADDPS    Z13, Z8, Z8
+	VMOVUPS.Z 64(BX), K2, Z13
+	VADDPS    Z13, Z1, Z1
+	VADDPS    Z13, Z3, Z3
+	VADDPS    Z13, Z5, Z5
+	VADDPS    Z13, Z7, Z7
+	VADDPS    Z13, Z9, Z9
+	ADDQ      $+128, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VPXORD Z13, Z13, Z13
+	VMAXPS Z0, Z13, Z0
+	VMAXPS Z1, Z13, Z1
+	VMAXPS Z2, Z13, Z2
+	VMAXPS Z3, Z13, Z3
+	VMAXPS Z4, Z13, Z4
+	VMAXPS Z5, Z13, Z5
+	VMAXPS Z6, Z13, Z6
+	VMAXPS Z7, Z13, Z7
+	VMAXPS Z8, Z13, Z8
+	VMAXPS Z9, Z13, Z9
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z2, K1, (SI)
+	VMOVUPS Z3, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z4, K1, (SI)
+	VMOVUPS Z5, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z6, K1, (SI)
+	VMOVUPS Z7, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z8, K1, (SI)
+	VMOVUPS Z9, K2, 64(SI)
+
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+128, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_5x32(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·gatherAVX512_5x32(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	MOVQ DI, R10
+	MOVQ columns+24(FP), R11
+	MOVQ bks+40(FP), R13
+	SHLQ $0x02, R13
+	MOVQ AX, R12
+
+sum:
+	MOVLQSX      (R11), DI
+	LEAQ         (R10)(DI*4), DI
+	VMOVUPS      (R12), Z10
+	VMOVUPS      64(R12), Z11
+	ADDQ         R13, R12
+	VBROADCASTSS (DI), Z12
+	VFMADD231PS  Z10, Z12, Z0
+	VFMADD231PS  Z11, Z12, Z1
+	VBROADCASTSS (DI)(R8*1), Z12
+	VFMADD231PS  Z10, Z12, Z2
+	VFMADD231PS  Z11, Z12, Z3
+	VBROADCASTSS (DI)(R8*2), Z12
+	VFMADD231PS  Z10, Z12, Z4
+	VFMADD231PS  Z11, Z12, Z5
+	VBROADCASTSS (DI)(R9*1), Z12
+	VFMADD231PS  Z10, Z12, Z6
+	VFMADD231PS  Z11, Z12, Z7
+	VBROADCASTSS (DI)(R8*4), Z12
+	VFMADD231PS  Z10, Z12, Z8
+	VFMADD231PS  Z11, Z12, Z9
+	ADDQ         $+4, R11
 	DECQ         SI
 	JNZ          sum
 
@@ -847,10 +1649,10 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
-	LEAQ (R8)(R8*4), R11
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	MOVQ aks+24(FP), R11
+	SHLQ $0x02, R11
 	MOVQ bks+40(FP), R13
 	SHLQ $0x02, R13
 	MOVQ AX, R12
@@ -868,16 +1670,253 @@ sum:
 	VBROADCASTSS (DI)(R8*2), Z14
 	VFMADD231PS  Z12, Z14, Z4
 	VFMADD231PS  Z13, Z14, Z5
-	VBROADCASTSS (DI)(R10*1), Z14
+	VBROADCASTSS (DI)(R9*1), Z14
 	VFMADD231PS  Z12, Z14, Z6
 	VFMADD231PS  Z13, Z14, Z7
 	VBROADCASTSS (DI)(R8*4), Z14
 	VFMADD231PS  Z12, Z14, Z8
 	VFMADD231PS  Z13, Z14, Z9
-	VBROADCASTSS (DI)(R11*1), Z14
+	VBROADCASTSS (DI)(R10*1), Z14
 	VFMADD231PS  Z12, Z14, Z10
 	VFMADD231PS  Z13, Z14, Z11
-	ADDQ         R9, DI
+	ADDQ         R11, DI
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Z12
+	VMULPS       Z12, Z0, Z0
+	VMULPS       Z12, Z1, Z1
+	VMULPS       Z12, Z2, Z2
+	VMULPS       Z12, Z3, Z3
+	VMULPS       Z12, Z4, Z4
+	VMULPS       Z12, Z5, Z5
+	VMULPS       Z12, Z6, Z6
+	VMULPS       Z12, Z7, Z7
+	VMULPS       Z12, Z8, Z8
+	VMULPS       Z12, Z9, Z9
+	VMULPS       Z12, Z10, Z10
+	VMULPS       Z12, Z11, Z11
+
+noScale:
+	MOVQ      cols+64(FP), R8
+	MOVQ      $-1, DI
+	BZHIQ     R8, DI, DI
+	KMOVW     DI, K1
+	SHRQ      $0x10, DI
+	KMOVW     DI, K2
+	MOVQ      crs+56(FP), DI
+	SHLQ      $0x02, DI
+	BTQ       $0x00, SI
+	JCC       noAccumulate
+	MOVQ      CX, R8
+	VMOVUPS.Z (R8), K1, Z15
+	VADDPS    Z15, Z0, Z0
+	VMOVUPS.Z 64(R8), K2, Z15
+	VADDPS    Z15, Z1, Z1
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z15
+	VADDPS    Z15, Z2, Z2
+	VMOVUPS.Z 64(R8), K2, Z15
+	VADDPS    Z15, Z3, Z3
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z15
+	VADDPS    Z15, Z4, Z4
+	VMOVUPS.Z 64(R8), K2, Z15
+	VADDPS    Z15, Z5, Z5
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z15
+	VADDPS    Z15, Z6, Z6
+	VMOVUPS.Z 64(R8), K2, Z15
+	VADDPS    Z15, Z7, Z7
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z15
+	VADDPS    Z15, Z8, Z8
+	VMOVUPS.Z 64(R8), K2, Z15
+	VADDPS    Z15, Z9, Z9
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z15
+	VADDPS    Z15, Z10, Z10
+	VMOVUPS.Z 64(R8), K2, Z15
+	VADDPS    Z15, Z11, Z11
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Z15
+	VADDPS       Z15, Z0, Z0
+	VADDPS       Z15, Z1, Z1
+	VBROADCASTSS 4(BX), Z15
+	VADDPS       Z15, Z2, Z2
+	VADDPS       Z15, Z3, Z3
+	VBROADCASTSS 8(BX), Z15
+	VADDPS       Z15, Z4, Z4
+	VADDPS       Z15, Z5, Z5
+	VBROADCASTSS 12(BX), Z15
+	VADDPS       Z15, Z6, Z6
+	VADDPS       Z15, Z7, Z7
+	VBROADCASTSS 16(BX), Z15
+	VADDPS       Z15, Z8, Z8
+	VADDPS       Z15, Z9, Z9
+	VBROADCASTSS 20(BX), Z15
+	VADDPS       Z15, Z10, Z10
+	VADDPS       Z15, Z11, Z11
+
+noRowBias:
+	BTQ       $0x03, SI
+	JCC       noColBias
+	VMOVUPS.Z (BX), K1, Z15
+	VADDPS    Z15, Z0, Z0
+	VADDPS    Z15, Z2, Z2
+	VADDPS    Z15, Z4, Z4
+	VADDPS    Z15, Z6, Z6
+	VADDPS    Z15, Z8, Z8
+	VADDPS    Z15, Z10, Z10
+	VMOVUPS.Z 64(BX), K2, Z15
+	VADDPS    Z15, Z1, Z1
+	VADDPS    Z15, Z3, Z3
+	VADDPS    Z15, Z5, Z5
+	VADDPS    Z15, Z7, Z7
+	VADDPS    Z15, Z9, Z9
+	VADDPS    Z15, Z11, Z11
+	ADDQ      $+128, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VPXORD Z15, Z15, Z15
+	VMAXPS Z0, Z15, Z0
+	VMAXPS Z1, Z15, Z1
+	VMAXPS Z2, Z15, Z2
+	VMAXPS Z3, Z15, Z3
+	VMAXPS Z4, Z15, Z4
+	VMAXPS Z5, Z15, Z5
+	VMAXPS Z6, Z15, Z6
+	VMAXPS Z7, Z15, Z7
+	VMAXPS Z8, Z15, Z8
+	VMAXPS Z9, Z15, Z9
+	VMAXPS Z10, Z15, Z10
+	VMAXPS Z11, Z15, Z11
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z2, K1, (SI)
+	VMOVUPS Z3, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z4, K1, (SI)
+	VMOVUPS Z5, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z6, K1, (SI)
+	VMOVUPS Z7, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z8, K1, (SI)
+	VMOVUPS Z9, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z10, K1, (SI)
+	VMOVUPS Z11, K2, 64(SI)
+
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+128, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_6x32(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·gatherAVX512_6x32(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	MOVQ DI, R11
+	MOVQ columns+24(FP), R12
+	MOVQ bks+40(FP), R14
+	SHLQ $0x02, R14
+	MOVQ AX, R13
+
+sum:
+	MOVLQSX      (R12), DI
+	LEAQ         (R11)(DI*4), DI
+	VMOVUPS      (R13), Z12
+	VMOVUPS      64(R13), Z13
+	ADDQ         R14, R13
+	VBROADCASTSS (DI), Z14
+	VFMADD231PS  Z12, Z14, Z0
+	VFMADD231PS  Z13, Z14, Z1
+	VBROADCASTSS (DI)(R8*1), Z14
+	VFMADD231PS  Z12, Z14, Z2
+	VFMADD231PS  Z13, Z14, Z3
+	VBROADCASTSS (DI)(R8*2), Z14
+	VFMADD231PS  Z12, Z14, Z4
+	VFMADD231PS  Z13, Z14, Z5
+	VBROADCASTSS (DI)(R9*1), Z14
+	VFMADD231PS  Z12, Z14, Z6
+	VFMADD231PS  Z13, Z14, Z7
+	VBROADCASTSS (DI)(R8*4), Z14
+	VFMADD231PS  Z12, Z14, Z8
+	VFMADD231PS  Z13, Z14, Z9
+	VBROADCASTSS (DI)(R10*1), Z14
+	VFMADD231PS  Z12, Z14, Z10
+	VFMADD231PS  Z13, Z14, Z11
+	ADDQ         $+4, R12
 	DECQ         SI
 	JNZ          sum
 
@@ -1087,10 +2126,10 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
-	LEAQ (R8)(R8*4), R11
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	MOVQ aks+24(FP), R11
+	SHLQ $0x02, R11
 	MOVQ bks+40(FP), R13
 	SHLQ $0x02, R13
 	MOVQ AX, R12
@@ -1108,19 +2147,281 @@ sum:
 	VBROADCASTSS (DI)(R8*2), Z16
 	VFMADD231PS  Z14, Z16, Z4
 	VFMADD231PS  Z15, Z16, Z5
-	VBROADCASTSS (DI)(R10*1), Z16
+	VBROADCASTSS (DI)(R9*1), Z16
 	VFMADD231PS  Z14, Z16, Z6
 	VFMADD231PS  Z15, Z16, Z7
 	VBROADCASTSS (DI)(R8*4), Z16
 	VFMADD231PS  Z14, Z16, Z8
 	VFMADD231PS  Z15, Z16, Z9
-	VBROADCASTSS (DI)(R11*1), Z16
+	VBROADCASTSS (DI)(R10*1), Z16
 	VFMADD231PS  Z14, Z16, Z10
 	VFMADD231PS  Z15, Z16, Z11
-	VBROADCASTSS (DI)(R10*2), Z16
+	VBROADCASTSS (DI)(R9*2), Z16
 	VFMADD231PS  Z14, Z16, Z12
 	VFMADD231PS  Z15, Z16, Z13
-	ADDQ         R9, DI
+	ADDQ         R11, DI
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Z14
+	VMULPS       Z14, Z0, Z0
+	VMULPS       Z14, Z1, Z1
+	VMULPS       Z14, Z2, Z2
+	VMULPS       Z14, Z3, Z3
+	VMULPS       Z14, Z4, Z4
+	VMULPS       Z14, Z5, Z5
+	VMULPS       Z14, Z6, Z6
+	VMULPS       Z14, Z7, Z7
+	VMULPS       Z14, Z8, Z8
+	VMULPS       Z14, Z9, Z9
+	VMULPS       Z14, Z10, Z10
+	VMULPS       Z14, Z11, Z11
+	VMULPS       Z14, Z12, Z12
+	VMULPS       Z14, Z13, Z13
+
+noScale:
+	MOVQ      cols+64(FP), R8
+	MOVQ      $-1, DI
+	BZHIQ     R8, DI, DI
+	KMOVW     DI, K1
+	SHRQ      $0x10, DI
+	KMOVW     DI, K2
+	MOVQ      crs+56(FP), DI
+	SHLQ      $0x02, DI
+	BTQ       $0x00, SI
+	JCC       noAccumulate
+	MOVQ      CX, R8
+	VMOVUPS.Z (R8), K1, Z17
+	VADDPS    Z17, Z0, Z0
+	VMOVUPS.Z 64(R8), K2, Z17
+	VADDPS    Z17, Z1, Z1
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z17
+	VADDPS    Z17, Z2, Z2
+	VMOVUPS.Z 64(R8), K2, Z17
+	VADDPS    Z17, Z3, Z3
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z17
+	VADDPS    Z17, Z4, Z4
+	VMOVUPS.Z 64(R8), K2, Z17
+	VADDPS    Z17, Z5, Z5
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z17
+	VADDPS    Z17, Z6, Z6
+	VMOVUPS.Z 64(R8), K2, Z17
+	VADDPS    Z17, Z7, Z7
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z17
+	VADDPS    Z17, Z8, Z8
+	VMOVUPS.Z 64(R8), K2, Z17
+	VADDPS    Z17, Z9, Z9
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z17
+	VADDPS    Z17, Z10, Z10
+	VMOVUPS.Z 64(R8), K2, Z17
+	VADDPS    Z17, Z11, Z11
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z17
+	VADDPS    Z17, Z12, Z12
+	VMOVUPS.Z 64(R8), K2, Z17
+	VADDPS    Z17, Z13, Z13
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Z17
+	VADDPS       Z17, Z0, Z0
+	VADDPS       Z17, Z1, Z1
+	VBROADCASTSS 4(BX), Z17
+	VADDPS       Z17, Z2, Z2
+	VADDPS       Z17, Z3, Z3
+	VBROADCASTSS 8(BX), Z17
+	VADDPS       Z17, Z4, Z4
+	VADDPS       Z17, Z5, Z5
+	VBROADCASTSS 12(BX), Z17
+	VADDPS       Z17, Z6, Z6
+	VADDPS       Z17, Z7, Z7
+	VBROADCASTSS 16(BX), Z17
+	VADDPS       Z17, Z8, Z8
+	VADDPS       Z17, Z9, Z9
+	VBROADCASTSS 20(BX), Z17
+	VADDPS       Z17, Z10, Z10
+	VADDPS       Z17, Z11, Z11
+	VBROADCASTSS 24(BX), Z17
+	VADDPS       Z17, Z12, Z12
+	VADDPS       Z17, Z13, Z13
+
+noRowBias:
+	BTQ       $0x03, SI
+	JCC       noColBias
+	VMOVUPS.Z (BX), K1, Z17
+	VADDPS    Z17, Z0, Z0
+	VADDPS    Z17, Z2, Z2
+	VADDPS    Z17, Z4, Z4
+	VADDPS    Z17, Z6, Z6
+	VADDPS    Z17, Z8, Z8
+	VADDPS    Z17, Z10, Z10
+	VADDPS    Z17, Z12, Z12
+	VMOVUPS.Z 64(BX), K2, Z17
+	VADDPS    Z17, Z1, Z1
+	VADDPS    Z17, Z3, Z3
+	VADDPS    Z17, Z5, Z5
+	VADDPS    Z17, Z7, Z7
+	VADDPS    Z17, Z9, Z9
+	VADDPS    Z17, Z11, Z11
+	VADDPS    Z17, Z13, Z13
+	ADDQ      $+128, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VPXORD Z17, Z17, Z17
+	VMAXPS Z0, Z17, Z0
+	VMAXPS Z1, Z17, Z1
+	VMAXPS Z2, Z17, Z2
+	VMAXPS Z3, Z17, Z3
+	VMAXPS Z4, Z17, Z4
+	VMAXPS Z5, Z17, Z5
+	VMAXPS Z6, Z17, Z6
+	VMAXPS Z7, Z17, Z7
+	VMAXPS Z8, Z17, Z8
+	VMAXPS Z9, Z17, Z9
+	VMAXPS Z10, Z17, Z10
+	VMAXPS Z11, Z17, Z11
+	VMAXPS Z12, Z17, Z12
+	VMAXPS Z13, Z17, Z13
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z2, K1, (SI)
+	VMOVUPS Z3, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z4, K1, (SI)
+	VMOVUPS Z5, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z6, K1, (SI)
+	VMOVUPS Z7, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z8, K1, (SI)
+	VMOVUPS Z9, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z10, K1, (SI)
+	VMOVUPS Z11, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z12, K1, (SI)
+	VMOVUPS Z13, K2, 64(SI)
+
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+128, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_7x32(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·gatherAVX512_7x32(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	MOVQ DI, R11
+	MOVQ columns+24(FP), R12
+	MOVQ bks+40(FP), R14
+	SHLQ $0x02, R14
+	MOVQ AX, R13
+
+sum:
+	MOVLQSX      (R12), DI
+	LEAQ         (R11)(DI*4), DI
+	VMOVUPS      (R13), Z14
+	VMOVUPS      64(R13), Z15
+	ADDQ         R14, R13
+	VBROADCASTSS (DI), Z16
+	VFMADD231PS  Z14, Z16, Z0
+	VFMADD231PS  Z15, Z16, Z1
+	VBROADCASTSS (DI)(R8*1), Z16
+	VFMADD231PS  Z14, Z16, Z2
+	VFMADD231PS  Z15, Z16, Z3
+	VBROADCASTSS (DI)(R8*2), Z16
+	VFMADD231PS  Z14, Z16, Z4
+	VFMADD231PS  Z15, Z16, Z5
+	VBROADCASTSS (DI)(R9*1), Z16
+	VFMADD231PS  Z14, Z16, Z6
+	VFMADD231PS  Z15, Z16, Z7
+	VBROADCASTSS (DI)(R8*4), Z16
+	VFMADD231PS  Z14, Z16, Z8
+	VFMADD231PS  Z15, Z16, Z9
+	VBROADCASTSS (DI)(R10*1), Z16
+	VFMADD231PS  Z14, Z16, Z10
+	VFMADD231PS  Z15, Z16, Z11
+	VBROADCASTSS (DI)(R9*2), Z16
+	VFMADD231PS  Z14, Z16, Z12
+	VFMADD231PS  Z15, Z16, Z13
+	ADDQ         $+4, R12
 	DECQ         SI
 	JNZ          sum
 
@@ -1352,11 +2653,11 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
-	LEAQ (R8)(R8*4), R11
-	LEAQ (DI)(R8*1), R12
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ aks+24(FP), R12
+	SHLQ $0x02, R12
 	MOVQ bks+40(FP), R14
 	SHLQ $0x02, R14
 	MOVQ AX, R13
@@ -1374,23 +2675,312 @@ sum:
 	VBROADCASTSS (DI)(R8*2), Z18
 	VFMADD231PS  Z16, Z18, Z4
 	VFMADD231PS  Z17, Z18, Z5
-	VBROADCASTSS (DI)(R10*1), Z18
+	VBROADCASTSS (DI)(R9*1), Z18
 	VFMADD231PS  Z16, Z18, Z6
 	VFMADD231PS  Z17, Z18, Z7
 	VBROADCASTSS (DI)(R8*4), Z18
 	VFMADD231PS  Z16, Z18, Z8
 	VFMADD231PS  Z17, Z18, Z9
-	VBROADCASTSS (DI)(R11*1), Z18
+	VBROADCASTSS (DI)(R10*1), Z18
 	VFMADD231PS  Z16, Z18, Z10
 	VFMADD231PS  Z17, Z18, Z11
-	VBROADCASTSS (DI)(R10*2), Z18
+	VBROADCASTSS (DI)(R9*2), Z18
 	VFMADD231PS  Z16, Z18, Z12
 	VFMADD231PS  Z17, Z18, Z13
-	VBROADCASTSS (R12)(R10*2), Z18
+	VBROADCASTSS (R11)(R9*2), Z18
 	VFMADD231PS  Z16, Z18, Z14
 	VFMADD231PS  Z17, Z18, Z15
-	ADDQ         R9, DI
-	ADDQ         R9, R12
+	ADDQ         R12, DI
+	ADDQ         R12, R11
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Z16
+	VMULPS       Z16, Z0, Z0
+	VMULPS       Z16, Z1, Z1
+	VMULPS       Z16, Z2, Z2
+	VMULPS       Z16, Z3, Z3
+	VMULPS       Z16, Z4, Z4
+	VMULPS       Z16, Z5, Z5
+	VMULPS       Z16, Z6, Z6
+	VMULPS       Z16, Z7, Z7
+	VMULPS       Z16, Z8, Z8
+	VMULPS       Z16, Z9, Z9
+	VMULPS       Z16, Z10, Z10
+	VMULPS       Z16, Z11, Z11
+	VMULPS       Z16, Z12, Z12
+	VMULPS       Z16, Z13, Z13
+	VMULPS       Z16, Z14, Z14
+	VMULPS       Z16, Z15, Z15
+
+noScale:
+	MOVQ      cols+64(FP), R8
+	MOVQ      $-1, DI
+	BZHIQ     R8, DI, DI
+	KMOVW     DI, K1
+	SHRQ      $0x10, DI
+	KMOVW     DI, K2
+	MOVQ      crs+56(FP), DI
+	SHLQ      $0x02, DI
+	BTQ       $0x00, SI
+	JCC       noAccumulate
+	MOVQ      CX, R8
+	VMOVUPS.Z (R8), K1, Z19
+	VADDPS    Z19, Z0, Z0
+	VMOVUPS.Z 64(R8), K2, Z19
+	VADDPS    Z19, Z1, Z1
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z19
+	VADDPS    Z19, Z2, Z2
+	VMOVUPS.Z 64(R8), K2, Z19
+	VADDPS    Z19, Z3, Z3
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z19
+	VADDPS    Z19, Z4, Z4
+	VMOVUPS.Z 64(R8), K2, Z19
+	VADDPS    Z19, Z5, Z5
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z19
+	VADDPS    Z19, Z6, Z6
+	VMOVUPS.Z 64(R8), K2, Z19
+	VADDPS    Z19, Z7, Z7
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z19
+	VADDPS    Z19, Z8, Z8
+	VMOVUPS.Z 64(R8), K2, Z19
+	VADDPS    Z19, Z9, Z9
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z19
+	VADDPS    Z19, Z10, Z10
+	VMOVUPS.Z 64(R8), K2, Z19
+	VADDPS    Z19, Z11, Z11
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z19
+	VADDPS    Z19, Z12, Z12
+	VMOVUPS.Z 64(R8), K2, Z19
+	VADDPS    Z19, Z13, Z13
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z19
+	VADDPS    Z19, Z14, Z14
+	VMOVUPS.Z 64(R8), K2, Z19
+	VADDPS    Z19, Z15, Z15
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Z19
+	VADDPS       Z19, Z0, Z0
+	VADDPS       Z19, Z1, Z1
+	VBROADCASTSS 4(BX), Z19
+	VADDPS       Z19, Z2, Z2
+	VADDPS       Z19, Z3, Z3
+	VBROADCASTSS 8(BX), Z19
+	VADDPS       Z19, Z4, Z4
+	VADDPS       Z19, Z5, Z5
+	VBROADCASTSS 12(BX), Z19
+	VADDPS       Z19, Z6, Z6
+	VADDPS       Z19, Z7, Z7
+	VBROADCASTSS 16(BX), Z19
+	VADDPS       Z19, Z8, Z8
+	VADDPS       Z19, Z9, Z9
+	VBROADCASTSS 20(BX), Z19
+	VADDPS       Z19, Z10, Z10
+	VADDPS       Z19, Z11, Z11
+	VBROADCASTSS 24(BX), Z19
+	VADDPS       Z19, Z12, Z12
+	VADDPS       Z19, Z13, Z13
+	VBROADCASTSS 28(BX), Z19
+	VADDPS       Z19, Z14, Z14
+	VADDPS       Z19, Z15, Z15
+
+noRowBias:
+	BTQ       $0x03, SI
+	JCC       noColBias
+	VMOVUPS.Z (BX), K1, Z19
+	VADDPS    Z19, Z0, Z0
+	VADDPS    Z19, Z2, Z2
+	VADDPS    Z19, Z4, Z4
+	VADDPS    Z19, Z6, Z6
+	VADDPS    Z19, Z8, Z8
+	VADDPS    Z19, Z10, Z10
+	VADDPS    Z19, Z12, Z12
+	VADDPS    Z19, Z14, Z14
+	VMOVUPS.Z 64(BX), K2, Z19
+	VADDPS    Z19, Z1, Z1
+	VADDPS    Z19, Z3, Z3
+	VADDPS    Z19, Z5, Z5
+	VADDPS    Z19, Z7, Z7
+	VADDPS    Z19, Z9, Z9
+	VADDPS    Z19, Z11, Z11
+	VADDPS    Z19, Z13, Z13
+	VADDPS    Z19, Z15, Z15
+	ADDQ      $+128, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VPXORD Z19, Z19, Z19
+	VMAXPS Z0, Z19, Z0
+	VMAXPS Z1, Z19, Z1
+	VMAXPS Z2, Z19, Z2
+	VMAXPS Z3, Z19, Z3
+	VMAXPS Z4, Z19, Z4
+	VMAXPS Z5, Z19, Z5
+	VMAXPS Z6, Z19, Z6
+	VMAXPS Z7, Z19, Z7
+	VMAXPS Z8, Z19, Z8
+	VMAXPS Z9, Z19, Z9
+	VMAXPS Z10, Z19, Z10
+	VMAXPS Z11, Z19, Z11
+	VMAXPS Z12, Z19, Z12
+	VMAXPS Z13, Z19, Z13
+	VMAXPS Z14, Z19, Z14
+	VMAXPS Z15, Z19, Z15
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z2, K1, (SI)
+	VMOVUPS Z3, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z4, K1, (SI)
+	VMOVUPS Z5, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z6, K1, (SI)
+	VMOVUPS Z7, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z8, K1, (SI)
+	VMOVUPS Z9, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z10, K1, (SI)
+	VMOVUPS Z11, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z12, K1, (SI)
+	VMOVUPS Z13, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z14, K1, (SI)
+	VMOVUPS Z15, K2, 64(SI)
+
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+128, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_8x32(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·gatherAVX512_8x32(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ DI, R12
+	MOVQ columns+24(FP), R13
+	MOVQ bks+40(FP), R15
+	SHLQ $0x02, R15
+	MOVQ AX, R14
+
+sum:
+	MOVLQSX      (R13), DI
+	LEAQ         (R12)(DI*4), DI
+	LEAQ         (DI)(R8*1), R11
+	VMOVUPS      (R14), Z16
+	VMOVUPS      64(R14), Z17
+	ADDQ         R15, R14
+	VBROADCASTSS (DI), Z18
+	VFMADD231PS  Z16, Z18, Z0
+	VFMADD231PS  Z17, Z18, Z1
+	VBROADCASTSS (DI)(R8*1), Z18
+	VFMADD231PS  Z16, Z18, Z2
+	VFMADD231PS  Z17, Z18, Z3
+	VBROADCASTSS (DI)(R8*2), Z18
+	VFMADD231PS  Z16, Z18, Z4
+	VFMADD231PS  Z17, Z18, Z5
+	VBROADCASTSS (DI)(R9*1), Z18
+	VFMADD231PS  Z16, Z18, Z6
+	VFMADD231PS  Z17, Z18, Z7
+	VBROADCASTSS (DI)(R8*4), Z18
+	VFMADD231PS  Z16, Z18, Z8
+	VFMADD231PS  Z17, Z18, Z9
+	VBROADCASTSS (DI)(R10*1), Z18
+	VFMADD231PS  Z16, Z18, Z10
+	VFMADD231PS  Z17, Z18, Z11
+	VBROADCASTSS (DI)(R9*2), Z18
+	VFMADD231PS  Z16, Z18, Z12
+	VFMADD231PS  Z17, Z18, Z13
+	VBROADCASTSS (R11)(R9*2), Z18
+	VFMADD231PS  Z16, Z18, Z14
+	VFMADD231PS  Z17, Z18, Z15
+	ADDQ         $+4, R13
 	DECQ         SI
 	JNZ          sum
 
@@ -1644,11 +3234,11 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
-	LEAQ (R8)(R8*4), R11
-	LEAQ (DI)(R8*1), R12
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ aks+24(FP), R12
+	SHLQ $0x02, R12
 	MOVQ bks+40(FP), R14
 	SHLQ $0x02, R14
 	MOVQ AX, R13
@@ -1666,26 +3256,340 @@ sum:
 	VBROADCASTSS (DI)(R8*2), Z20
 	VFMADD231PS  Z18, Z20, Z4
 	VFMADD231PS  Z19, Z20, Z5
-	VBROADCASTSS (DI)(R10*1), Z20
+	VBROADCASTSS (DI)(R9*1), Z20
 	VFMADD231PS  Z18, Z20, Z6
 	VFMADD231PS  Z19, Z20, Z7
 	VBROADCASTSS (DI)(R8*4), Z20
 	VFMADD231PS  Z18, Z20, Z8
 	VFMADD231PS  Z19, Z20, Z9
-	VBROADCASTSS (DI)(R11*1), Z20
+	VBROADCASTSS (DI)(R10*1), Z20
 	VFMADD231PS  Z18, Z20, Z10
 	VFMADD231PS  Z19, Z20, Z11
-	VBROADCASTSS (DI)(R10*2), Z20
+	VBROADCASTSS (DI)(R9*2), Z20
 	VFMADD231PS  Z18, Z20, Z12
 	VFMADD231PS  Z19, Z20, Z13
-	VBROADCASTSS (R12)(R10*2), Z20
+	VBROADCASTSS (R11)(R9*2), Z20
 	VFMADD231PS  Z18, Z20, Z14
 	VFMADD231PS  Z19, Z20, Z15
 	VBROADCASTSS (DI)(R8*8), Z20
 	VFMADD231PS  Z18, Z20, Z16
 	VFMADD231PS  Z19, Z20, Z17
-	ADDQ         R9, DI
-	ADDQ         R9, R12
+	ADDQ         R12, DI
+	ADDQ         R12, R11
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Z18
+	VMULPS       Z18, Z0, Z0
+	VMULPS       Z18, Z1, Z1
+	VMULPS       Z18, Z2, Z2
+	VMULPS       Z18, Z3, Z3
+	VMULPS       Z18, Z4, Z4
+	VMULPS       Z18, Z5, Z5
+	VMULPS       Z18, Z6, Z6
+	VMULPS       Z18, Z7, Z7
+	VMULPS       Z18, Z8, Z8
+	VMULPS       Z18, Z9, Z9
+	VMULPS       Z18, Z10, Z10
+	VMULPS       Z18, Z11, Z11
+	VMULPS       Z18, Z12, Z12
+	VMULPS       Z18, Z13, Z13
+	VMULPS       Z18, Z14, Z14
+	VMULPS       Z18, Z15, Z15
+	VMULPS       Z18, Z16, Z16
+	VMULPS       Z18, Z17, Z17
+
+noScale:
+	MOVQ      cols+64(FP), R8
+	MOVQ      $-1, DI
+	BZHIQ     R8, DI, DI
+	KMOVW     DI, K1
+	SHRQ      $0x10, DI
+	KMOVW     DI, K2
+	MOVQ      crs+56(FP), DI
+	SHLQ      $0x02, DI
+	BTQ       $0x00, SI
+	JCC       noAccumulate
+	MOVQ      CX, R8
+	VMOVUPS.Z (R8), K1, Z21
+	VADDPS    Z21, Z0, Z0
+	VMOVUPS.Z 64(R8), K2, Z21
+	VADDPS    Z21, Z1, Z1
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z21
+	VADDPS    Z21, Z2, Z2
+	VMOVUPS.Z 64(R8), K2, Z21
+	VADDPS    Z21, Z3, Z3
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z21
+	VADDPS    Z21, Z4, Z4
+	VMOVUPS.Z 64(R8), K2, Z21
+	VADDPS    Z21, Z5, Z5
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z21
+	VADDPS    Z21, Z6, Z6
+	VMOVUPS.Z 64(R8), K2, Z21
+	VADDPS    Z21, Z7, Z7
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z21
+	VADDPS    Z21, Z8, Z8
+	VMOVUPS.Z 64(R8), K2, Z21
+	VADDPS    Z21, Z9, Z9
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z21
+	VADDPS    Z21, Z10, Z10
+	VMOVUPS.Z 64(R8), K2, Z21
+	VADDPS    Z21, Z11, Z11
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z21
+	VADDPS    Z21, Z12, Z12
+	VMOVUPS.Z 64(R8), K2, Z21
+	VADDPS    Z21, Z13, Z13
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z21
+	VADDPS    Z21, Z14, Z14
+	VMOVUPS.Z 64(R8), K2, Z21
+	VADDPS    Z21, Z15, Z15
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z21
+	VADDPS    Z21, Z16, Z16
+	VMOVUPS.Z 64(R8), K2, Z21
+	VADDPS    Z21, Z17, Z17
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Z21
+	VADDPS       Z21, Z0, Z0
+	VADDPS       Z21, Z1, Z1
+	VBROADCASTSS 4(BX), Z21
+	VADDPS       Z21, Z2, Z2
+	VADDPS       Z21, Z3, Z3
+	VBROADCASTSS 8(BX), Z21
+	VADDPS       Z21, Z4, Z4
+	VADDPS       Z21, Z5, Z5
+	VBROADCASTSS 12(BX), Z21
+	VADDPS       Z21, Z6, Z6
+	VADDPS       Z21, Z7, Z7
+	VBROADCASTSS 16(BX), Z21
+	VADDPS       Z21, Z8, Z8
+	VADDPS       Z21, Z9, Z9
+	VBROADCASTSS 20(BX), Z21
+	VADDPS       Z21, Z10, Z10
+	VADDPS       Z21, Z11, Z11
+	VBROADCASTSS 24(BX), Z21
+	VADDPS       Z21, Z12, Z12
+	VADDPS       Z21, Z13, Z13
+	VBROADCASTSS 28(BX), Z21
+	VADDPS       Z21, Z14, Z14
+	VADDPS       Z21, Z15, Z15
+	VBROADCASTSS 32(BX), Z21
+	VADDPS       Z21, Z16, Z16
+	VADDPS       Z21, Z17, Z17
+
+noRowBias:
+	BTQ       $0x03, SI
+	JCC       noColBias
+	VMOVUPS.Z (BX), K1, Z21
+	VADDPS    Z21, Z0, Z0
+	VADDPS    Z21, Z2, Z2
+	VADDPS    Z21, Z4, Z4
+	VADDPS    Z21, Z6, Z6
+	VADDPS    Z21, Z8, Z8
+	VADDPS    Z21, Z10, Z10
+	VADDPS    Z21, Z12, Z12
+	VADDPS    Z21, Z14, Z14
+	VADDPS    Z21, Z16, Z16
+	VMOVUPS.Z 64(BX), K2, Z21
+	VADDPS    Z21, Z1, Z1
+	VADDPS    Z21, Z3, Z3
+	VADDPS    Z21, Z5, Z5
+	VADDPS    Z21, Z7, Z7
+	VADDPS    Z21, Z9, Z9
+	VADDPS    Z21, Z11, Z11
+	VADDPS    Z21, Z13, Z13
+	VADDPS    Z21, Z15, Z15
+	VADDPS    Z21, Z17, Z17
+	ADDQ      $+128, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VPXORD Z21, Z21, Z21
+	VMAXPS Z0, Z21, Z0
+	VMAXPS Z1, Z21, Z1
+	VMAXPS Z2, Z21, Z2
+	VMAXPS Z3, Z21, Z3
+	VMAXPS Z4, Z21, Z4
+	VMAXPS Z5, Z21, Z5
+	VMAXPS Z6, Z21, Z6
+	VMAXPS Z7, Z21, Z7
+	VMAXPS Z8, Z21, Z8
+	VMAXPS Z9, Z21, Z9
+	VMAXPS Z10, Z21, Z10
+	VMAXPS Z11, Z21, Z11
+	VMAXPS Z12, Z21, Z12
+	VMAXPS Z13, Z21, Z13
+	VMAXPS Z14, Z21, Z14
+	VMAXPS Z15, Z21, Z15
+	VMAXPS Z16, Z21, Z16
+	VMAXPS Z17, Z21, Z17
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z2, K1, (SI)
+	VMOVUPS Z3, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z4, K1, (SI)
+	VMOVUPS Z5, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z6, K1, (SI)
+	VMOVUPS Z7, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z8, K1, (SI)
+	VMOVUPS Z9, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z10, K1, (SI)
+	VMOVUPS Z11, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z12, K1, (SI)
+	VMOVUPS Z13, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z14, K1, (SI)
+	VMOVUPS Z15, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z16, K1, (SI)
+	VMOVUPS Z17, K2, 64(SI)
+
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+128, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_9x32(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·gatherAVX512_9x32(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ DI, R12
+	MOVQ columns+24(FP), R13
+	MOVQ bks+40(FP), R15
+	SHLQ $0x02, R15
+	MOVQ AX, R14
+
+sum:
+	MOVLQSX      (R13), DI
+	LEAQ         (R12)(DI*4), DI
+	LEAQ         (DI)(R8*1), R11
+	VMOVUPS      (R14), Z18
+	VMOVUPS      64(R14), Z19
+	ADDQ         R15, R14
+	VBROADCASTSS (DI), Z20
+	VFMADD231PS  Z18, Z20, Z0
+	VFMADD231PS  Z19, Z20, Z1
+	VBROADCASTSS (DI)(R8*1), Z20
+	VFMADD231PS  Z18, Z20, Z2
+	VFMADD231PS  Z19, Z20, Z3
+	VBROADCASTSS (DI)(R8*2), Z20
+	VFMADD231PS  Z18, Z20, Z4
+	VFMADD231PS  Z19, Z20, Z5
+	VBROADCASTSS (DI)(R9*1), Z20
+	VFMADD231PS  Z18, Z20, Z6
+	VFMADD231PS  Z19, Z20, Z7
+	VBROADCASTSS (DI)(R8*4), Z20
+	VFMADD231PS  Z18, Z20, Z8
+	VFMADD231PS  Z19, Z20, Z9
+	VBROADCASTSS (DI)(R10*1), Z20
+	VFMADD231PS  Z18, Z20, Z10
+	VFMADD231PS  Z19, Z20, Z11
+	VBROADCASTSS (DI)(R9*2), Z20
+	VFMADD231PS  Z18, Z20, Z12
+	VFMADD231PS  Z19, Z20, Z13
+	VBROADCASTSS (R11)(R9*2), Z20
+	VFMADD231PS  Z18, Z20, Z14
+	VFMADD231PS  Z19, Z20, Z15
+	VBROADCASTSS (DI)(R8*8), Z20
+	VFMADD231PS  Z18, Z20, Z16
+	VFMADD231PS  Z19, Z20, Z17
+	ADDQ         $+4, R13
 	DECQ         SI
 	JNZ          sum
 
@@ -1961,11 +3865,11 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
-	LEAQ (R8)(R8*4), R11
-	LEAQ (DI)(R8*1), R12
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ aks+24(FP), R12
+	SHLQ $0x02, R12
 	MOVQ bks+40(FP), R14
 	SHLQ $0x02, R14
 	MOVQ AX, R13
@@ -1983,29 +3887,368 @@ sum:
 	VBROADCASTSS (DI)(R8*2), Z22
 	VFMADD231PS  Z20, Z22, Z4
 	VFMADD231PS  Z21, Z22, Z5
-	VBROADCASTSS (DI)(R10*1), Z22
+	VBROADCASTSS (DI)(R9*1), Z22
 	VFMADD231PS  Z20, Z22, Z6
 	VFMADD231PS  Z21, Z22, Z7
 	VBROADCASTSS (DI)(R8*4), Z22
 	VFMADD231PS  Z20, Z22, Z8
 	VFMADD231PS  Z21, Z22, Z9
-	VBROADCASTSS (DI)(R11*1), Z22
+	VBROADCASTSS (DI)(R10*1), Z22
 	VFMADD231PS  Z20, Z22, Z10
 	VFMADD231PS  Z21, Z22, Z11
-	VBROADCASTSS (DI)(R10*2), Z22
+	VBROADCASTSS (DI)(R9*2), Z22
 	VFMADD231PS  Z20, Z22, Z12
 	VFMADD231PS  Z21, Z22, Z13
-	VBROADCASTSS (R12)(R10*2), Z22
+	VBROADCASTSS (R11)(R9*2), Z22
 	VFMADD231PS  Z20, Z22, Z14
 	VFMADD231PS  Z21, Z22, Z15
 	VBROADCASTSS (DI)(R8*8), Z22
 	VFMADD231PS  Z20, Z22, Z16
 	VFMADD231PS  Z21, Z22, Z17
-	VBROADCASTSS (R12)(R8*8), Z22
+	VBROADCASTSS (R11)(R8*8), Z22
 	VFMADD231PS  Z20, Z22, Z18
 	VFMADD231PS  Z21, Z22, Z19
-	ADDQ         R9, DI
-	ADDQ         R9, R12
+	ADDQ         R12, DI
+	ADDQ         R12, R11
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Z20
+	VMULPS       Z20, Z0, Z0
+	VMULPS       Z20, Z1, Z1
+	VMULPS       Z20, Z2, Z2
+	VMULPS       Z20, Z3, Z3
+	VMULPS       Z20, Z4, Z4
+	VMULPS       Z20, Z5, Z5
+	VMULPS       Z20, Z6, Z6
+	VMULPS       Z20, Z7, Z7
+	VMULPS       Z20, Z8, Z8
+	VMULPS       Z20, Z9, Z9
+	VMULPS       Z20, Z10, Z10
+	VMULPS       Z20, Z11, Z11
+	VMULPS       Z20, Z12, Z12
+	VMULPS       Z20, Z13, Z13
+	VMULPS       Z20, Z14, Z14
+	VMULPS       Z20, Z15, Z15
+	VMULPS       Z20, Z16, Z16
+	VMULPS       Z20, Z17, Z17
+	VMULPS       Z20, Z18, Z18
+	VMULPS       Z20, Z19, Z19
+
+noScale:
+	MOVQ      cols+64(FP), R8
+	MOVQ      $-1, DI
+	BZHIQ     R8, DI, DI
+	KMOVW     DI, K1
+	SHRQ      $0x10, DI
+	KMOVW     DI, K2
+	MOVQ      crs+56(FP), DI
+	SHLQ      $0x02, DI
+	BTQ       $0x00, SI
+	JCC       noAccumulate
+	MOVQ      CX, R8
+	VMOVUPS.Z (R8), K1, Z23
+	VADDPS    Z23, Z0, Z0
+	VMOVUPS.Z 64(R8), K2, Z23
+	VADDPS    Z23, Z1, Z1
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z23
+	VADDPS    Z23, Z2, Z2
+	VMOVUPS.Z 64(R8), K2, Z23
+	VADDPS    Z23, Z3, Z3
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z23
+	VADDPS    Z23, Z4, Z4
+	VMOVUPS.Z 64(R8), K2, Z23
+	VADDPS    Z23, Z5, Z5
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z23
+	VADDPS    Z23, Z6, Z6
+	VMOVUPS.Z 64(R8), K2, Z23
+	VADDPS    Z23, Z7, Z7
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z23
+	VADDPS    Z23, Z8, Z8
+	VMOVUPS.Z 64(R8), K2, Z23
+	VADDPS    Z23, Z9, Z9
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z23
+	VADDPS    Z23, Z10, Z10
+	VMOVUPS.Z 64(R8), K2, Z23
+	VADDPS    Z23, Z11, Z11
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z23
+	VADDPS    Z23, Z12, Z12
+	VMOVUPS.Z 64(R8), K2, Z23
+	VADDPS    Z23, Z13, Z13
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z23
+	VADDPS    Z23, Z14, Z14
+	VMOVUPS.Z 64(R8), K2, Z23
+	VADDPS    Z23, Z15, Z15
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z23
+	VADDPS    Z23, Z16, Z16
+	VMOVUPS.Z 64(R8), K2, Z23
+	VADDPS    Z23, Z17, Z17
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z23
+	VADDPS    Z23, Z18, Z18
+	VMOVUPS.Z 64(R8), K2, Z23
+	VADDPS    Z23, Z19, Z19
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Z23
+	VADDPS       Z23, Z0, Z0
+	VADDPS       Z23, Z1, Z1
+	VBROADCASTSS 4(BX), Z23
+	VADDPS       Z23, Z2, Z2
+	VADDPS       Z23, Z3, Z3
+	VBROADCASTSS 8(BX), Z23
+	VADDPS       Z23, Z4, Z4
+	VADDPS       Z23, Z5, Z5
+	VBROADCASTSS 12(BX), Z23
+	VADDPS       Z23, Z6, Z6
+	VADDPS       Z23, Z7, Z7
+	VBROADCASTSS 16(BX), Z23
+	VADDPS       Z23, Z8, Z8
+	VADDPS       Z23, Z9, Z9
+	VBROADCASTSS 20(BX), Z23
+	VADDPS       Z23, Z10, Z10
+	VADDPS       Z23, Z11, Z11
+	VBROADCASTSS 24(BX), Z23
+	VADDPS       Z23, Z12, Z12
+	VADDPS       Z23, Z13, Z13
+	VBROADCASTSS 28(BX), Z23
+	VADDPS       Z23, Z14, Z14
+	VADDPS       Z23, Z15, Z15
+	VBROADCASTSS 32(BX), Z23
+	VADDPS       Z23, Z16, Z16
+	VADDPS       Z23, Z17, Z17
+	VBROADCASTSS 36(BX), Z23
+	VADDPS       Z23, Z18, Z18
+	VADDPS       Z23, Z19, Z19
+
+noRowBias:
+	BTQ       $0x03, SI
+	JCC       noColBias
+	VMOVUPS.Z (BX), K1, Z23
+	VADDPS    Z23, Z0, Z0
+	VADDPS    Z23, Z2, Z2
+	VADDPS    Z23, Z4, Z4
+	VADDPS    Z23, Z6, Z6
+	VADDPS    Z23, Z8, Z8
+	VADDPS    Z23, Z10, Z10
+	VADDPS    Z23, Z12, Z12
+	VADDPS    Z23, Z14, Z14
+	VADDPS    Z23, Z16, Z16
+	VADDPS    Z23, Z18, Z18
+	VMOVUPS.Z 64(BX), K2, Z23
+	VADDPS    Z23, Z1, Z1
+	VADDPS    Z23, Z3, Z3
+	VADDPS    Z23, Z5, Z5
+	VADDPS    Z23, Z7, Z7
+	VADDPS    Z23, Z9, Z9
+	VADDPS    Z23, Z11, Z11
+	VADDPS    Z23, Z13, Z13
+	VADDPS    Z23, Z15, Z15
+	VADDPS    Z23, Z17, Z17
+	VADDPS    Z23, Z19, Z19
+	ADDQ      $+128, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VPXORD Z23, Z23, Z23
+	VMAXPS Z0, Z23, Z0
+	VMAXPS Z1, Z23, Z1
+	VMAXPS Z2, Z23, Z2
+	VMAXPS Z3, Z23, Z3
+	VMAXPS Z4, Z23, Z4
+	VMAXPS Z5, Z23, Z5
+	VMAXPS Z6, Z23, Z6
+	VMAXPS Z7, Z23, Z7
+	VMAXPS Z8, Z23, Z8
+	VMAXPS Z9, Z23, Z9
+	VMAXPS Z10, Z23, Z10
+	VMAXPS Z11, Z23, Z11
+	VMAXPS Z12, Z23, Z12
+	VMAXPS Z13, Z23, Z13
+	VMAXPS Z14, Z23, Z14
+	VMAXPS Z15, Z23, Z15
+	VMAXPS Z16, Z23, Z16
+	VMAXPS Z17, Z23, Z17
+	VMAXPS Z18, Z23, Z18
+	VMAXPS Z19, Z23, Z19
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z2, K1, (SI)
+	VMOVUPS Z3, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z4, K1, (SI)
+	VMOVUPS Z5, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z6, K1, (SI)
+	VMOVUPS Z7, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z8, K1, (SI)
+	VMOVUPS Z9, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z10, K1, (SI)
+	VMOVUPS Z11, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z12, K1, (SI)
+	VMOVUPS Z13, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z14, K1, (SI)
+	VMOVUPS Z15, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z16, K1, (SI)
+	VMOVUPS Z17, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z18, K1, (SI)
+	VMOVUPS Z19, K2, 64(SI)
+
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+128, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_10x32(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·gatherAVX512_10x32(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ DI, R12
+	MOVQ columns+24(FP), R13
+	MOVQ bks+40(FP), R15
+	SHLQ $0x02, R15
+	MOVQ AX, R14
+
+sum:
+	MOVLQSX      (R13), DI
+	LEAQ         (R12)(DI*4), DI
+	LEAQ         (DI)(R8*1), R11
+	VMOVUPS      (R14), Z20
+	VMOVUPS      64(R14), Z21
+	ADDQ         R15, R14
+	VBROADCASTSS (DI), Z22
+	VFMADD231PS  Z20, Z22, Z0
+	VFMADD231PS  Z21, Z22, Z1
+	VBROADCASTSS (DI)(R8*1), Z22
+	VFMADD231PS  Z20, Z22, Z2
+	VFMADD231PS  Z21, Z22, Z3
+	VBROADCASTSS (DI)(R8*2), Z22
+	VFMADD231PS  Z20, Z22, Z4
+	VFMADD231PS  Z21, Z22, Z5
+	VBROADCASTSS (DI)(R9*1), Z22
+	VFMADD231PS  Z20, Z22, Z6
+	VFMADD231PS  Z21, Z22, Z7
+	VBROADCASTSS (DI)(R8*4), Z22
+	VFMADD231PS  Z20, Z22, Z8
+	VFMADD231PS  Z21, Z22, Z9
+	VBROADCASTSS (DI)(R10*1), Z22
+	VFMADD231PS  Z20, Z22, Z10
+	VFMADD231PS  Z21, Z22, Z11
+	VBROADCASTSS (DI)(R9*2), Z22
+	VFMADD231PS  Z20, Z22, Z12
+	VFMADD231PS  Z21, Z22, Z13
+	VBROADCASTSS (R11)(R9*2), Z22
+	VFMADD231PS  Z20, Z22, Z14
+	VFMADD231PS  Z21, Z22, Z15
+	VBROADCASTSS (DI)(R8*8), Z22
+	VFMADD231PS  Z20, Z22, Z16
+	VFMADD231PS  Z21, Z22, Z17
+	VBROADCASTSS (R11)(R8*8), Z22
+	VFMADD231PS  Z20, Z22, Z18
+	VFMADD231PS  Z21, Z22, Z19
+	ADDQ         $+4, R13
 	DECQ         SI
 	JNZ          sum
 
@@ -2303,11 +4546,11 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
-	LEAQ (R8)(R8*4), R11
-	LEAQ (DI)(R8*1), R12
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ aks+24(FP), R12
+	SHLQ $0x02, R12
 	MOVQ bks+40(FP), R14
 	SHLQ $0x02, R14
 	MOVQ AX, R13
@@ -2325,32 +4568,396 @@ sum:
 	VBROADCASTSS (DI)(R8*2), Z24
 	VFMADD231PS  Z22, Z24, Z4
 	VFMADD231PS  Z23, Z24, Z5
-	VBROADCASTSS (DI)(R10*1), Z24
+	VBROADCASTSS (DI)(R9*1), Z24
 	VFMADD231PS  Z22, Z24, Z6
 	VFMADD231PS  Z23, Z24, Z7
 	VBROADCASTSS (DI)(R8*4), Z24
 	VFMADD231PS  Z22, Z24, Z8
 	VFMADD231PS  Z23, Z24, Z9
-	VBROADCASTSS (DI)(R11*1), Z24
+	VBROADCASTSS (DI)(R10*1), Z24
 	VFMADD231PS  Z22, Z24, Z10
 	VFMADD231PS  Z23, Z24, Z11
-	VBROADCASTSS (DI)(R10*2), Z24
+	VBROADCASTSS (DI)(R9*2), Z24
 	VFMADD231PS  Z22, Z24, Z12
 	VFMADD231PS  Z23, Z24, Z13
-	VBROADCASTSS (R12)(R10*2), Z24
+	VBROADCASTSS (R11)(R9*2), Z24
 	VFMADD231PS  Z22, Z24, Z14
 	VFMADD231PS  Z23, Z24, Z15
 	VBROADCASTSS (DI)(R8*8), Z24
 	VFMADD231PS  Z22, Z24, Z16
 	VFMADD231PS  Z23, Z24, Z17
-	VBROADCASTSS (R12)(R8*8), Z24
+	VBROADCASTSS (R11)(R8*8), Z24
 	VFMADD231PS  Z22, Z24, Z18
 	VFMADD231PS  Z23, Z24, Z19
-	VBROADCASTSS (DI)(R11*2), Z24
+	VBROADCASTSS (DI)(R10*2), Z24
 	VFMADD231PS  Z22, Z24, Z20
 	VFMADD231PS  Z23, Z24, Z21
-	ADDQ         R9, DI
-	ADDQ         R9, R12
+	ADDQ         R12, DI
+	ADDQ         R12, R11
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Z22
+	VMULPS       Z22, Z0, Z0
+	VMULPS       Z22, Z1, Z1
+	VMULPS       Z22, Z2, Z2
+	VMULPS       Z22, Z3, Z3
+	VMULPS       Z22, Z4, Z4
+	VMULPS       Z22, Z5, Z5
+	VMULPS       Z22, Z6, Z6
+	VMULPS       Z22, Z7, Z7
+	VMULPS       Z22, Z8, Z8
+	VMULPS       Z22, Z9, Z9
+	VMULPS       Z22, Z10, Z10
+	VMULPS       Z22, Z11, Z11
+	VMULPS       Z22, Z12, Z12
+	VMULPS       Z22, Z13, Z13
+	VMULPS       Z22, Z14, Z14
+	VMULPS       Z22, Z15, Z15
+	VMULPS       Z22, Z16, Z16
+	VMULPS       Z22, Z17, Z17
+	VMULPS       Z22, Z18, Z18
+	VMULPS       Z22, Z19, Z19
+	VMULPS       Z22, Z20, Z20
+	VMULPS       Z22, Z21, Z21
+
+noScale:
+	MOVQ      cols+64(FP), R8
+	MOVQ      $-1, DI
+	BZHIQ     R8, DI, DI
+	KMOVW     DI, K1
+	SHRQ      $0x10, DI
+	KMOVW     DI, K2
+	MOVQ      crs+56(FP), DI
+	SHLQ      $0x02, DI
+	BTQ       $0x00, SI
+	JCC       noAccumulate
+	MOVQ      CX, R8
+	VMOVUPS.Z (R8), K1, Z25
+	VADDPS    Z25, Z0, Z0
+	VMOVUPS.Z 64(R8), K2, Z25
+	VADDPS    Z25, Z1, Z1
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z25
+	VADDPS    Z25, Z2, Z2
+	VMOVUPS.Z 64(R8), K2, Z25
+	VADDPS    Z25, Z3, Z3
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z25
+	VADDPS    Z25, Z4, Z4
+	VMOVUPS.Z 64(R8), K2, Z25
+	VADDPS    Z25, Z5, Z5
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z25
+	VADDPS    Z25, Z6, Z6
+	VMOVUPS.Z 64(R8), K2, Z25
+	VADDPS    Z25, Z7, Z7
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z25
+	VADDPS    Z25, Z8, Z8
+	VMOVUPS.Z 64(R8), K2, Z25
+	VADDPS    Z25, Z9, Z9
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z25
+	VADDPS    Z25, Z10, Z10
+	VMOVUPS.Z 64(R8), K2, Z25
+	VADDPS    Z25, Z11, Z11
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z25
+	VADDPS    Z25, Z12, Z12
+	VMOVUPS.Z 64(R8), K2, Z25
+	VADDPS    Z25, Z13, Z13
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z25
+	VADDPS    Z25, Z14, Z14
+	VMOVUPS.Z 64(R8), K2, Z25
+	VADDPS    Z25, Z15, Z15
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z25
+	VADDPS    Z25, Z16, Z16
+	VMOVUPS.Z 64(R8), K2, Z25
+	VADDPS    Z25, Z17, Z17
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z25
+	VADDPS    Z25, Z18, Z18
+	VMOVUPS.Z 64(R8), K2, Z25
+	VADDPS    Z25, Z19, Z19
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z25
+	VADDPS    Z25, Z20, Z20
+	VMOVUPS.Z 64(R8), K2, Z25
+	VADDPS    Z25, Z21, Z21
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Z25
+	VADDPS       Z25, Z0, Z0
+	VADDPS       Z25, Z1, Z1
+	VBROADCASTSS 4(BX), Z25
+	VADDPS       Z25, Z2, Z2
+	VADDPS       Z25, Z3, Z3
+	VBROADCASTSS 8(BX), Z25
+	VADDPS       Z25, Z4, Z4
+	VADDPS       Z25, Z5, Z5
+	VBROADCASTSS 12(BX), Z25
+	VADDPS       Z25, Z6, Z6
+	VADDPS       Z25, Z7, Z7
+	VBROADCASTSS 16(BX), Z25
+	VADDPS       Z25, Z8, Z8
+	VADDPS       Z25, Z9, Z9
+	VBROADCASTSS 20(BX), Z25
+	VADDPS       Z25, Z10, Z10
+	VADDPS       Z25, Z11, Z11
+	VBROADCASTSS 24(BX), Z25
+	VADDPS       Z25, Z12, Z12
+	VADDPS       Z25, Z13, Z13
+	VBROADCASTSS 28(BX), Z25
+	VADDPS       Z25, Z14, Z14
+	VADDPS       Z25, Z15, Z15
+	VBROADCASTSS 32(BX), Z25
+	VADDPS       Z25, Z16, Z16
+	VADDPS       Z25, Z17, Z17
+	VBROADCASTSS 36(BX), Z25
+	VADDPS       Z25, Z18, Z18
+	VADDPS       Z25, Z19, Z19
+	VBROADCASTSS 40(BX), Z25
+	VADDPS       Z25, Z20, Z20
+	VADDPS       Z25, Z21, Z21
+
+noRowBias:
+	BTQ       $0x03, SI
+	JCC       noColBias
+	VMOVUPS.Z (BX), K1, Z25
+	VADDPS    Z25, Z0, Z0
+	VADDPS    Z25, Z2, Z2
+	VADDPS    Z25, Z4, Z4
+	VADDPS    Z25, Z6, Z6
+	VADDPS    Z25, Z8, Z8
+	VADDPS    Z25, Z10, Z10
+	VADDPS    Z25, Z12, Z12
+	VADDPS    Z25, Z14, Z14
+	VADDPS    Z25, Z16, Z16
+	VADDPS    Z25, Z18, Z18
+	VADDPS    Z25, Z20, Z20
+	VMOVUPS.Z 64(BX), K2, Z25
+	VADDPS    Z25, Z1, Z1
+	VADDPS    Z25, Z3, Z3
+	VADDPS    Z25, Z5, Z5
+	VADDPS    Z25, Z7, Z7
+	VADDPS    Z25, Z9, Z9
+	VADDPS    Z25, Z11, Z11
+	VADDPS    Z25, Z13, Z13
+	VADDPS    Z25, Z15, Z15
+	VADDPS    Z25, Z17, Z17
+	VADDPS    Z25, Z19, Z19
+	VADDPS    Z25, Z21, Z21
+	ADDQ      $+128, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VPXORD Z25, Z25, Z25
+	VMAXPS Z0, Z25, Z0
+	VMAXPS Z1, Z25, Z1
+	VMAXPS Z2, Z25, Z2
+	VMAXPS Z3, Z25, Z3
+	VMAXPS Z4, Z25, Z4
+	VMAXPS Z5, Z25, Z5
+	VMAXPS Z6, Z25, Z6
+	VMAXPS Z7, Z25, Z7
+	VMAXPS Z8, Z25, Z8
+	VMAXPS Z9, Z25, Z9
+	VMAXPS Z10, Z25, Z10
+	VMAXPS Z11, Z25, Z11
+	VMAXPS Z12, Z25, Z12
+	VMAXPS Z13, Z25, Z13
+	VMAXPS Z14, Z25, Z14
+	VMAXPS Z15, Z25, Z15
+	VMAXPS Z16, Z25, Z16
+	VMAXPS Z17, Z25, Z17
+	VMAXPS Z18, Z25, Z18
+	VMAXPS Z19, Z25, Z19
+	VMAXPS Z20, Z25, Z20
+	VMAXPS Z21, Z25, Z21
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z2, K1, (SI)
+	VMOVUPS Z3, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z4, K1, (SI)
+	VMOVUPS Z5, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z6, K1, (SI)
+	VMOVUPS Z7, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z8, K1, (SI)
+	VMOVUPS Z9, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z10, K1, (SI)
+	VMOVUPS Z11, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z12, K1, (SI)
+	VMOVUPS Z13, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z14, K1, (SI)
+	VMOVUPS Z15, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z16, K1, (SI)
+	VMOVUPS Z17, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z18, K1, (SI)
+	VMOVUPS Z19, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z20, K1, (SI)
+	VMOVUPS Z21, K2, 64(SI)
+
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+128, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_11x32(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·gatherAVX512_11x32(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ DI, R12
+	MOVQ columns+24(FP), R13
+	MOVQ bks+40(FP), R15
+	SHLQ $0x02, R15
+	MOVQ AX, R14
+
+sum:
+	MOVLQSX      (R13), DI
+	LEAQ         (R12)(DI*4), DI
+	LEAQ         (DI)(R8*1), R11
+	VMOVUPS      (R14), Z22
+	VMOVUPS      64(R14), Z23
+	ADDQ         R15, R14
+	VBROADCASTSS (DI), Z24
+	VFMADD231PS  Z22, Z24, Z0
+	VFMADD231PS  Z23, Z24, Z1
+	VBROADCASTSS (DI)(R8*1), Z24
+	VFMADD231PS  Z22, Z24, Z2
+	VFMADD231PS  Z23, Z24, Z3
+	VBROADCASTSS (DI)(R8*2), Z24
+	VFMADD231PS  Z22, Z24, Z4
+	VFMADD231PS  Z23, Z24, Z5
+	VBROADCASTSS (DI)(R9*1), Z24
+	VFMADD231PS  Z22, Z24, Z6
+	VFMADD231PS  Z23, Z24, Z7
+	VBROADCASTSS (DI)(R8*4), Z24
+	VFMADD231PS  Z22, Z24, Z8
+	VFMADD231PS  Z23, Z24, Z9
+	VBROADCASTSS (DI)(R10*1), Z24
+	VFMADD231PS  Z22, Z24, Z10
+	VFMADD231PS  Z23, Z24, Z11
+	VBROADCASTSS (DI)(R9*2), Z24
+	VFMADD231PS  Z22, Z24, Z12
+	VFMADD231PS  Z23, Z24, Z13
+	VBROADCASTSS (R11)(R9*2), Z24
+	VFMADD231PS  Z22, Z24, Z14
+	VFMADD231PS  Z23, Z24, Z15
+	VBROADCASTSS (DI)(R8*8), Z24
+	VFMADD231PS  Z22, Z24, Z16
+	VFMADD231PS  Z23, Z24, Z17
+	VBROADCASTSS (R11)(R8*8), Z24
+	VFMADD231PS  Z22, Z24, Z18
+	VFMADD231PS  Z23, Z24, Z19
+	VBROADCASTSS (DI)(R10*2), Z24
+	VFMADD231PS  Z22, Z24, Z20
+	VFMADD231PS  Z23, Z24, Z21
+	ADDQ         $+4, R13
 	DECQ         SI
 	JNZ          sum
 
@@ -2670,11 +5277,11 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
-	LEAQ (R8)(R8*4), R11
-	LEAQ (DI)(R8*1), R12
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ aks+24(FP), R12
+	SHLQ $0x02, R12
 	MOVQ bks+40(FP), R14
 	SHLQ $0x02, R14
 	MOVQ AX, R13
@@ -2692,35 +5299,424 @@ sum:
 	VBROADCASTSS (DI)(R8*2), Z26
 	VFMADD231PS  Z24, Z26, Z4
 	VFMADD231PS  Z25, Z26, Z5
-	VBROADCASTSS (DI)(R10*1), Z26
+	VBROADCASTSS (DI)(R9*1), Z26
 	VFMADD231PS  Z24, Z26, Z6
 	VFMADD231PS  Z25, Z26, Z7
 	VBROADCASTSS (DI)(R8*4), Z26
 	VFMADD231PS  Z24, Z26, Z8
 	VFMADD231PS  Z25, Z26, Z9
-	VBROADCASTSS (DI)(R11*1), Z26
+	VBROADCASTSS (DI)(R10*1), Z26
 	VFMADD231PS  Z24, Z26, Z10
 	VFMADD231PS  Z25, Z26, Z11
-	VBROADCASTSS (DI)(R10*2), Z26
+	VBROADCASTSS (DI)(R9*2), Z26
 	VFMADD231PS  Z24, Z26, Z12
 	VFMADD231PS  Z25, Z26, Z13
-	VBROADCASTSS (R12)(R10*2), Z26
+	VBROADCASTSS (R11)(R9*2), Z26
 	VFMADD231PS  Z24, Z26, Z14
 	VFMADD231PS  Z25, Z26, Z15
 	VBROADCASTSS (DI)(R8*8), Z26
 	VFMADD231PS  Z24, Z26, Z16
 	VFMADD231PS  Z25, Z26, Z17
-	VBROADCASTSS (R12)(R8*8), Z26
+	VBROADCASTSS (R11)(R8*8), Z26
 	VFMADD231PS  Z24, Z26, Z18
 	VFMADD231PS  Z25, Z26, Z19
-	VBROADCASTSS (DI)(R11*2), Z26
+	VBROADCASTSS (DI)(R10*2), Z26
 	VFMADD231PS  Z24, Z26, Z20
 	VFMADD231PS  Z25, Z26, Z21
-	VBROADCASTSS (R12)(R11*2), Z26
+	VBROADCASTSS (R11)(R10*2), Z26
 	VFMADD231PS  Z24, Z26, Z22
 	VFMADD231PS  Z25, Z26, Z23
-	ADDQ         R9, DI
-	ADDQ         R9, R12
+	ADDQ         R12, DI
+	ADDQ         R12, R11
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Z24
+	VMULPS       Z24, Z0, Z0
+	VMULPS       Z24, Z1, Z1
+	VMULPS       Z24, Z2, Z2
+	VMULPS       Z24, Z3, Z3
+	VMULPS       Z24, Z4, Z4
+	VMULPS       Z24, Z5, Z5
+	VMULPS       Z24, Z6, Z6
+	VMULPS       Z24, Z7, Z7
+	VMULPS       Z24, Z8, Z8
+	VMULPS       Z24, Z9, Z9
+	VMULPS       Z24, Z10, Z10
+	VMULPS       Z24, Z11, Z11
+	VMULPS       Z24, Z12, Z12
+	VMULPS       Z24, Z13, Z13
+	VMULPS       Z24, Z14, Z14
+	VMULPS       Z24, Z15, Z15
+	VMULPS       Z24, Z16, Z16
+	VMULPS       Z24, Z17, Z17
+	VMULPS       Z24, Z18, Z18
+	VMULPS       Z24, Z19, Z19
+	VMULPS       Z24, Z20, Z20
+	VMULPS       Z24, Z21, Z21
+	VMULPS       Z24, Z22, Z22
+	VMULPS       Z24, Z23, Z23
+
+noScale:
+	MOVQ      cols+64(FP), R8
+	MOVQ      $-1, DI
+	BZHIQ     R8, DI, DI
+	KMOVW     DI, K1
+	SHRQ      $0x10, DI
+	KMOVW     DI, K2
+	MOVQ      crs+56(FP), DI
+	SHLQ      $0x02, DI
+	BTQ       $0x00, SI
+	JCC       noAccumulate
+	MOVQ      CX, R8
+	VMOVUPS.Z (R8), K1, Z27
+	VADDPS    Z27, Z0, Z0
+	VMOVUPS.Z 64(R8), K2, Z27
+	VADDPS    Z27, Z1, Z1
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z27
+	VADDPS    Z27, Z2, Z2
+	VMOVUPS.Z 64(R8), K2, Z27
+	VADDPS    Z27, Z3, Z3
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z27
+	VADDPS    Z27, Z4, Z4
+	VMOVUPS.Z 64(R8), K2, Z27
+	VADDPS    Z27, Z5, Z5
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z27
+	VADDPS    Z27, Z6, Z6
+	VMOVUPS.Z 64(R8), K2, Z27
+	VADDPS    Z27, Z7, Z7
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z27
+	VADDPS    Z27, Z8, Z8
+	VMOVUPS.Z 64(R8), K2, Z27
+	VADDPS    Z27, Z9, Z9
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z27
+	VADDPS    Z27, Z10, Z10
+	VMOVUPS.Z 64(R8), K2, Z27
+	VADDPS    Z27, Z11, Z11
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z27
+	VADDPS    Z27, Z12, Z12
+	VMOVUPS.Z 64(R8), K2, Z27
+	VADDPS    Z27, Z13, Z13
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z27
+	VADDPS    Z27, Z14, Z14
+	VMOVUPS.Z 64(R8), K2, Z27
+	VADDPS    Z27, Z15, Z15
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z27
+	VADDPS    Z27, Z16, Z16
+	VMOVUPS.Z 64(R8), K2, Z27
+	VADDPS    Z27, Z17, Z17
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z27
+	VADDPS    Z27, Z18, Z18
+	VMOVUPS.Z 64(R8), K2, Z27
+	VADDPS    Z27, Z19, Z19
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z27
+	VADDPS    Z27, Z20, Z20
+	VMOVUPS.Z 64(R8), K2, Z27
+	VADDPS    Z27, Z21, Z21
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z27
+	VADDPS    Z27, Z22, Z22
+	VMOVUPS.Z 64(R8), K2, Z27
+	VADDPS    Z27, Z23, Z23
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Z27
+	VADDPS       Z27, Z0, Z0
+	VADDPS       Z27, Z1, Z1
+	VBROADCASTSS 4(BX), Z27
+	VADDPS       Z27, Z2, Z2
+	VADDPS       Z27, Z3, Z3
+	VBROADCASTSS 8(BX), Z27
+	VADDPS       Z27, Z4, Z4
+	VADDPS       Z27, Z5, Z5
+	VBROADCASTSS 12(BX), Z27
+	VADDPS       Z27, Z6, Z6
+	VADDPS       Z27, Z7, Z7
+	VBROADCASTSS 16(BX), Z27
+	VADDPS       Z27, Z8, Z8
+	VADDPS       Z27, Z9, Z9
+	VBROADCASTSS 20(BX), Z27
+	VADDPS       Z27, Z10, Z10
+	VADDPS       Z27, Z11, Z11
+	VBROADCASTSS 24(BX), Z27
+	VADDPS       Z27, Z12, Z12
+	VADDPS       Z27, Z13, Z13
+	VBROADCASTSS 28(BX), Z27
+	VADDPS       Z27, Z14, Z14
+	VADDPS       Z27, Z15, Z15
+	VBROADCASTSS 32(BX), Z27
+	VADDPS       Z27, Z16, Z16
+	VADDPS       Z27, Z17, Z17
+	VBROADCASTSS 36(BX), Z27
+	VADDPS       Z27, Z18, Z18
+	VADDPS       Z27, Z19, Z19
+	VBROADCASTSS 40(BX), Z27
+	VADDPS       Z27, Z20, Z20
+	VADDPS       Z27, Z21, Z21
+	VBROADCASTSS 44(BX), Z27
+	VADDPS       Z27, Z22, Z22
+	VADDPS       Z27, Z23, Z23
+
+noRowBias:
+	BTQ       $0x03, SI
+	JCC       noColBias
+	VMOVUPS.Z (BX), K1, Z27
+	VADDPS    Z27, Z0, Z0
+	VADDPS    Z27, Z2, Z2
+	VADDPS    Z27, Z4, Z4
+	VADDPS    Z27, Z6, Z6
+	VADDPS    Z27, Z8, Z8
+	VADDPS    Z27, Z10, Z10
+	VADDPS    Z27, Z12, Z12
+	VADDPS    Z27, Z14, Z14
+	VADDPS    Z27, Z16, Z16
+	VADDPS    Z27, Z18, Z18
+	VADDPS    Z27, Z20, Z20
+	VADDPS    Z27, Z22, Z22
+	VMOVUPS.Z 64(BX), K2, Z27
+	VADDPS    Z27, Z1, Z1
+	VADDPS    Z27, Z3, Z3
+	VADDPS    Z27, Z5, Z5
+	VADDPS    Z27, Z7, Z7
+	VADDPS    Z27, Z9, Z9
+	VADDPS    Z27, Z11, Z11
+	VADDPS    Z27, Z13, Z13
+	VADDPS    Z27, Z15, Z15
+	VADDPS    Z27, Z17, Z17
+	VADDPS    Z27, Z19, Z19
+	VADDPS    Z27, Z21, Z21
+	VADDPS    Z27, Z23, Z23
+	ADDQ      $+128, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VPXORD Z27, Z27, Z27
+	VMAXPS Z0, Z27, Z0
+	VMAXPS Z1, Z27, Z1
+	VMAXPS Z2, Z27, Z2
+	VMAXPS Z3, Z27, Z3
+	VMAXPS Z4, Z27, Z4
+	VMAXPS Z5, Z27, Z5
+	VMAXPS Z6, Z27, Z6
+	VMAXPS Z7, Z27, Z7
+	VMAXPS Z8, Z27, Z8
+	VMAXPS Z9, Z27, Z9
+	VMAXPS Z10, Z27, Z10
+	VMAXPS Z11, Z27, Z11
+	VMAXPS Z12, Z27, Z12
+	VMAXPS Z13, Z27, Z13
+	VMAXPS Z14, Z27, Z14
+	VMAXPS Z15, Z27, Z15
+	VMAXPS Z16, Z27, Z16
+	VMAXPS Z17, Z27, Z17
+	VMAXPS Z18, Z27, Z18
+	VMAXPS Z19, Z27, Z19
+	VMAXPS Z20, Z27, Z20
+	VMAXPS Z21, Z27, Z21
+	VMAXPS Z22, Z27, Z22
+	VMAXPS Z23, Z27, Z23
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z2, K1, (SI)
+	VMOVUPS Z3, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z4, K1, (SI)
+	VMOVUPS Z5, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z6, K1, (SI)
+	VMOVUPS Z7, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z8, K1, (SI)
+	VMOVUPS Z9, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z10, K1, (SI)
+	VMOVUPS Z11, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z12, K1, (SI)
+	VMOVUPS Z13, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z14, K1, (SI)
+	VMOVUPS Z15, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z16, K1, (SI)
+	VMOVUPS Z17, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z18, K1, (SI)
+	VMOVUPS Z19, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z20, K1, (SI)
+	VMOVUPS Z21, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z22, K1, (SI)
+	VMOVUPS Z23, K2, 64(SI)
+
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+128, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_12x32(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·gatherAVX512_12x32(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ DI, R12
+	MOVQ columns+24(FP), R13
+	MOVQ bks+40(FP), R15
+	SHLQ $0x02, R15
+	MOVQ AX, R14
+
+sum:
+	MOVLQSX      (R13), DI
+	LEAQ         (R12)(DI*4), DI
+	LEAQ         (DI)(R8*1), R11
+	VMOVUPS      (R14), Z24
+	VMOVUPS      64(R14), Z25
+	ADDQ         R15, R14
+	VBROADCASTSS (DI), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (DI)(R8*1), Z26
+	VFMADD231PS  Z24, Z26, Z2
+	VFMADD231PS  Z25, Z26, Z3
+	VBROADCASTSS (DI)(R8*2), Z26
+	VFMADD231PS  Z24, Z26, Z4
+	VFMADD231PS  Z25, Z26, Z5
+	VBROADCASTSS (DI)(R9*1), Z26
+	VFMADD231PS  Z24, Z26, Z6
+	VFMADD231PS  Z25, Z26, Z7
+	VBROADCASTSS (DI)(R8*4), Z26
+	VFMADD231PS  Z24, Z26, Z8
+	VFMADD231PS  Z25, Z26, Z9
+	VBROADCASTSS (DI)(R10*1), Z26
+	VFMADD231PS  Z24, Z26, Z10
+	VFMADD231PS  Z25, Z26, Z11
+	VBROADCASTSS (DI)(R9*2), Z26
+	VFMADD231PS  Z24, Z26, Z12
+	VFMADD231PS  Z25, Z26, Z13
+	VBROADCASTSS (R11)(R9*2), Z26
+	VFMADD231PS  Z24, Z26, Z14
+	VFMADD231PS  Z25, Z26, Z15
+	VBROADCASTSS (DI)(R8*8), Z26
+	VFMADD231PS  Z24, Z26, Z16
+	VFMADD231PS  Z25, Z26, Z17
+	VBROADCASTSS (R11)(R8*8), Z26
+	VFMADD231PS  Z24, Z26, Z18
+	VFMADD231PS  Z25, Z26, Z19
+	VBROADCASTSS (DI)(R10*2), Z26
+	VFMADD231PS  Z24, Z26, Z20
+	VFMADD231PS  Z25, Z26, Z21
+	VBROADCASTSS (R11)(R10*2), Z26
+	VFMADD231PS  Z24, Z26, Z22
+	VFMADD231PS  Z25, Z26, Z23
+	ADDQ         $+4, R13
 	DECQ         SI
 	JNZ          sum
 
@@ -3062,11 +6058,11 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
-	LEAQ (R8)(R8*4), R11
-	LEAQ (DI)(R8*1), R12
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ aks+24(FP), R12
+	SHLQ $0x02, R12
 	MOVQ bks+40(FP), R14
 	SHLQ $0x02, R14
 	MOVQ AX, R13
@@ -3084,38 +6080,452 @@ sum:
 	VBROADCASTSS (DI)(R8*2), Z28
 	VFMADD231PS  Z26, Z28, Z4
 	VFMADD231PS  Z27, Z28, Z5
-	VBROADCASTSS (DI)(R10*1), Z28
+	VBROADCASTSS (DI)(R9*1), Z28
 	VFMADD231PS  Z26, Z28, Z6
 	VFMADD231PS  Z27, Z28, Z7
 	VBROADCASTSS (DI)(R8*4), Z28
 	VFMADD231PS  Z26, Z28, Z8
 	VFMADD231PS  Z27, Z28, Z9
-	VBROADCASTSS (DI)(R11*1), Z28
+	VBROADCASTSS (DI)(R10*1), Z28
 	VFMADD231PS  Z26, Z28, Z10
 	VFMADD231PS  Z27, Z28, Z11
-	VBROADCASTSS (DI)(R10*2), Z28
+	VBROADCASTSS (DI)(R9*2), Z28
 	VFMADD231PS  Z26, Z28, Z12
 	VFMADD231PS  Z27, Z28, Z13
-	VBROADCASTSS (R12)(R10*2), Z28
+	VBROADCASTSS (R11)(R9*2), Z28
 	VFMADD231PS  Z26, Z28, Z14
 	VFMADD231PS  Z27, Z28, Z15
 	VBROADCASTSS (DI)(R8*8), Z28
 	VFMADD231PS  Z26, Z28, Z16
 	VFMADD231PS  Z27, Z28, Z17
-	VBROADCASTSS (R12)(R8*8), Z28
+	VBROADCASTSS (R11)(R8*8), Z28
 	VFMADD231PS  Z26, Z28, Z18
 	VFMADD231PS  Z27, Z28, Z19
-	VBROADCASTSS (DI)(R11*2), Z28
+	VBROADCASTSS (DI)(R10*2), Z28
 	VFMADD231PS  Z26, Z28, Z20
 	VFMADD231PS  Z27, Z28, Z21
-	VBROADCASTSS (R12)(R11*2), Z28
+	VBROADCASTSS (R11)(R10*2), Z28
 	VFMADD231PS  Z26, Z28, Z22
 	VFMADD231PS  Z27, Z28, Z23
-	VBROADCASTSS (DI)(R10*4), Z28
+	VBROADCASTSS (DI)(R9*4), Z28
 	VFMADD231PS  Z26, Z28, Z24
 	VFMADD231PS  Z27, Z28, Z25
-	ADDQ         R9, DI
-	ADDQ         R9, R12
+	ADDQ         R12, DI
+	ADDQ         R12, R11
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Z26
+	VMULPS       Z26, Z0, Z0
+	VMULPS       Z26, Z1, Z1
+	VMULPS       Z26, Z2, Z2
+	VMULPS       Z26, Z3, Z3
+	VMULPS       Z26, Z4, Z4
+	VMULPS       Z26, Z5, Z5
+	VMULPS       Z26, Z6, Z6
+	VMULPS       Z26, Z7, Z7
+	VMULPS       Z26, Z8, Z8
+	VMULPS       Z26, Z9, Z9
+	VMULPS       Z26, Z10, Z10
+	VMULPS       Z26, Z11, Z11
+	VMULPS       Z26, Z12, Z12
+	VMULPS       Z26, Z13, Z13
+	VMULPS       Z26, Z14, Z14
+	VMULPS       Z26, Z15, Z15
+	VMULPS       Z26, Z16, Z16
+	VMULPS       Z26, Z17, Z17
+	VMULPS       Z26, Z18, Z18
+	VMULPS       Z26, Z19, Z19
+	VMULPS       Z26, Z20, Z20
+	VMULPS       Z26, Z21, Z21
+	VMULPS       Z26, Z22, Z22
+	VMULPS       Z26, Z23, Z23
+	VMULPS       Z26, Z24, Z24
+	VMULPS       Z26, Z25, Z25
+
+noScale:
+	MOVQ      cols+64(FP), R8
+	MOVQ      $-1, DI
+	BZHIQ     R8, DI, DI
+	KMOVW     DI, K1
+	SHRQ      $0x10, DI
+	KMOVW     DI, K2
+	MOVQ      crs+56(FP), DI
+	SHLQ      $0x02, DI
+	BTQ       $0x00, SI
+	JCC       noAccumulate
+	MOVQ      CX, R8
+	VMOVUPS.Z (R8), K1, Z29
+	VADDPS    Z29, Z0, Z0
+	VMOVUPS.Z 64(R8), K2, Z29
+	VADDPS    Z29, Z1, Z1
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z29
+	VADDPS    Z29, Z2, Z2
+	VMOVUPS.Z 64(R8), K2, Z29
+	VADDPS    Z29, Z3, Z3
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z29
+	VADDPS    Z29, Z4, Z4
+	VMOVUPS.Z 64(R8), K2, Z29
+	VADDPS    Z29, Z5, Z5
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z29
+	VADDPS    Z29, Z6, Z6
+	VMOVUPS.Z 64(R8), K2, Z29
+	VADDPS    Z29, Z7, Z7
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z29
+	VADDPS    Z29, Z8, Z8
+	VMOVUPS.Z 64(R8), K2, Z29
+	VADDPS    Z29, Z9, Z9
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z29
+	VADDPS    Z29, Z10, Z10
+	VMOVUPS.Z 64(R8), K2, Z29
+	VADDPS    Z29, Z11, Z11
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z29
+	VADDPS    Z29, Z12, Z12
+	VMOVUPS.Z 64(R8), K2, Z29
+	VADDPS    Z29, Z13, Z13
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z29
+	VADDPS    Z29, Z14, Z14
+	VMOVUPS.Z 64(R8), K2, Z29
+	VADDPS    Z29, Z15, Z15
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z29
+	VADDPS    Z29, Z16, Z16
+	VMOVUPS.Z 64(R8), K2, Z29
+	VADDPS    Z29, Z17, Z17
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z29
+	VADDPS    Z29, Z18, Z18
+	VMOVUPS.Z 64(R8), K2, Z29
+	VADDPS    Z29, Z19, Z19
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z29
+	VADDPS    Z29, Z20, Z20
+	VMOVUPS.Z 64(R8), K2, Z29
+	VADDPS    Z29, Z21, Z21
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z29
+	VADDPS    Z29, Z22, Z22
+	VMOVUPS.Z 64(R8), K2, Z29
+	VADDPS    Z29, Z23, Z23
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z29
+	VADDPS    Z29, Z24, Z24
+	VMOVUPS.Z 64(R8), K2, Z29
+	VADDPS    Z29, Z25, Z25
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Z29
+	VADDPS       Z29, Z0, Z0
+	VADDPS       Z29, Z1, Z1
+	VBROADCASTSS 4(BX), Z29
+	VADDPS       Z29, Z2, Z2
+	VADDPS       Z29, Z3, Z3
+	VBROADCASTSS 8(BX), Z29
+	VADDPS       Z29, Z4, Z4
+	VADDPS       Z29, Z5, Z5
+	VBROADCASTSS 12(BX), Z29
+	VADDPS       Z29, Z6, Z6
+	VADDPS       Z29, Z7, Z7
+	VBROADCASTSS 16(BX), Z29
+	VADDPS       Z29, Z8, Z8
+	VADDPS       Z29, Z9, Z9
+	VBROADCASTSS 20(BX), Z29
+	VADDPS       Z29, Z10, Z10
+	VADDPS       Z29, Z11, Z11
+	VBROADCASTSS 24(BX), Z29
+	VADDPS       Z29, Z12, Z12
+	VADDPS       Z29, Z13, Z13
+	VBROADCASTSS 28(BX), Z29
+	VADDPS       Z29, Z14, Z14
+	VADDPS       Z29, Z15, Z15
+	VBROADCASTSS 32(BX), Z29
+	VADDPS       Z29, Z16, Z16
+	VADDPS       Z29, Z17, Z17
+	VBROADCASTSS 36(BX), Z29
+	VADDPS       Z29, Z18, Z18
+	VADDPS       Z29, Z19, Z19
+	VBROADCASTSS 40(BX), Z29
+	VADDPS       Z29, Z20, Z20
+	VADDPS       Z29, Z21, Z21
+	VBROADCASTSS 44(BX), Z29
+	VADDPS       Z29, Z22, Z22
+	VADDPS       Z29, Z23, Z23
+	VBROADCASTSS 48(BX), Z29
+	VADDPS       Z29, Z24, Z24
+	VADDPS       Z29, Z25, Z25
+
+noRowBias:
+	BTQ       $0x03, SI
+	JCC       noColBias
+	VMOVUPS.Z (BX), K1, Z29
+	VADDPS    Z29, Z0, Z0
+	VADDPS    Z29, Z2, Z2
+	VADDPS    Z29, Z4, Z4
+	VADDPS    Z29, Z6, Z6
+	VADDPS    Z29, Z8, Z8
+	VADDPS    Z29, Z10, Z10
+	VADDPS    Z29, Z12, Z12
+	VADDPS    Z29, Z14, Z14
+	VADDPS    Z29, Z16, Z16
+	VADDPS    Z29, Z18, Z18
+	VADDPS    Z29, Z20, Z20
+	VADDPS    Z29, Z22, Z22
+	VADDPS    Z29, Z24, Z24
+	VMOVUPS.Z 64(BX), K2, Z29
+	VADDPS    Z29, Z1, Z1
+	VADDPS    Z29, Z3, Z3
+	VADDPS    Z29, Z5, Z5
+	VADDPS    Z29, Z7, Z7
+	VADDPS    Z29, Z9, Z9
+	VADDPS    Z29, Z11, Z11
+	VADDPS    Z29, Z13, Z13
+	VADDPS    Z29, Z15, Z15
+	VADDPS    Z29, Z17, Z17
+	VADDPS    Z29, Z19, Z19
+	VADDPS    Z29, Z21, Z21
+	VADDPS    Z29, Z23, Z23
+	VADDPS    Z29, Z25, Z25
+	ADDQ      $+128, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VPXORD Z29, Z29, Z29
+	VMAXPS Z0, Z29, Z0
+	VMAXPS Z1, Z29, Z1
+	VMAXPS Z2, Z29, Z2
+	VMAXPS Z3, Z29, Z3
+	VMAXPS Z4, Z29, Z4
+	VMAXPS Z5, Z29, Z5
+	VMAXPS Z6, Z29, Z6
+	VMAXPS Z7, Z29, Z7
+	VMAXPS Z8, Z29, Z8
+	VMAXPS Z9, Z29, Z9
+	VMAXPS Z10, Z29, Z10
+	VMAXPS Z11, Z29, Z11
+	VMAXPS Z12, Z29, Z12
+	VMAXPS Z13, Z29, Z13
+	VMAXPS Z14, Z29, Z14
+	VMAXPS Z15, Z29, Z15
+	VMAXPS Z16, Z29, Z16
+	VMAXPS Z17, Z29, Z17
+	VMAXPS Z18, Z29, Z18
+	VMAXPS Z19, Z29, Z19
+	VMAXPS Z20, Z29, Z20
+	VMAXPS Z21, Z29, Z21
+	VMAXPS Z22, Z29, Z22
+	VMAXPS Z23, Z29, Z23
+	VMAXPS Z24, Z29, Z24
+	VMAXPS Z25, Z29, Z25
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z2, K1, (SI)
+	VMOVUPS Z3, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z4, K1, (SI)
+	VMOVUPS Z5, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z6, K1, (SI)
+	VMOVUPS Z7, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z8, K1, (SI)
+	VMOVUPS Z9, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z10, K1, (SI)
+	VMOVUPS Z11, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z12, K1, (SI)
+	VMOVUPS Z13, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z14, K1, (SI)
+	VMOVUPS Z15, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z16, K1, (SI)
+	VMOVUPS Z17, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z18, K1, (SI)
+	VMOVUPS Z19, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z20, K1, (SI)
+	VMOVUPS Z21, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z22, K1, (SI)
+	VMOVUPS Z23, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z24, K1, (SI)
+	VMOVUPS Z25, K2, 64(SI)
+
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+128, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_13x32(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·gatherAVX512_13x32(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ DI, R12
+	MOVQ columns+24(FP), R13
+	MOVQ bks+40(FP), R15
+	SHLQ $0x02, R15
+	MOVQ AX, R14
+
+sum:
+	MOVLQSX      (R13), DI
+	LEAQ         (R12)(DI*4), DI
+	LEAQ         (DI)(R8*1), R11
+	VMOVUPS      (R14), Z26
+	VMOVUPS      64(R14), Z27
+	ADDQ         R15, R14
+	VBROADCASTSS (DI), Z28
+	VFMADD231PS  Z26, Z28, Z0
+	VFMADD231PS  Z27, Z28, Z1
+	VBROADCASTSS (DI)(R8*1), Z28
+	VFMADD231PS  Z26, Z28, Z2
+	VFMADD231PS  Z27, Z28, Z3
+	VBROADCASTSS (DI)(R8*2), Z28
+	VFMADD231PS  Z26, Z28, Z4
+	VFMADD231PS  Z27, Z28, Z5
+	VBROADCASTSS (DI)(R9*1), Z28
+	VFMADD231PS  Z26, Z28, Z6
+	VFMADD231PS  Z27, Z28, Z7
+	VBROADCASTSS (DI)(R8*4), Z28
+	VFMADD231PS  Z26, Z28, Z8
+	VFMADD231PS  Z27, Z28, Z9
+	VBROADCASTSS (DI)(R10*1), Z28
+	VFMADD231PS  Z26, Z28, Z10
+	VFMADD231PS  Z27, Z28, Z11
+	VBROADCASTSS (DI)(R9*2), Z28
+	VFMADD231PS  Z26, Z28, Z12
+	VFMADD231PS  Z27, Z28, Z13
+	VBROADCASTSS (R11)(R9*2), Z28
+	VFMADD231PS  Z26, Z28, Z14
+	VFMADD231PS  Z27, Z28, Z15
+	VBROADCASTSS (DI)(R8*8), Z28
+	VFMADD231PS  Z26, Z28, Z16
+	VFMADD231PS  Z27, Z28, Z17
+	VBROADCASTSS (R11)(R8*8), Z28
+	VFMADD231PS  Z26, Z28, Z18
+	VFMADD231PS  Z27, Z28, Z19
+	VBROADCASTSS (DI)(R10*2), Z28
+	VFMADD231PS  Z26, Z28, Z20
+	VFMADD231PS  Z27, Z28, Z21
+	VBROADCASTSS (R11)(R10*2), Z28
+	VFMADD231PS  Z26, Z28, Z22
+	VFMADD231PS  Z27, Z28, Z23
+	VBROADCASTSS (DI)(R9*4), Z28
+	VFMADD231PS  Z26, Z28, Z24
+	VFMADD231PS  Z27, Z28, Z25
+	ADDQ         $+4, R13
 	DECQ         SI
 	JNZ          sum
 
@@ -3479,11 +6889,11 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
-	LEAQ (R8)(R8*4), R11
-	LEAQ (DI)(R8*1), R12
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ aks+24(FP), R12
+	SHLQ $0x02, R12
 	MOVQ bks+40(FP), R14
 	SHLQ $0x02, R14
 	MOVQ AX, R13
@@ -3501,41 +6911,480 @@ sum:
 	VBROADCASTSS (DI)(R8*2), Z30
 	VFMADD231PS  Z28, Z30, Z4
 	VFMADD231PS  Z29, Z30, Z5
-	VBROADCASTSS (DI)(R10*1), Z30
+	VBROADCASTSS (DI)(R9*1), Z30
 	VFMADD231PS  Z28, Z30, Z6
 	VFMADD231PS  Z29, Z30, Z7
 	VBROADCASTSS (DI)(R8*4), Z30
 	VFMADD231PS  Z28, Z30, Z8
 	VFMADD231PS  Z29, Z30, Z9
-	VBROADCASTSS (DI)(R11*1), Z30
+	VBROADCASTSS (DI)(R10*1), Z30
 	VFMADD231PS  Z28, Z30, Z10
 	VFMADD231PS  Z29, Z30, Z11
-	VBROADCASTSS (DI)(R10*2), Z30
+	VBROADCASTSS (DI)(R9*2), Z30
 	VFMADD231PS  Z28, Z30, Z12
 	VFMADD231PS  Z29, Z30, Z13
-	VBROADCASTSS (R12)(R10*2), Z30
+	VBROADCASTSS (R11)(R9*2), Z30
 	VFMADD231PS  Z28, Z30, Z14
 	VFMADD231PS  Z29, Z30, Z15
 	VBROADCASTSS (DI)(R8*8), Z30
 	VFMADD231PS  Z28, Z30, Z16
 	VFMADD231PS  Z29, Z30, Z17
-	VBROADCASTSS (R12)(R8*8), Z30
+	VBROADCASTSS (R11)(R8*8), Z30
 	VFMADD231PS  Z28, Z30, Z18
 	VFMADD231PS  Z29, Z30, Z19
-	VBROADCASTSS (DI)(R11*2), Z30
+	VBROADCASTSS (DI)(R10*2), Z30
 	VFMADD231PS  Z28, Z30, Z20
 	VFMADD231PS  Z29, Z30, Z21
-	VBROADCASTSS (R12)(R11*2), Z30
+	VBROADCASTSS (R11)(R10*2), Z30
 	VFMADD231PS  Z28, Z30, Z22
 	VFMADD231PS  Z29, Z30, Z23
-	VBROADCASTSS (DI)(R10*4), Z30
+	VBROADCASTSS (DI)(R9*4), Z30
 	VFMADD231PS  Z28, Z30, Z24
 	VFMADD231PS  Z29, Z30, Z25
-	VBROADCASTSS (R12)(R10*4), Z30
+	VBROADCASTSS (R11)(R9*4), Z30
 	VFMADD231PS  Z28, Z30, Z26
 	VFMADD231PS  Z29, Z30, Z27
-	ADDQ         R9, DI
-	ADDQ         R9, R12
+	ADDQ         R12, DI
+	ADDQ         R12, R11
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Z28
+	VMULPS       Z28, Z0, Z0
+	VMULPS       Z28, Z1, Z1
+	VMULPS       Z28, Z2, Z2
+	VMULPS       Z28, Z3, Z3
+	VMULPS       Z28, Z4, Z4
+	VMULPS       Z28, Z5, Z5
+	VMULPS       Z28, Z6, Z6
+	VMULPS       Z28, Z7, Z7
+	VMULPS       Z28, Z8, Z8
+	VMULPS       Z28, Z9, Z9
+	VMULPS       Z28, Z10, Z10
+	VMULPS       Z28, Z11, Z11
+	VMULPS       Z28, Z12, Z12
+	VMULPS       Z28, Z13, Z13
+	VMULPS       Z28, Z14, Z14
+	VMULPS       Z28, Z15, Z15
+	VMULPS       Z28, Z16, Z16
+	VMULPS       Z28, Z17, Z17
+	VMULPS       Z28, Z18, Z18
+	VMULPS       Z28, Z19, Z19
+	VMULPS       Z28, Z20, Z20
+	VMULPS       Z28, Z21, Z21
+	VMULPS       Z28, Z22, Z22
+	VMULPS       Z28, Z23, Z23
+	VMULPS       Z28, Z24, Z24
+	VMULPS       Z28, Z25, Z25
+	VMULPS       Z28, Z26, Z26
+	VMULPS       Z28, Z27, Z27
+
+noScale:
+	MOVQ      cols+64(FP), R8
+	MOVQ      $-1, DI
+	BZHIQ     R8, DI, DI
+	KMOVW     DI, K1
+	SHRQ      $0x10, DI
+	KMOVW     DI, K2
+	MOVQ      crs+56(FP), DI
+	SHLQ      $0x02, DI
+	BTQ       $0x00, SI
+	JCC       noAccumulate
+	MOVQ      CX, R8
+	VMOVUPS.Z (R8), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	VMOVUPS.Z 64(R8), K2, Z31
+	VADDPS    Z31, Z1, Z1
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	VMOVUPS.Z 64(R8), K2, Z31
+	VADDPS    Z31, Z3, Z3
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z31
+	VADDPS    Z31, Z4, Z4
+	VMOVUPS.Z 64(R8), K2, Z31
+	VADDPS    Z31, Z5, Z5
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z31
+	VADDPS    Z31, Z6, Z6
+	VMOVUPS.Z 64(R8), K2, Z31
+	VADDPS    Z31, Z7, Z7
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z31
+	VADDPS    Z31, Z8, Z8
+	VMOVUPS.Z 64(R8), K2, Z31
+	VADDPS    Z31, Z9, Z9
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z31
+	VADDPS    Z31, Z10, Z10
+	VMOVUPS.Z 64(R8), K2, Z31
+	VADDPS    Z31, Z11, Z11
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z31
+	VADDPS    Z31, Z12, Z12
+	VMOVUPS.Z 64(R8), K2, Z31
+	VADDPS    Z31, Z13, Z13
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z31
+	VADDPS    Z31, Z14, Z14
+	VMOVUPS.Z 64(R8), K2, Z31
+	VADDPS    Z31, Z15, Z15
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z31
+	VADDPS    Z31, Z16, Z16
+	VMOVUPS.Z 64(R8), K2, Z31
+	VADDPS    Z31, Z17, Z17
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z31
+	VADDPS    Z31, Z18, Z18
+	VMOVUPS.Z 64(R8), K2, Z31
+	VADDPS    Z31, Z19, Z19
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z31
+	VADDPS    Z31, Z20, Z20
+	VMOVUPS.Z 64(R8), K2, Z31
+	VADDPS    Z31, Z21, Z21
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z31
+	VADDPS    Z31, Z22, Z22
+	VMOVUPS.Z 64(R8), K2, Z31
+	VADDPS    Z31, Z23, Z23
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z31
+	VADDPS    Z31, Z24, Z24
+	VMOVUPS.Z 64(R8), K2, Z31
+	VADDPS    Z31, Z25, Z25
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z31
+	VADDPS    Z31, Z26, Z26
+	VMOVUPS.Z 64(R8), K2, Z31
+	VADDPS    Z31, Z27, Z27
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 4(BX), Z31
+	VADDPS       Z31, Z2, Z2
+	VADDPS       Z31, Z3, Z3
+	VBROADCASTSS 8(BX), Z31
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 12(BX), Z31
+	VADDPS       Z31, Z6, Z6
+	VADDPS       Z31, Z7, Z7
+	VBROADCASTSS 16(BX), Z31
+	VADDPS       Z31, Z8, Z8
+	VADDPS       Z31, Z9, Z9
+	VBROADCASTSS 20(BX), Z31
+	VADDPS       Z31, Z10, Z10
+	VADDPS       Z31, Z11, Z11
+	VBROADCASTSS 24(BX), Z31
+	VADDPS       Z31, Z12, Z12
+	VADDPS       Z31, Z13, Z13
+	VBROADCASTSS 28(BX), Z31
+	VADDPS       Z31, Z14, Z14
+	VADDPS       Z31, Z15, Z15
+	VBROADCASTSS 32(BX), Z31
+	VADDPS       Z31, Z16, Z16
+	VADDPS       Z31, Z17, Z17
+	VBROADCASTSS 36(BX), Z31
+	VADDPS       Z31, Z18, Z18
+	VADDPS       Z31, Z19, Z19
+	VBROADCASTSS 40(BX), Z31
+	VADDPS       Z31, Z20, Z20
+	VADDPS       Z31, Z21, Z21
+	VBROADCASTSS 44(BX), Z31
+	VADDPS       Z31, Z22, Z22
+	VADDPS       Z31, Z23, Z23
+	VBROADCASTSS 48(BX), Z31
+	VADDPS       Z31, Z24, Z24
+	VADDPS       Z31, Z25, Z25
+	VBROADCASTSS 52(BX), Z31
+	VADDPS       Z31, Z26, Z26
+	VADDPS       Z31, Z27, Z27
+
+noRowBias:
+	BTQ       $0x03, SI
+	JCC       noColBias
+	VMOVUPS.Z (BX), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z6, Z6
+	VADDPS    Z31, Z8, Z8
+	VADDPS    Z31, Z10, Z10
+	VADDPS    Z31, Z12, Z12
+	VADDPS    Z31, Z14, Z14
+	VADDPS    Z31, Z16, Z16
+	VADDPS    Z31, Z18, Z18
+	VADDPS    Z31, Z20, Z20
+	VADDPS    Z31, Z22, Z22
+	VADDPS    Z31, Z24, Z24
+	VADDPS    Z31, Z26, Z26
+	VMOVUPS.Z 64(BX), K2, Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z7, Z7
+	VADDPS    Z31, Z9, Z9
+	VADDPS    Z31, Z11, Z11
+	VADDPS    Z31, Z13, Z13
+	VADDPS    Z31, Z15, Z15
+	VADDPS    Z31, Z17, Z17
+	VADDPS    Z31, Z19, Z19
+	VADDPS    Z31, Z21, Z21
+	VADDPS    Z31, Z23, Z23
+	VADDPS    Z31, Z25, Z25
+	VADDPS    Z31, Z27, Z27
+	ADDQ      $+128, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VPXORD Z31, Z31, Z31
+	VMAXPS Z0, Z31, Z0
+	VMAXPS Z1, Z31, Z1
+	VMAXPS Z2, Z31, Z2
+	VMAXPS Z3, Z31, Z3
+	VMAXPS Z4, Z31, Z4
+	VMAXPS Z5, Z31, Z5
+	VMAXPS Z6, Z31, Z6
+	VMAXPS Z7, Z31, Z7
+	VMAXPS Z8, Z31, Z8
+	VMAXPS Z9, Z31, Z9
+	VMAXPS Z10, Z31, Z10
+	VMAXPS Z11, Z31, Z11
+	VMAXPS Z12, Z31, Z12
+	VMAXPS Z13, Z31, Z13
+	VMAXPS Z14, Z31, Z14
+	VMAXPS Z15, Z31, Z15
+	VMAXPS Z16, Z31, Z16
+	VMAXPS Z17, Z31, Z17
+	VMAXPS Z18, Z31, Z18
+	VMAXPS Z19, Z31, Z19
+	VMAXPS Z20, Z31, Z20
+	VMAXPS Z21, Z31, Z21
+	VMAXPS Z22, Z31, Z22
+	VMAXPS Z23, Z31, Z23
+	VMAXPS Z24, Z31, Z24
+	VMAXPS Z25, Z31, Z25
+	VMAXPS Z26, Z31, Z26
+	VMAXPS Z27, Z31, Z27
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z2, K1, (SI)
+	VMOVUPS Z3, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z4, K1, (SI)
+	VMOVUPS Z5, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z6, K1, (SI)
+	VMOVUPS Z7, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z8, K1, (SI)
+	VMOVUPS Z9, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z10, K1, (SI)
+	VMOVUPS Z11, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z12, K1, (SI)
+	VMOVUPS Z13, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z14, K1, (SI)
+	VMOVUPS Z15, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z16, K1, (SI)
+	VMOVUPS Z17, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z18, K1, (SI)
+	VMOVUPS Z19, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z20, K1, (SI)
+	VMOVUPS Z21, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z22, K1, (SI)
+	VMOVUPS Z23, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z24, K1, (SI)
+	VMOVUPS Z25, K2, 64(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z26, K1, (SI)
+	VMOVUPS Z27, K2, 64(SI)
+
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+128, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_14x32(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·gatherAVX512_14x32(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	VPXORD     Z26, Z26, Z26
+	VPXORD     Z27, Z27, Z27
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ DI, R12
+	MOVQ columns+24(FP), R13
+	MOVQ bks+40(FP), R15
+	SHLQ $0x02, R15
+	MOVQ AX, R14
+
+sum:
+	MOVLQSX      (R13), DI
+	LEAQ         (R12)(DI*4), DI
+	LEAQ         (DI)(R8*1), R11
+	VMOVUPS      (R14), Z28
+	VMOVUPS      64(R14), Z29
+	ADDQ         R15, R14
+	VBROADCASTSS (DI), Z30
+	VFMADD231PS  Z28, Z30, Z0
+	VFMADD231PS  Z29, Z30, Z1
+	VBROADCASTSS (DI)(R8*1), Z30
+	VFMADD231PS  Z28, Z30, Z2
+	VFMADD231PS  Z29, Z30, Z3
+	VBROADCASTSS (DI)(R8*2), Z30
+	VFMADD231PS  Z28, Z30, Z4
+	VFMADD231PS  Z29, Z30, Z5
+	VBROADCASTSS (DI)(R9*1), Z30
+	VFMADD231PS  Z28, Z30, Z6
+	VFMADD231PS  Z29, Z30, Z7
+	VBROADCASTSS (DI)(R8*4), Z30
+	VFMADD231PS  Z28, Z30, Z8
+	VFMADD231PS  Z29, Z30, Z9
+	VBROADCASTSS (DI)(R10*1), Z30
+	VFMADD231PS  Z28, Z30, Z10
+	VFMADD231PS  Z29, Z30, Z11
+	VBROADCASTSS (DI)(R9*2), Z30
+	VFMADD231PS  Z28, Z30, Z12
+	VFMADD231PS  Z29, Z30, Z13
+	VBROADCASTSS (R11)(R9*2), Z30
+	VFMADD231PS  Z28, Z30, Z14
+	VFMADD231PS  Z29, Z30, Z15
+	VBROADCASTSS (DI)(R8*8), Z30
+	VFMADD231PS  Z28, Z30, Z16
+	VFMADD231PS  Z29, Z30, Z17
+	VBROADCASTSS (R11)(R8*8), Z30
+	VFMADD231PS  Z28, Z30, Z18
+	VFMADD231PS  Z29, Z30, Z19
+	VBROADCASTSS (DI)(R10*2), Z30
+	VFMADD231PS  Z28, Z30, Z20
+	VFMADD231PS  Z29, Z30, Z21
+	VBROADCASTSS (R11)(R10*2), Z30
+	VFMADD231PS  Z28, Z30, Z22
+	VFMADD231PS  Z29, Z30, Z23
+	VBROADCASTSS (DI)(R9*4), Z30
+	VFMADD231PS  Z28, Z30, Z24
+	VFMADD231PS  Z29, Z30, Z25
+	VBROADCASTSS (R11)(R9*4), Z30
+	VFMADD231PS  Z28, Z30, Z26
+	VFMADD231PS  Z29, Z30, Z27
+	ADDQ         $+4, R13
 	DECQ         SI
 	JNZ          sum
 
@@ -3961,6 +7810,144 @@ noReLU:
 	VZEROUPPER
 	RET
 
+// func gatherAVX512_1x64(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·gatherAVX512_1x64(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), DI
+	SHLQ       $0x02, DI
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ DI, R8
+	MOVQ columns+24(FP), R9
+	MOVQ bks+40(FP), R11
+	SHLQ $0x02, R11
+	MOVQ AX, R10
+
+sum:
+	MOVLQSX      (R9), DI
+	LEAQ         (R8)(DI*4), DI
+	VMOVUPS      (R10), Z4
+	VMOVUPS      64(R10), Z5
+	VMOVUPS      128(R10), Z6
+	VMOVUPS      192(R10), Z7
+	ADDQ         R11, R10
+	VBROADCASTSS (DI), Z8
+	VFMADD231PS  Z4, Z8, Z0
+	VFMADD231PS  Z5, Z8, Z1
+	VFMADD231PS  Z6, Z8, Z2
+	VFMADD231PS  Z7, Z8, Z3
+	ADDQ         $+4, R9
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Z4
+	VMULPS       Z4, Z0, Z0
+	VMULPS       Z4, Z1, Z1
+	VMULPS       Z4, Z2, Z2
+	VMULPS       Z4, Z3, Z3
+
+noScale:
+	MOVQ      cols+64(FP), R8
+	MOVQ      $-1, DI
+	BZHIQ     R8, DI, DI
+	KMOVW     DI, K1
+	SHRQ      $0x10, DI
+	KMOVW     DI, K2
+	SHRQ      $0x10, DI
+	KMOVW     DI, K3
+	SHRQ      $0x10, DI
+	KMOVW     DI, K4
+	MOVQ      crs+56(FP), DI
+	SHLQ      $0x02, DI
+	BTQ       $0x00, SI
+	JCC       noAccumulate
+	MOVQ      CX, DI
+	VMOVUPS.Z (DI), K1, Z9
+	VADDPS    Z9, Z0, Z0
+	VMOVUPS.Z 64(DI), K2, Z9
+	VADDPS    Z9, Z1, Z1
+	VMOVUPS.Z 128(DI), K3, Z9
+	VADDPS    Z9, Z2, Z2
+	VMOVUPS.Z 192(DI), K4, Z9
+	VADDPS    Z9, Z3, Z3
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Z9
+	VADDPS       Z9, Z0, Z0
+	VADDPS       Z9, Z1, Z1
+	VADDPS       Z9, Z2, Z2
+	VADDPS       Z9, Z3, Z3
+
+noRowBias:
+	BTQ       $0x03, SI
+	JCC       noColBias
+	VMOVUPS.Z (BX), K1, Z9
+	VADDPS    Z9, Z0, Z0
+	VMOVUPS.Z 64(BX), K2, Z9
+	VADDPS    Z9, Z1, Z1
+	VMOVUPS.Z 128(BX), K3, Z9
+	VADDPS    Z9, Z2, Z2
+	VMOVUPS.Z 192(BX), K4, Z9
+	VADDPS    Z9, Z3, Z3
+	ADDQ      $+256, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VPXORD Z9, Z9, Z9
+	VMAXPS Z0, Z9, Z0
+	VMAXPS Z1, Z9, Z1
+	VMAXPS Z2, Z9, Z2
+	VMAXPS Z3, Z9, Z3
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	VMOVUPS Z2, K3, 128(SI)
+	VMOVUPS Z3, K4, 192(SI)
+
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+256, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
 // func gemmAVX512_2x64(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_2x64(SB), NOSPLIT, $0-112
@@ -4023,6 +8010,189 @@ sum:
 	VFMADD231PS  Z10, Z12, Z6
 	VFMADD231PS  Z11, Z12, Z7
 	ADDQ         R9, DI
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Z8
+	VMULPS       Z8, Z0, Z0
+	VMULPS       Z8, Z1, Z1
+	VMULPS       Z8, Z2, Z2
+	VMULPS       Z8, Z3, Z3
+	VMULPS       Z8, Z4, Z4
+	VMULPS       Z8, Z5, Z5
+	VMULPS       Z8, Z6, Z6
+	VMULPS       Z8, Z7, Z7
+
+noScale:
+	MOVQ      cols+64(FP), R8
+	MOVQ      $-1, DI
+	BZHIQ     R8, DI, DI
+	KMOVW     DI, K1
+	SHRQ      $0x10, DI
+	KMOVW     DI, K2
+	SHRQ      $0x10, DI
+	KMOVW     DI, K3
+	SHRQ      $0x10, DI
+	KMOVW     DI, K4
+	MOVQ      crs+56(FP), DI
+	SHLQ      $0x02, DI
+	BTQ       $0x00, SI
+	JCC       noAccumulate
+	MOVQ      CX, R8
+	VMOVUPS.Z (R8), K1, Z13
+	VADDPS    Z13, Z0, Z0
+	VMOVUPS.Z 64(R8), K2, Z13
+	VADDPS    Z13, Z1, Z1
+	VMOVUPS.Z 128(R8), K3, Z13
+	VADDPS    Z13, Z2, Z2
+	VMOVUPS.Z 192(R8), K4, Z13
+	VADDPS    Z13, Z3, Z3
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z13
+	VADDPS    Z13, Z4, Z4
+	VMOVUPS.Z 64(R8), K2, Z13
+	VADDPS    Z13, Z5, Z5
+	VMOVUPS.Z 128(R8), K3, Z13
+	VADDPS    Z13, Z6, Z6
+	VMOVUPS.Z 192(R8), K4, Z13
+	VADDPS    Z13, Z7, Z7
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Z13
+	VADDPS       Z13, Z0, Z0
+	VADDPS       Z13, Z1, Z1
+	VADDPS       Z13, Z2, Z2
+	VADDPS       Z13, Z3, Z3
+	VBROADCASTSS 4(BX), Z13
+	VADDPS       Z13, Z4, Z4
+	VADDPS       Z13, Z5, Z5
+	VADDPS       Z13, Z6, Z6
+	VADDPS       Z13, Z7, Z7
+
+noRowBias:
+	BTQ       $0x03, SI
+	JCC       noColBias
+	VMOVUPS.Z (BX), K1, Z13
+	VADDPS    Z13, Z0, Z0
+	VADDPS    Z13, Z4, Z4
+	VMOVUPS.Z 64(BX), K2, Z13
+	VADDPS    Z13, Z1, Z1
+	VADDPS    Z13, Z5, Z5
+	VMOVUPS.Z 128(BX), K3, Z13
+	VADDPS    Z13, Z2, Z2
+	VADDPS    Z13, Z6, Z6
+	VMOVUPS.Z 192(BX), K4, Z13
+	VADDPS    Z13, Z3, Z3
+	VADDPS    Z13, Z7, Z7
+	ADDQ      $+256, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VPXORD Z13, Z13, Z13
+	VMAXPS Z0, Z13, Z0
+	VMAXPS Z1, Z13, Z1
+	VMAXPS Z2, Z13, Z2
+	VMAXPS Z3, Z13, Z3
+	VMAXPS Z4, Z13, Z4
+	VMAXPS Z5, Z13, Z5
+	VMAXPS Z6, Z13, Z6
+	VMAXPS Z7, Z13, Z7
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	VMOVUPS Z2, K3, 128(SI)
+	VMOVUPS Z3, K4, 192(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z4, K1, (SI)
+	VMOVUPS Z5, K2, 64(SI)
+	VMOVUPS Z6, K3, 128(SI)
+	VMOVUPS Z7, K4, 192(SI)
+
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+256, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_2x64(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·gatherAVX512_2x64(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ DI, R9
+	MOVQ columns+24(FP), R10
+	MOVQ bks+40(FP), R12
+	SHLQ $0x02, R12
+	MOVQ AX, R11
+
+sum:
+	MOVLQSX      (R10), DI
+	LEAQ         (R9)(DI*4), DI
+	VMOVUPS      (R11), Z8
+	VMOVUPS      64(R11), Z9
+	VMOVUPS      128(R11), Z10
+	VMOVUPS      192(R11), Z11
+	ADDQ         R12, R11
+	VBROADCASTSS (DI), Z12
+	VFMADD231PS  Z8, Z12, Z0
+	VFMADD231PS  Z9, Z12, Z1
+	VFMADD231PS  Z10, Z12, Z2
+	VFMADD231PS  Z11, Z12, Z3
+	VBROADCASTSS (DI)(R8*1), Z12
+	VFMADD231PS  Z8, Z12, Z4
+	VFMADD231PS  Z9, Z12, Z5
+	VFMADD231PS  Z10, Z12, Z6
+	VFMADD231PS  Z11, Z12, Z7
+	ADDQ         $+4, R10
 	DECQ         SI
 	JNZ          sum
 
@@ -4368,6 +8538,234 @@ noReLU:
 	VZEROUPPER
 	RET
 
+// func gatherAVX512_3x64(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·gatherAVX512_3x64(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ DI, R9
+	MOVQ columns+24(FP), R10
+	MOVQ bks+40(FP), R12
+	SHLQ $0x02, R12
+	MOVQ AX, R11
+
+sum:
+	MOVLQSX      (R10), DI
+	LEAQ         (R9)(DI*4), DI
+	VMOVUPS      (R11), Z12
+	VMOVUPS      64(R11), Z13
+	VMOVUPS      128(R11), Z14
+	VMOVUPS      192(R11), Z15
+	ADDQ         R12, R11
+	VBROADCASTSS (DI), Z16
+	VFMADD231PS  Z12, Z16, Z0
+	VFMADD231PS  Z13, Z16, Z1
+	VFMADD231PS  Z14, Z16, Z2
+	VFMADD231PS  Z15, Z16, Z3
+	VBROADCASTSS (DI)(R8*1), Z16
+	VFMADD231PS  Z12, Z16, Z4
+	VFMADD231PS  Z13, Z16, Z5
+	VFMADD231PS  Z14, Z16, Z6
+	VFMADD231PS  Z15, Z16, Z7
+	VBROADCASTSS (DI)(R8*2), Z16
+	VFMADD231PS  Z12, Z16, Z8
+	VFMADD231PS  Z13, Z16, Z9
+	VFMADD231PS  Z14, Z16, Z10
+	VFMADD231PS  Z15, Z16, Z11
+	ADDQ         $+4, R10
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Z12
+	VMULPS       Z12, Z0, Z0
+	VMULPS       Z12, Z1, Z1
+	VMULPS       Z12, Z2, Z2
+	VMULPS       Z12, Z3, Z3
+	VMULPS       Z12, Z4, Z4
+	VMULPS       Z12, Z5, Z5
+	VMULPS       Z12, Z6, Z6
+	VMULPS       Z12, Z7, Z7
+	VMULPS       Z12, Z8, Z8
+	VMULPS       Z12, Z9, Z9
+	VMULPS       Z12, Z10, Z10
+	VMULPS       Z12, Z11, Z11
+
+noScale:
+	MOVQ      cols+64(FP), R8
+	MOVQ      $-1, DI
+	BZHIQ     R8, DI, DI
+	KMOVW     DI, K1
+	SHRQ      $0x10, DI
+	KMOVW     DI, K2
+	SHRQ      $0x10, DI
+	KMOVW     DI, K3
+	SHRQ      $0x10, DI
+	KMOVW     DI, K4
+	MOVQ      crs+56(FP), DI
+	SHLQ      $0x02, DI
+	BTQ       $0x00, SI
+	JCC       noAccumulate
+	MOVQ      CX, R8
+	VMOVUPS.Z (R8), K1, Z17
+	VADDPS    Z17, Z0, Z0
+	VMOVUPS.Z 64(R8), K2, Z17
+	VADDPS    Z17, Z1, Z1
+	VMOVUPS.Z 128(R8), K3, Z17
+	VADDPS    Z17, Z2, Z2
+	VMOVUPS.Z 192(R8), K4, Z17
+	VADDPS    Z17, Z3, Z3
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z17
+	VADDPS    Z17, Z4, Z4
+	VMOVUPS.Z 64(R8), K2, Z17
+	VADDPS    Z17, Z5, Z5
+	VMOVUPS.Z 128(R8), K3, Z17
+	VADDPS    Z17, Z6, Z6
+	VMOVUPS.Z 192(R8), K4, Z17
+	VADDPS    Z17, Z7, Z7
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z17
+	VADDPS    Z17, Z8, Z8
+	VMOVUPS.Z 64(R8), K2, Z17
+	VADDPS    Z17, Z9, Z9
+	VMOVUPS.Z 128(R8), K3, Z17
+	VADDPS    Z17, Z10, Z10
+	VMOVUPS.Z 192(R8), K4, Z17
+	VADDPS    Z17, Z11, Z11
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Z17
+	VADDPS       Z17, Z0, Z0
+	VADDPS       Z17, Z1, Z1
+	VADDPS       Z17, Z2, Z2
+	VADDPS       Z17, Z3, Z3
+	VBROADCASTSS 4(BX), Z17
+	VADDPS       Z17, Z4, Z4
+	VADDPS       Z17, Z5, Z5
+	VADDPS       Z17, Z6, Z6
+	VADDPS       Z17, Z7, Z7
+	VBROADCASTSS 8(BX), Z17
+	VADDPS       Z17, Z8, Z8
+	VADDPS       Z17, Z9, Z9
+	VADDPS       Z17, Z10, Z10
+	VADDPS       Z17, Z11, Z11
+
+noRowBias:
+	BTQ       $0x03, SI
+	JCC       noColBias
+	VMOVUPS.Z (BX), K1, Z17
+	VADDPS    Z17, Z0, Z0
+	VADDPS    Z17, Z4, Z4
+	VADDPS    Z17, Z8, Z8
+	VMOVUPS.Z 64(BX), K2, Z17
+	VADDPS    Z17, Z1, Z1
+	VADDPS    Z17, Z5, Z5
+	VADDPS    Z17, Z9, Z9
+	VMOVUPS.Z 128(BX), K3, Z17
+	VADDPS    Z17, Z2, Z2
+	VADDPS    Z17, Z6, Z6
+	VADDPS    Z17, Z10, Z10
+	VMOVUPS.Z 192(BX), K4, Z17
+	VADDPS    Z17, Z3, Z3
+	VADDPS    Z17, Z7, Z7
+	VADDPS    Z17, Z11, Z11
+	ADDQ      $+256, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VPXORD Z17, Z17, Z17
+	VMAXPS Z0, Z17, Z0
+	VMAXPS Z1, Z17, Z1
+	VMAXPS Z2, Z17, Z2
+	VMAXPS Z3, Z17, Z3
+	VMAXPS Z4, Z17, Z4
+	VMAXPS Z5, Z17, Z5
+	VMAXPS Z6, Z17, Z6
+	VMAXPS Z7, Z17, Z7
+	VMAXPS Z8, Z17, Z8
+	VMAXPS Z9, Z17, Z9
+	VMAXPS Z10, Z17, Z10
+	VMAXPS Z11, Z17, Z11
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	VMOVUPS Z2, K3, 128(SI)
+	VMOVUPS Z3, K4, 192(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z4, K1, (SI)
+	VMOVUPS Z5, K2, 64(SI)
+	VMOVUPS Z6, K3, 128(SI)
+	VMOVUPS Z7, K4, 192(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z8, K1, (SI)
+	VMOVUPS Z9, K2, 64(SI)
+	VMOVUPS Z10, K3, 128(SI)
+	VMOVUPS Z11, K4, 192(SI)
+
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+256, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
 // func gemmAVX512_4x64(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_4x64(SB), NOSPLIT, $0-112
@@ -4425,9 +8823,9 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*2), R9
+	MOVQ aks+24(FP), R10
+	SHLQ $0x02, R10
 	MOVQ bks+40(FP), R12
 	SHLQ $0x02, R12
 	MOVQ AX, R11
@@ -4453,12 +8851,286 @@ sum:
 	VFMADD231PS  Z17, Z20, Z9
 	VFMADD231PS  Z18, Z20, Z10
 	VFMADD231PS  Z19, Z20, Z11
-	VBROADCASTSS (DI)(R10*1), Z20
+	VBROADCASTSS (DI)(R9*1), Z20
 	VFMADD231PS  Z16, Z20, Z12
 	VFMADD231PS  Z17, Z20, Z13
 	VFMADD231PS  Z18, Z20, Z14
 	VFMADD231PS  Z19, Z20, Z15
-	ADDQ         R9, DI
+	ADDQ         R10, DI
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Z16
+	VMULPS       Z16, Z0, Z0
+	VMULPS       Z16, Z1, Z1
+	VMULPS       Z16, Z2, Z2
+	VMULPS       Z16, Z3, Z3
+	VMULPS       Z16, Z4, Z4
+	VMULPS       Z16, Z5, Z5
+	VMULPS       Z16, Z6, Z6
+	VMULPS       Z16, Z7, Z7
+	VMULPS       Z16, Z8, Z8
+	VMULPS       Z16, Z9, Z9
+	VMULPS       Z16, Z10, Z10
+	VMULPS       Z16, Z11, Z11
+	VMULPS       Z16, Z12, Z12
+	VMULPS       Z16, Z13, Z13
+	VMULPS       Z16, Z14, Z14
+	VMULPS       Z16, Z15, Z15
+
+noScale:
+	MOVQ      cols+64(FP), R8
+	MOVQ      $-1, DI
+	BZHIQ     R8, DI, DI
+	KMOVW     DI, K1
+	SHRQ      $0x10, DI
+	KMOVW     DI, K2
+	SHRQ      $0x10, DI
+	KMOVW     DI, K3
+	SHRQ      $0x10, DI
+	KMOVW     DI, K4
+	MOVQ      crs+56(FP), DI
+	SHLQ      $0x02, DI
+	BTQ       $0x00, SI
+	JCC       noAccumulate
+	MOVQ      CX, R8
+	VMOVUPS.Z (R8), K1, Z21
+	VADDPS    Z21, Z0, Z0
+	VMOVUPS.Z 64(R8), K2, Z21
+	VADDPS    Z21, Z1, Z1
+	VMOVUPS.Z 128(R8), K3, Z21
+	VADDPS    Z21, Z2, Z2
+	VMOVUPS.Z 192(R8), K4, Z21
+	VADDPS    Z21, Z3, Z3
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z21
+	VADDPS    Z21, Z4, Z4
+	VMOVUPS.Z 64(R8), K2, Z21
+	VADDPS    Z21, Z5, Z5
+	VMOVUPS.Z 128(R8), K3, Z21
+	VADDPS    Z21, Z6, Z6
+	VMOVUPS.Z 192(R8), K4, Z21
+	VADDPS    Z21, Z7, Z7
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z21
+	VADDPS    Z21, Z8, Z8
+	VMOVUPS.Z 64(R8), K2, Z21
+	VADDPS    Z21, Z9, Z9
+	VMOVUPS.Z 128(R8), K3, Z21
+	VADDPS    Z21, Z10, Z10
+	VMOVUPS.Z 192(R8), K4, Z21
+	VADDPS    Z21, Z11, Z11
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z21
+	VADDPS    Z21, Z12, Z12
+	VMOVUPS.Z 64(R8), K2, Z21
+	VADDPS    Z21, Z13, Z13
+	VMOVUPS.Z 128(R8), K3, Z21
+	VADDPS    Z21, Z14, Z14
+	VMOVUPS.Z 192(R8), K4, Z21
+	VADDPS    Z21, Z15, Z15
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Z21
+	VADDPS       Z21, Z0, Z0
+	VADDPS       Z21, Z1, Z1
+	VADDPS       Z21, Z2, Z2
+	VADDPS       Z21, Z3, Z3
+	VBROADCASTSS 4(BX), Z21
+	VADDPS       Z21, Z4, Z4
+	VADDPS       Z21, Z5, Z5
+	VADDPS       Z21, Z6, Z6
+	VADDPS       Z21, Z7, Z7
+	VBROADCASTSS 8(BX), Z21
+	VADDPS       Z21, Z8, Z8
+	VADDPS       Z21, Z9, Z9
+	VADDPS       Z21, Z10, Z10
+	VADDPS       Z21, Z11, Z11
+	VBROADCASTSS 12(BX), Z21
+	VADDPS       Z21, Z12, Z12
+	VADDPS       Z21, Z13, Z13
+	VADDPS       Z21, Z14, Z14
+	VADDPS       Z21, Z15, Z15
+
+noRowBias:
+	BTQ       $0x03, SI
+	JCC       noColBias
+	VMOVUPS.Z (BX), K1, Z21
+	VADDPS    Z21, Z0, Z0
+	VADDPS    Z21, Z4, Z4
+	VADDPS    Z21, Z8, Z8
+	VADDPS    Z21, Z12, Z12
+	VMOVUPS.Z 64(BX), K2, Z21
+	VADDPS    Z21, Z1, Z1
+	VADDPS    Z21, Z5, Z5
+	VADDPS    Z21, Z9, Z9
+	VADDPS    Z21, Z13, Z13
+	VMOVUPS.Z 128(BX), K3, Z21
+	VADDPS    Z21, Z2, Z2
+	VADDPS    Z21, Z6, Z6
+	VADDPS    Z21, Z10, Z10
+	VADDPS    Z21, Z14, Z14
+	VMOVUPS.Z 192(BX), K4, Z21
+	VADDPS    Z21, Z3, Z3
+	VADDPS    Z21, Z7, Z7
+	VADDPS    Z21, Z11, Z11
+	VADDPS    Z21, Z15, Z15
+	ADDQ      $+256, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VPXORD Z21, Z21, Z21
+	VMAXPS Z0, Z21, Z0
+	VMAXPS Z1, Z21, Z1
+	VMAXPS Z2, Z21, Z2
+	VMAXPS Z3, Z21, Z3
+	VMAXPS Z4, Z21, Z4
+	VMAXPS Z5, Z21, Z5
+	VMAXPS Z6, Z21, Z6
+	VMAXPS Z7, Z21, Z7
+	VMAXPS Z8, Z21, Z8
+	VMAXPS Z9, Z21, Z9
+	VMAXPS Z10, Z21, Z10
+	VMAXPS Z11, Z21, Z11
+	VMAXPS Z12, Z21, Z12
+	VMAXPS Z13, Z21, Z13
+	VMAXPS Z14, Z21, Z14
+	VMAXPS Z15, Z21, Z15
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	VMOVUPS Z2, K3, 128(SI)
+	VMOVUPS Z3, K4, 192(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z4, K1, (SI)
+	VMOVUPS Z5, K2, 64(SI)
+	VMOVUPS Z6, K3, 128(SI)
+	VMOVUPS Z7, K4, 192(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z8, K1, (SI)
+	VMOVUPS Z9, K2, 64(SI)
+	VMOVUPS Z10, K3, 128(SI)
+	VMOVUPS Z11, K4, 192(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z12, K1, (SI)
+	VMOVUPS Z13, K2, 64(SI)
+	VMOVUPS Z14, K3, 128(SI)
+	VMOVUPS Z15, K4, 192(SI)
+
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+256, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_4x64(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·gatherAVX512_4x64(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	MOVQ DI, R10
+	MOVQ columns+24(FP), R11
+	MOVQ bks+40(FP), R13
+	SHLQ $0x02, R13
+	MOVQ AX, R12
+
+sum:
+	MOVLQSX      (R11), DI
+	LEAQ         (R10)(DI*4), DI
+	VMOVUPS      (R12), Z16
+	VMOVUPS      64(R12), Z17
+	VMOVUPS      128(R12), Z18
+	VMOVUPS      192(R12), Z19
+	ADDQ         R13, R12
+	VBROADCASTSS (DI), Z20
+	VFMADD231PS  Z16, Z20, Z0
+	VFMADD231PS  Z17, Z20, Z1
+	VFMADD231PS  Z18, Z20, Z2
+	VFMADD231PS  Z19, Z20, Z3
+	VBROADCASTSS (DI)(R8*1), Z20
+	VFMADD231PS  Z16, Z20, Z4
+	VFMADD231PS  Z17, Z20, Z5
+	VFMADD231PS  Z18, Z20, Z6
+	VFMADD231PS  Z19, Z20, Z7
+	VBROADCASTSS (DI)(R8*2), Z20
+	VFMADD231PS  Z16, Z20, Z8
+	VFMADD231PS  Z17, Z20, Z9
+	VFMADD231PS  Z18, Z20, Z10
+	VFMADD231PS  Z19, Z20, Z11
+	VBROADCASTSS (DI)(R9*1), Z20
+	VFMADD231PS  Z16, Z20, Z12
+	VFMADD231PS  Z17, Z20, Z13
+	VFMADD231PS  Z18, Z20, Z14
+	VFMADD231PS  Z19, Z20, Z15
+	ADDQ         $+4, R11
 	DECQ         SI
 	JNZ          sum
 
@@ -4706,9 +9378,9 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*2), R9
+	MOVQ aks+24(FP), R10
+	SHLQ $0x02, R10
 	MOVQ bks+40(FP), R12
 	SHLQ $0x02, R12
 	MOVQ AX, R11
@@ -4734,7 +9406,7 @@ sum:
 	VFMADD231PS  Z21, Z24, Z9
 	VFMADD231PS  Z22, Z24, Z10
 	VFMADD231PS  Z23, Z24, Z11
-	VBROADCASTSS (DI)(R10*1), Z24
+	VBROADCASTSS (DI)(R9*1), Z24
 	VFMADD231PS  Z20, Z24, Z12
 	VFMADD231PS  Z21, Z24, Z13
 	VFMADD231PS  Z22, Z24, Z14
@@ -4744,7 +9416,326 @@ sum:
 	VFMADD231PS  Z21, Z24, Z17
 	VFMADD231PS  Z22, Z24, Z18
 	VFMADD231PS  Z23, Z24, Z19
-	ADDQ         R9, DI
+	ADDQ         R10, DI
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Z20
+	VMULPS       Z20, Z0, Z0
+	VMULPS       Z20, Z1, Z1
+	VMULPS       Z20, Z2, Z2
+	VMULPS       Z20, Z3, Z3
+	VMULPS       Z20, Z4, Z4
+	VMULPS       Z20, Z5, Z5
+	VMULPS       Z20, Z6, Z6
+	VMULPS       Z20, Z7, Z7
+	VMULPS       Z20, Z8, Z8
+	VMULPS       Z20, Z9, Z9
+	VMULPS       Z20, Z10, Z10
+	VMULPS       Z20, Z11, Z11
+	VMULPS       Z20, Z12, Z12
+	VMULPS       Z20, Z13, Z13
+	VMULPS       Z20, Z14, Z14
+	VMULPS       Z20, Z15, Z15
+	VMULPS       Z20, Z16, Z16
+	VMULPS       Z20, Z17, Z17
+	VMULPS       Z20, Z18, Z18
+	VMULPS       Z20, Z19, Z19
+
+noScale:
+	MOVQ      cols+64(FP), R8
+	MOVQ      $-1, DI
+	BZHIQ     R8, DI, DI
+	KMOVW     DI, K1
+	SHRQ      $0x10, DI
+	KMOVW     DI, K2
+	SHRQ      $0x10, DI
+	KMOVW     DI, K3
+	SHRQ      $0x10, DI
+	KMOVW     DI, K4
+	MOVQ      crs+56(FP), DI
+	SHLQ      $0x02, DI
+	BTQ       $0x00, SI
+	JCC       noAccumulate
+	MOVQ      CX, R8
+	VMOVUPS.Z (R8), K1, Z25
+	VADDPS    Z25, Z0, Z0
+	VMOVUPS.Z 64(R8), K2, Z25
+	VADDPS    Z25, Z1, Z1
+	VMOVUPS.Z 128(R8), K3, Z25
+	VADDPS    Z25, Z2, Z2
+	VMOVUPS.Z 192(R8), K4, Z25
+	VADDPS    Z25, Z3, Z3
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z25
+	VADDPS    Z25, Z4, Z4
+	VMOVUPS.Z 64(R8), K2, Z25
+	VADDPS    Z25, Z5, Z5
+	VMOVUPS.Z 128(R8), K3, Z25
+	VADDPS    Z25, Z6, Z6
+	VMOVUPS.Z 192(R8), K4, Z25
+	VADDPS    Z25, Z7, Z7
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z25
+	VADDPS    Z25, Z8, Z8
+	VMOVUPS.Z 64(R8), K2, Z25
+	VADDPS    Z25, Z9, Z9
+	VMOVUPS.Z 128(R8), K3, Z25
+	VADDPS    Z25, Z10, Z10
+	VMOVUPS.Z 192(R8), K4, Z25
+	VADDPS    Z25, Z11, Z11
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z25
+	VADDPS    Z25, Z12, Z12
+	VMOVUPS.Z 64(R8), K2, Z25
+	VADDPS    Z25, Z13, Z13
+	VMOVUPS.Z 128(R8), K3, Z25
+	VADDPS    Z25, Z14, Z14
+	VMOVUPS.Z 192(R8), K4, Z25
+	VADDPS    Z25, Z15, Z15
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z25
+	VADDPS    Z25, Z16, Z16
+	VMOVUPS.Z 64(R8), K2, Z25
+	VADDPS    Z25, Z17, Z17
+	VMOVUPS.Z 128(R8), K3, Z25
+	VADDPS    Z25, Z18, Z18
+	VMOVUPS.Z 192(R8), K4, Z25
+	VADDPS    Z25, Z19, Z19
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Z25
+	VADDPS       Z25, Z0, Z0
+	VADDPS       Z25, Z1, Z1
+	VADDPS       Z25, Z2, Z2
+	VADDPS       Z25, Z3, Z3
+	VBROADCASTSS 4(BX), Z25
+	VADDPS       Z25, Z4, Z4
+	VADDPS       Z25, Z5, Z5
+	VADDPS       Z25, Z6, Z6
+	VADDPS       Z25, Z7, Z7
+	VBROADCASTSS 8(BX), Z25
+	VADDPS       Z25, Z8, Z8
+	VADDPS       Z25, Z9, Z9
+	VADDPS       Z25, Z10, Z10
+	VADDPS       Z25, Z11, Z11
+	VBROADCASTSS 12(BX), Z25
+	VADDPS       Z25, Z12, Z12
+	VADDPS       Z25, Z13, Z13
+	VADDPS       Z25, Z14, Z14
+	VADDPS       Z25, Z15, Z15
+	VBROADCASTSS 16(BX), Z25
+	VADDPS       Z25, Z16, Z16
+	VADDPS       Z25, Z17, Z17
+	VADDPS       Z25, Z18, Z18
+	VADDPS       Z25, Z19, Z19
+
+noRowBias:
+	BTQ       $0x03, SI
+	JCC       noColBias
+	VMOVUPS.Z (BX), K1, Z25
+	VADDPS    Z25, Z0, Z0
+	VADDPS    Z25, Z4, Z4
+	VADDPS    Z25, Z8, Z8
+	VADDPS    Z25, Z12, Z12
+	VADDPS    Z25, Z16, Z16
+	VMOVUPS.Z 64(BX), K2, Z25
+	VADDPS    Z25, Z1, Z1
+	VADDPS    Z25, Z5, Z5
+	VADDPS    Z25, Z9, Z9
+	VADDPS    Z25, Z13, Z13
+	VADDPS    Z25, Z17, Z17
+	VMOVUPS.Z 128(BX), K3, Z25
+	VADDPS    Z25, Z2, Z2
+	VADDPS    Z25, Z6, Z6
+	VADDPS    Z25, Z10, Z10
+	VADDPS    Z25, Z14, Z14
+	VADDPS    Z25, Z18, Z18
+	VMOVUPS.Z 192(BX), K4, Z25
+	VADDPS    Z25, Z3, Z3
+	VADDPS    Z25, Z7, Z7
+	VADDPS    Z25, Z11, Z11
+	VADDPS    Z25, Z15, Z15
+	VADDPS    Z25, Z19, Z19
+	ADDQ      $+256, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VPXORD Z25, Z25, Z25
+	VMAXPS Z0, Z25, Z0
+	VMAXPS Z1, Z25, Z1
+	VMAXPS Z2, Z25, Z2
+	VMAXPS Z3, Z25, Z3
+	VMAXPS Z4, Z25, Z4
+	VMAXPS Z5, Z25, Z5
+	VMAXPS Z6, Z25, Z6
+	VMAXPS Z7, Z25, Z7
+	VMAXPS Z8, Z25, Z8
+	VMAXPS Z9, Z25, Z9
+	VMAXPS Z10, Z25, Z10
+	VMAXPS Z11, Z25, Z11
+	VMAXPS Z12, Z25, Z12
+	VMAXPS Z13, Z25, Z13
+	VMAXPS Z14, Z25, Z14
+	VMAXPS Z15, Z25, Z15
+	VMAXPS Z16, Z25, Z16
+	VMAXPS Z17, Z25, Z17
+	VMAXPS Z18, Z25, Z18
+	VMAXPS Z19, Z25, Z19
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	VMOVUPS Z2, K3, 128(SI)
+	VMOVUPS Z3, K4, 192(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z4, K1, (SI)
+	VMOVUPS Z5, K2, 64(SI)
+	VMOVUPS Z6, K3, 128(SI)
+	VMOVUPS Z7, K4, 192(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z8, K1, (SI)
+	VMOVUPS Z9, K2, 64(SI)
+	VMOVUPS Z10, K3, 128(SI)
+	VMOVUPS Z11, K4, 192(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z12, K1, (SI)
+	VMOVUPS Z13, K2, 64(SI)
+	VMOVUPS Z14, K3, 128(SI)
+	VMOVUPS Z15, K4, 192(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z16, K1, (SI)
+	VMOVUPS Z17, K2, 64(SI)
+	VMOVUPS Z18, K3, 128(SI)
+	VMOVUPS Z19, K4, 192(SI)
+
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+256, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_5x64(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·gatherAVX512_5x64(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	MOVQ DI, R10
+	MOVQ columns+24(FP), R11
+	MOVQ bks+40(FP), R13
+	SHLQ $0x02, R13
+	MOVQ AX, R12
+
+sum:
+	MOVLQSX      (R11), DI
+	LEAQ         (R10)(DI*4), DI
+	VMOVUPS      (R12), Z20
+	VMOVUPS      64(R12), Z21
+	VMOVUPS      128(R12), Z22
+	VMOVUPS      192(R12), Z23
+	ADDQ         R13, R12
+	VBROADCASTSS (DI), Z24
+	VFMADD231PS  Z20, Z24, Z0
+	VFMADD231PS  Z21, Z24, Z1
+	VFMADD231PS  Z22, Z24, Z2
+	VFMADD231PS  Z23, Z24, Z3
+	VBROADCASTSS (DI)(R8*1), Z24
+	VFMADD231PS  Z20, Z24, Z4
+	VFMADD231PS  Z21, Z24, Z5
+	VFMADD231PS  Z22, Z24, Z6
+	VFMADD231PS  Z23, Z24, Z7
+	VBROADCASTSS (DI)(R8*2), Z24
+	VFMADD231PS  Z20, Z24, Z8
+	VFMADD231PS  Z21, Z24, Z9
+	VFMADD231PS  Z22, Z24, Z10
+	VFMADD231PS  Z23, Z24, Z11
+	VBROADCASTSS (DI)(R9*1), Z24
+	VFMADD231PS  Z20, Z24, Z12
+	VFMADD231PS  Z21, Z24, Z13
+	VFMADD231PS  Z22, Z24, Z14
+	VFMADD231PS  Z23, Z24, Z15
+	VBROADCASTSS (DI)(R8*4), Z24
+	VFMADD231PS  Z20, Z24, Z16
+	VFMADD231PS  Z21, Z24, Z17
+	VFMADD231PS  Z22, Z24, Z18
+	VFMADD231PS  Z23, Z24, Z19
+	ADDQ         $+4, R11
 	DECQ         SI
 	JNZ          sum
 
@@ -5032,10 +10023,10 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
-	LEAQ (R8)(R8*4), R11
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	MOVQ aks+24(FP), R11
+	SHLQ $0x02, R11
 	MOVQ bks+40(FP), R13
 	SHLQ $0x02, R13
 	MOVQ AX, R12
@@ -5061,7 +10052,7 @@ sum:
 	VFMADD231PS  Z25, Z28, Z9
 	VFMADD231PS  Z26, Z28, Z10
 	VFMADD231PS  Z27, Z28, Z11
-	VBROADCASTSS (DI)(R10*1), Z28
+	VBROADCASTSS (DI)(R9*1), Z28
 	VFMADD231PS  Z24, Z28, Z12
 	VFMADD231PS  Z25, Z28, Z13
 	VFMADD231PS  Z26, Z28, Z14
@@ -5071,12 +10062,377 @@ sum:
 	VFMADD231PS  Z25, Z28, Z17
 	VFMADD231PS  Z26, Z28, Z18
 	VFMADD231PS  Z27, Z28, Z19
-	VBROADCASTSS (DI)(R11*1), Z28
+	VBROADCASTSS (DI)(R10*1), Z28
 	VFMADD231PS  Z24, Z28, Z20
 	VFMADD231PS  Z25, Z28, Z21
 	VFMADD231PS  Z26, Z28, Z22
 	VFMADD231PS  Z27, Z28, Z23
-	ADDQ         R9, DI
+	ADDQ         R11, DI
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Z24
+	VMULPS       Z24, Z0, Z0
+	VMULPS       Z24, Z1, Z1
+	VMULPS       Z24, Z2, Z2
+	VMULPS       Z24, Z3, Z3
+	VMULPS       Z24, Z4, Z4
+	VMULPS       Z24, Z5, Z5
+	VMULPS       Z24, Z6, Z6
+	VMULPS       Z24, Z7, Z7
+	VMULPS       Z24, Z8, Z8
+	VMULPS       Z24, Z9, Z9
+	VMULPS       Z24, Z10, Z10
+	VMULPS       Z24, Z11, Z11
+	VMULPS       Z24, Z12, Z12
+	VMULPS       Z24, Z13, Z13
+	VMULPS       Z24, Z14, Z14
+	VMULPS       Z24, Z15, Z15
+	VMULPS       Z24, Z16, Z16
+	VMULPS       Z24, Z17, Z17
+	VMULPS       Z24, Z18, Z18
+	VMULPS       Z24, Z19, Z19
+	VMULPS       Z24, Z20, Z20
+	VMULPS       Z24, Z21, Z21
+	VMULPS       Z24, Z22, Z22
+	VMULPS       Z24, Z23, Z23
+
+noScale:
+	MOVQ      cols+64(FP), R8
+	MOVQ      $-1, DI
+	BZHIQ     R8, DI, DI
+	KMOVW     DI, K1
+	SHRQ      $0x10, DI
+	KMOVW     DI, K2
+	SHRQ      $0x10, DI
+	KMOVW     DI, K3
+	SHRQ      $0x10, DI
+	KMOVW     DI, K4
+	MOVQ      crs+56(FP), DI
+	SHLQ      $0x02, DI
+	BTQ       $0x00, SI
+	JCC       noAccumulate
+	MOVQ      CX, R8
+	VMOVUPS.Z (R8), K1, Z29
+	VADDPS    Z29, Z0, Z0
+	VMOVUPS.Z 64(R8), K2, Z29
+	VADDPS    Z29, Z1, Z1
+	VMOVUPS.Z 128(R8), K3, Z29
+	VADDPS    Z29, Z2, Z2
+	VMOVUPS.Z 192(R8), K4, Z29
+	VADDPS    Z29, Z3, Z3
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z29
+	VADDPS    Z29, Z4, Z4
+	VMOVUPS.Z 64(R8), K2, Z29
+	VADDPS    Z29, Z5, Z5
+	VMOVUPS.Z 128(R8), K3, Z29
+	VADDPS    Z29, Z6, Z6
+	VMOVUPS.Z 192(R8), K4, Z29
+	VADDPS    Z29, Z7, Z7
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z29
+	VADDPS    Z29, Z8, Z8
+	VMOVUPS.Z 64(R8), K2, Z29
+	VADDPS    Z29, Z9, Z9
+	VMOVUPS.Z 128(R8), K3, Z29
+	VADDPS    Z29, Z10, Z10
+	VMOVUPS.Z 192(R8), K4, Z29
+	VADDPS    Z29, Z11, Z11
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z29
+	VADDPS    Z29, Z12, Z12
+	VMOVUPS.Z 64(R8), K2, Z29
+	VADDPS    Z29, Z13, Z13
+	VMOVUPS.Z 128(R8), K3, Z29
+	VADDPS    Z29, Z14, Z14
+	VMOVUPS.Z 192(R8), K4, Z29
+	VADDPS    Z29, Z15, Z15
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z29
+	VADDPS    Z29, Z16, Z16
+	VMOVUPS.Z 64(R8), K2, Z29
+	VADDPS    Z29, Z17, Z17
+	VMOVUPS.Z 128(R8), K3, Z29
+	VADDPS    Z29, Z18, Z18
+	VMOVUPS.Z 192(R8), K4, Z29
+	VADDPS    Z29, Z19, Z19
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z29
+	VADDPS    Z29, Z20, Z20
+	VMOVUPS.Z 64(R8), K2, Z29
+	VADDPS    Z29, Z21, Z21
+	VMOVUPS.Z 128(R8), K3, Z29
+	VADDPS    Z29, Z22, Z22
+	VMOVUPS.Z 192(R8), K4, Z29
+	VADDPS    Z29, Z23, Z23
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Z29
+	VADDPS       Z29, Z0, Z0
+	VADDPS       Z29, Z1, Z1
+	VADDPS       Z29, Z2, Z2
+	VADDPS       Z29, Z3, Z3
+	VBROADCASTSS 4(BX), Z29
+	VADDPS       Z29, Z4, Z4
+	VADDPS       Z29, Z5, Z5
+	VADDPS       Z29, Z6, Z6
+	VADDPS       Z29, Z7, Z7
+	VBROADCASTSS 8(BX), Z29
+	VADDPS       Z29, Z8, Z8
+	VADDPS       Z29, Z9, Z9
+	VADDPS       Z29, Z10, Z10
+	VADDPS       Z29, Z11, Z11
+	VBROADCASTSS 12(BX), Z29
+	VADDPS       Z29, Z12, Z12
+	VADDPS       Z29, Z13, Z13
+	VADDPS       Z29, Z14, Z14
+	VADDPS       Z29, Z15, Z15
+	VBROADCASTSS 16(BX), Z29
+	VADDPS       Z29, Z16, Z16
+	VADDPS       Z29, Z17, Z17
+	VADDPS       Z29, Z18, Z18
+	VADDPS       Z29, Z19, Z19
+	VBROADCASTSS 20(BX), Z29
+	VADDPS       Z29, Z20, Z20
+	VADDPS       Z29, Z21, Z21
+	VADDPS       Z29, Z22, Z22
+	VADDPS       Z29, Z23, Z23
+
+noRowBias:
+	BTQ       $0x03, SI
+	JCC       noColBias
+	VMOVUPS.Z (BX), K1, Z29
+	VADDPS    Z29, Z0, Z0
+	VADDPS    Z29, Z4, Z4
+	VADDPS    Z29, Z8, Z8
+	VADDPS    Z29, Z12, Z12
+	VADDPS    Z29, Z16, Z16
+	VADDPS    Z29, Z20, Z20
+	VMOVUPS.Z 64(BX), K2, Z29
+	VADDPS    Z29, Z1, Z1
+	VADDPS    Z29, Z5, Z5
+	VADDPS    Z29, Z9, Z9
+	VADDPS    Z29, Z13, Z13
+	VADDPS    Z29, Z17, Z17
+	VADDPS    Z29, Z21, Z21
+	VMOVUPS.Z 128(BX), K3, Z29
+	VADDPS    Z29, Z2, Z2
+	VADDPS    Z29, Z6, Z6
+	VADDPS    Z29, Z10, Z10
+	VADDPS    Z29, Z14, Z14
+	VADDPS    Z29, Z18, Z18
+	VADDPS    Z29, Z22, Z22
+	VMOVUPS.Z 192(BX), K4, Z29
+	VADDPS    Z29, Z3, Z3
+	VADDPS    Z29, Z7, Z7
+	VADDPS    Z29, Z11, Z11
+	VADDPS    Z29, Z15, Z15
+	VADDPS    Z29, Z19, Z19
+	VADDPS    Z29, Z23, Z23
+	ADDQ      $+256, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VPXORD Z29, Z29, Z29
+	VMAXPS Z0, Z29, Z0
+	VMAXPS Z1, Z29, Z1
+	VMAXPS Z2, Z29, Z2
+	VMAXPS Z3, Z29, Z3
+	VMAXPS Z4, Z29, Z4
+	VMAXPS Z5, Z29, Z5
+	VMAXPS Z6, Z29, Z6
+	VMAXPS Z7, Z29, Z7
+	VMAXPS Z8, Z29, Z8
+	VMAXPS Z9, Z29, Z9
+	VMAXPS Z10, Z29, Z10
+	VMAXPS Z11, Z29, Z11
+	VMAXPS Z12, Z29, Z12
+	VMAXPS Z13, Z29, Z13
+	VMAXPS Z14, Z29, Z14
+	VMAXPS Z15, Z29, Z15
+	VMAXPS Z16, Z29, Z16
+	VMAXPS Z17, Z29, Z17
+	VMAXPS Z18, Z29, Z18
+	VMAXPS Z19, Z29, Z19
+	VMAXPS Z20, Z29, Z20
+	VMAXPS Z21, Z29, Z21
+	VMAXPS Z22, Z29, Z22
+	VMAXPS Z23, Z29, Z23
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	VMOVUPS Z2, K3, 128(SI)
+	VMOVUPS Z3, K4, 192(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z4, K1, (SI)
+	VMOVUPS Z5, K2, 64(SI)
+	VMOVUPS Z6, K3, 128(SI)
+	VMOVUPS Z7, K4, 192(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z8, K1, (SI)
+	VMOVUPS Z9, K2, 64(SI)
+	VMOVUPS Z10, K3, 128(SI)
+	VMOVUPS Z11, K4, 192(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z12, K1, (SI)
+	VMOVUPS Z13, K2, 64(SI)
+	VMOVUPS Z14, K3, 128(SI)
+	VMOVUPS Z15, K4, 192(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z16, K1, (SI)
+	VMOVUPS Z17, K2, 64(SI)
+	VMOVUPS Z18, K3, 128(SI)
+	VMOVUPS Z19, K4, 192(SI)
+	ADDQ    DI, SI
+	VMOVUPS Z20, K1, (SI)
+	VMOVUPS Z21, K2, 64(SI)
+	VMOVUPS Z22, K3, 128(SI)
+	VMOVUPS Z23, K4, 192(SI)
+
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+256, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_6x64(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·gatherAVX512_6x64(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	MOVQ DI, R11
+	MOVQ columns+24(FP), R12
+	MOVQ bks+40(FP), R14
+	SHLQ $0x02, R14
+	MOVQ AX, R13
+
+sum:
+	MOVLQSX      (R12), DI
+	LEAQ         (R11)(DI*4), DI
+	VMOVUPS      (R13), Z24
+	VMOVUPS      64(R13), Z25
+	VMOVUPS      128(R13), Z26
+	VMOVUPS      192(R13), Z27
+	ADDQ         R14, R13
+	VBROADCASTSS (DI), Z28
+	VFMADD231PS  Z24, Z28, Z0
+	VFMADD231PS  Z25, Z28, Z1
+	VFMADD231PS  Z26, Z28, Z2
+	VFMADD231PS  Z27, Z28, Z3
+	VBROADCASTSS (DI)(R8*1), Z28
+	VFMADD231PS  Z24, Z28, Z4
+	VFMADD231PS  Z25, Z28, Z5
+	VFMADD231PS  Z26, Z28, Z6
+	VFMADD231PS  Z27, Z28, Z7
+	VBROADCASTSS (DI)(R8*2), Z28
+	VFMADD231PS  Z24, Z28, Z8
+	VFMADD231PS  Z25, Z28, Z9
+	VFMADD231PS  Z26, Z28, Z10
+	VFMADD231PS  Z27, Z28, Z11
+	VBROADCASTSS (DI)(R9*1), Z28
+	VFMADD231PS  Z24, Z28, Z12
+	VFMADD231PS  Z25, Z28, Z13
+	VFMADD231PS  Z26, Z28, Z14
+	VFMADD231PS  Z27, Z28, Z15
+	VBROADCASTSS (DI)(R8*4), Z28
+	VFMADD231PS  Z24, Z28, Z16
+	VFMADD231PS  Z25, Z28, Z17
+	VFMADD231PS  Z26, Z28, Z18
+	VFMADD231PS  Z27, Z28, Z19
+	VBROADCASTSS (DI)(R10*1), Z28
+	VFMADD231PS  Z24, Z28, Z20
+	VFMADD231PS  Z25, Z28, Z21
+	VFMADD231PS  Z26, Z28, Z22
+	VFMADD231PS  Z27, Z28, Z23
+	ADDQ         $+4, R12
 	DECQ         SI
 	JNZ          sum
 
@@ -5413,6 +10769,101 @@ noReLU:
 	VZEROUPPER
 	RET
 
+// func gatherAVX512_1x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·gatherAVX512_1x16(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VPXORD     Z0, Z0, Z0
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), DI
+	SHLQ       $0x02, DI
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ DI, R8
+	MOVQ columns+24(FP), R9
+	MOVQ bks+40(FP), R11
+	SHLQ $0x02, R11
+	MOVQ AX, R10
+
+sum:
+	MOVLQSX          (R9), DI
+	LEAQ             (R8)(DI*4), DI
+	VMOVUPS          (R10), Z1
+	ADDQ             R11, R10
+	VFMADD231PS.BCST (DI), Z1, Z0
+	ADDQ             $+4, R9
+	DECQ             SI
+	JNZ              sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Z1
+	VMULPS       Z1, Z0, Z0
+
+noScale:
+	MOVQ      cols+64(FP), R8
+	MOVQ      $-1, DI
+	BZHIQ     R8, DI, DI
+	KMOVW     DI, K1
+	MOVQ      crs+56(FP), DI
+	SHLQ      $0x02, DI
+	BTQ       $0x00, SI
+	JCC       noAccumulate
+	MOVQ      CX, DI
+	VMOVUPS.Z (DI), K1, Z2
+	VADDPS    Z2, Z0, Z0
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Z2
+	VADDPS       Z2, Z0, Z0
+
+noRowBias:
+	BTQ       $0x03, SI
+	JCC       noColBias
+	VMOVUPS.Z (BX), K1, Z2
+	VADDPS    Z2, Z0, Z0
+	ADDQ      $+64, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VPXORD Z2, Z2, Z2
+	VMAXPS Z0, Z2, Z0
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Z0, K1, (SI)
+
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+64, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
 // func gemmAVX512_2x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_2x16(SB), NOSPLIT, $0-112
@@ -5452,6 +10903,115 @@ sum:
 	VFMADD231PS.BCST (DI), Z2, Z0
 	VFMADD231PS.BCST (DI)(R8*1), Z2, Z1
 	ADDQ             R9, DI
+	DECQ             SI
+	JNZ              sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Z2
+	VMULPS       Z2, Z0, Z0
+	VMULPS       Z2, Z1, Z1
+
+noScale:
+	MOVQ      cols+64(FP), R8
+	MOVQ      $-1, DI
+	BZHIQ     R8, DI, DI
+	KMOVW     DI, K1
+	MOVQ      crs+56(FP), DI
+	SHLQ      $0x02, DI
+	BTQ       $0x00, SI
+	JCC       noAccumulate
+	MOVQ      CX, R8
+	VMOVUPS.Z (R8), K1, Z3
+	VADDPS    Z3, Z0, Z0
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z3
+	VADDPS    Z3, Z1, Z1
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Z3
+	VADDPS       Z3, Z0, Z0
+	VBROADCASTSS 4(BX), Z3
+	VADDPS       Z3, Z1, Z1
+
+noRowBias:
+	BTQ       $0x03, SI
+	JCC       noColBias
+	VMOVUPS.Z (BX), K1, Z3
+	VADDPS    Z3, Z0, Z0
+	VADDPS    Z3, Z1, Z1
+	ADDQ      $+64, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VPXORD Z3, Z3, Z3
+	VMAXPS Z0, Z3, Z0
+	VMAXPS Z1, Z3, Z1
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Z0, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z1, K1, (SI)
+
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+64, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_2x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·gatherAVX512_2x16(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ DI, R9
+	MOVQ columns+24(FP), R10
+	MOVQ bks+40(FP), R12
+	SHLQ $0x02, R12
+	MOVQ AX, R11
+
+sum:
+	MOVLQSX          (R10), DI
+	LEAQ             (R9)(DI*4), DI
+	VMOVUPS          (R11), Z2
+	ADDQ             R12, R11
+	VFMADD231PS.BCST (DI), Z2, Z0
+	VFMADD231PS.BCST (DI)(R8*1), Z2, Z1
+	ADDQ             $+4, R10
 	DECQ             SI
 	JNZ              sum
 
@@ -5641,6 +11201,129 @@ noReLU:
 	VZEROUPPER
 	RET
 
+// func gatherAVX512_3x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·gatherAVX512_3x16(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ DI, R9
+	MOVQ columns+24(FP), R10
+	MOVQ bks+40(FP), R12
+	SHLQ $0x02, R12
+	MOVQ AX, R11
+
+sum:
+	MOVLQSX          (R10), DI
+	LEAQ             (R9)(DI*4), DI
+	VMOVUPS          (R11), Z3
+	ADDQ             R12, R11
+	VFMADD231PS.BCST (DI), Z3, Z0
+	VFMADD231PS.BCST (DI)(R8*1), Z3, Z1
+	VFMADD231PS.BCST (DI)(R8*2), Z3, Z2
+	ADDQ             $+4, R10
+	DECQ             SI
+	JNZ              sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Z3
+	VMULPS       Z3, Z0, Z0
+	VMULPS       Z3, Z1, Z1
+	VMULPS       Z3, Z2, Z2
+
+noScale:
+	MOVQ      cols+64(FP), R8
+	MOVQ      $-1, DI
+	BZHIQ     R8, DI, DI
+	KMOVW     DI, K1
+	MOVQ      crs+56(FP), DI
+	SHLQ      $0x02, DI
+	BTQ       $0x00, SI
+	JCC       noAccumulate
+	MOVQ      CX, R8
+	VMOVUPS.Z (R8), K1, Z4
+	VADDPS    Z4, Z0, Z0
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z4
+	VADDPS    Z4, Z1, Z1
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z4
+	VADDPS    Z4, Z2, Z2
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Z4
+	VADDPS       Z4, Z0, Z0
+	VBROADCASTSS 4(BX), Z4
+	VADDPS       Z4, Z1, Z1
+	VBROADCASTSS 8(BX), Z4
+	VADDPS       Z4, Z2, Z2
+
+noRowBias:
+	BTQ       $0x03, SI
+	JCC       noColBias
+	VMOVUPS.Z (BX), K1, Z4
+	VADDPS    Z4, Z0, Z0
+	VADDPS    Z4, Z1, Z1
+	VADDPS    Z4, Z2, Z2
+	ADDQ      $+64, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VPXORD Z4, Z4, Z4
+	VMAXPS Z0, Z4, Z0
+	VMAXPS Z1, Z4, Z1
+	VMAXPS Z2, Z4, Z2
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Z0, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z1, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z2, K1, (SI)
+
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+64, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
 // func gemmAVX512_4x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemmAVX512_4x16(SB), NOSPLIT, $0-112
@@ -5674,9 +11357,9 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*2), R9
+	MOVQ aks+24(FP), R10
+	SHLQ $0x02, R10
 	MOVQ bks+40(FP), R12
 	SHLQ $0x02, R12
 	MOVQ AX, R11
@@ -5687,8 +11370,146 @@ sum:
 	VFMADD231PS.BCST (DI), Z4, Z0
 	VFMADD231PS.BCST (DI)(R8*1), Z4, Z1
 	VFMADD231PS.BCST (DI)(R8*2), Z4, Z2
-	VFMADD231PS.BCST (DI)(R10*1), Z4, Z3
-	ADDQ             R9, DI
+	VFMADD231PS.BCST (DI)(R9*1), Z4, Z3
+	ADDQ             R10, DI
+	DECQ             SI
+	JNZ              sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Z4
+	VMULPS       Z4, Z0, Z0
+	VMULPS       Z4, Z1, Z1
+	VMULPS       Z4, Z2, Z2
+	VMULPS       Z4, Z3, Z3
+
+noScale:
+	MOVQ      cols+64(FP), R8
+	MOVQ      $-1, DI
+	BZHIQ     R8, DI, DI
+	KMOVW     DI, K1
+	MOVQ      crs+56(FP), DI
+	SHLQ      $0x02, DI
+	BTQ       $0x00, SI
+	JCC       noAccumulate
+	MOVQ      CX, R8
+	VMOVUPS.Z (R8), K1, Z5
+	VADDPS    Z5, Z0, Z0
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z5
+	VADDPS    Z5, Z1, Z1
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z5
+	VADDPS    Z5, Z2, Z2
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z5
+	VADDPS    Z5, Z3, Z3
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Z5
+	VADDPS       Z5, Z0, Z0
+	VBROADCASTSS 4(BX), Z5
+	VADDPS       Z5, Z1, Z1
+	VBROADCASTSS 8(BX), Z5
+	VADDPS       Z5, Z2, Z2
+	VBROADCASTSS 12(BX), Z5
+	VADDPS       Z5, Z3, Z3
+
+noRowBias:
+	BTQ       $0x03, SI
+	JCC       noColBias
+	VMOVUPS.Z (BX), K1, Z5
+	VADDPS    Z5, Z0, Z0
+	VADDPS    Z5, Z1, Z1
+	VADDPS    Z5, Z2, Z2
+	VADDPS    Z5, Z3, Z3
+	ADDQ      $+64, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VPXORD Z5, Z5, Z5
+	VMAXPS Z0, Z5, Z0
+	VMAXPS Z1, Z5, Z1
+	VMAXPS Z2, Z5, Z2
+	VMAXPS Z3, Z5, Z3
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Z0, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z1, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z2, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z3, K1, (SI)
+
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+64, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_4x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·gatherAVX512_4x16(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	MOVQ DI, R10
+	MOVQ columns+24(FP), R11
+	MOVQ bks+40(FP), R13
+	SHLQ $0x02, R13
+	MOVQ AX, R12
+
+sum:
+	MOVLQSX          (R11), DI
+	LEAQ             (R10)(DI*4), DI
+	VMOVUPS          (R12), Z4
+	ADDQ             R13, R12
+	VFMADD231PS.BCST (DI), Z4, Z0
+	VFMADD231PS.BCST (DI)(R8*1), Z4, Z1
+	VFMADD231PS.BCST (DI)(R8*2), Z4, Z2
+	VFMADD231PS.BCST (DI)(R9*1), Z4, Z3
+	ADDQ             $+4, R11
 	DECQ             SI
 	JNZ              sum
 
@@ -5813,9 +11634,9 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*2), R9
+	MOVQ aks+24(FP), R10
+	SHLQ $0x02, R10
 	MOVQ bks+40(FP), R12
 	SHLQ $0x02, R12
 	MOVQ AX, R11
@@ -5826,9 +11647,161 @@ sum:
 	VFMADD231PS.BCST (DI), Z5, Z0
 	VFMADD231PS.BCST (DI)(R8*1), Z5, Z1
 	VFMADD231PS.BCST (DI)(R8*2), Z5, Z2
-	VFMADD231PS.BCST (DI)(R10*1), Z5, Z3
+	VFMADD231PS.BCST (DI)(R9*1), Z5, Z3
 	VFMADD231PS.BCST (DI)(R8*4), Z5, Z4
-	ADDQ             R9, DI
+	ADDQ             R10, DI
+	DECQ             SI
+	JNZ              sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Z5
+	VMULPS       Z5, Z0, Z0
+	VMULPS       Z5, Z1, Z1
+	VMULPS       Z5, Z2, Z2
+	VMULPS       Z5, Z3, Z3
+	VMULPS       Z5, Z4, Z4
+
+noScale:
+	MOVQ      cols+64(FP), R8
+	MOVQ      $-1, DI
+	BZHIQ     R8, DI, DI
+	KMOVW     DI, K1
+	MOVQ      crs+56(FP), DI
+	SHLQ      $0x02, DI
+	BTQ       $0x00, SI
+	JCC       noAccumulate
+	MOVQ      CX, R8
+	VMOVUPS.Z (R8), K1, Z6
+	VADDPS    Z6, Z0, Z0
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z6
+	VADDPS    Z6, Z1, Z1
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z6
+	VADDPS    Z6, Z2, Z2
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z6
+	VADDPS    Z6, Z3, Z3
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z6
+	VADDPS    Z6, Z4, Z4
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Z6
+	VADDPS       Z6, Z0, Z0
+	VBROADCASTSS 4(BX), Z6
+	VADDPS       Z6, Z1, Z1
+	VBROADCASTSS 8(BX), Z6
+	VADDPS       Z6, Z2, Z2
+	VBROADCASTSS 12(BX), Z6
+	VADDPS       Z6, Z3, Z3
+	VBROADCASTSS 16(BX), Z6
+	VADDPS       Z6, Z4, Z4
+
+noRowBias:
+	BTQ       $0x03, SI
+	JCC       noColBias
+	VMOVUPS.Z (BX), K1, Z6
+	VADDPS    Z6, Z0, Z0
+	VADDPS    Z6, Z1, Z1
+	VADDPS    Z6, Z2, Z2
+	VADDPS    Z6, Z3, Z3
+	VADDPS    Z6, Z4, Z4
+	ADDQ      $+64, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VPXORD Z6, Z6, Z6
+	VMAXPS Z0, Z6, Z0
+	VMAXPS Z1, Z6, Z1
+	VMAXPS Z2, Z6, Z2
+	VMAXPS Z3, Z6, Z3
+	VMAXPS Z4, Z6, Z4
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Z0, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z1, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z2, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z3, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z4, K1, (SI)
+
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+64, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_5x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·gatherAVX512_5x16(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	MOVQ DI, R10
+	MOVQ columns+24(FP), R11
+	MOVQ bks+40(FP), R13
+	SHLQ $0x02, R13
+	MOVQ AX, R12
+
+sum:
+	MOVLQSX          (R11), DI
+	LEAQ             (R10)(DI*4), DI
+	VMOVUPS          (R12), Z5
+	ADDQ             R13, R12
+	VFMADD231PS.BCST (DI), Z5, Z0
+	VFMADD231PS.BCST (DI)(R8*1), Z5, Z1
+	VFMADD231PS.BCST (DI)(R8*2), Z5, Z2
+	VFMADD231PS.BCST (DI)(R9*1), Z5, Z3
+	VFMADD231PS.BCST (DI)(R8*4), Z5, Z4
+	ADDQ             $+4, R11
 	DECQ             SI
 	JNZ              sum
 
@@ -5966,10 +11939,10 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
-	LEAQ (R8)(R8*4), R11
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	MOVQ aks+24(FP), R11
+	SHLQ $0x02, R11
 	MOVQ bks+40(FP), R13
 	SHLQ $0x02, R13
 	MOVQ AX, R12
@@ -5980,10 +11953,177 @@ sum:
 	VFMADD231PS.BCST (DI), Z6, Z0
 	VFMADD231PS.BCST (DI)(R8*1), Z6, Z1
 	VFMADD231PS.BCST (DI)(R8*2), Z6, Z2
-	VFMADD231PS.BCST (DI)(R10*1), Z6, Z3
+	VFMADD231PS.BCST (DI)(R9*1), Z6, Z3
 	VFMADD231PS.BCST (DI)(R8*4), Z6, Z4
-	VFMADD231PS.BCST (DI)(R11*1), Z6, Z5
-	ADDQ             R9, DI
+	VFMADD231PS.BCST (DI)(R10*1), Z6, Z5
+	ADDQ             R11, DI
+	DECQ             SI
+	JNZ              sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Z6
+	VMULPS       Z6, Z0, Z0
+	VMULPS       Z6, Z1, Z1
+	VMULPS       Z6, Z2, Z2
+	VMULPS       Z6, Z3, Z3
+	VMULPS       Z6, Z4, Z4
+	VMULPS       Z6, Z5, Z5
+
+noScale:
+	MOVQ      cols+64(FP), R8
+	MOVQ      $-1, DI
+	BZHIQ     R8, DI, DI
+	KMOVW     DI, K1
+	MOVQ      crs+56(FP), DI
+	SHLQ      $0x02, DI
+	BTQ       $0x00, SI
+	JCC       noAccumulate
+	MOVQ      CX, R8
+	VMOVUPS.Z (R8), K1, Z7
+	VADDPS    Z7, Z0, Z0
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z7
+	VADDPS    Z7, Z1, Z1
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z7
+	VADDPS    Z7, Z2, Z2
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z7
+	VADDPS    Z7, Z3, Z3
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z7
+	VADDPS    Z7, Z4, Z4
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z7
+	VADDPS    Z7, Z5, Z5
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Z7
+	VADDPS       Z7, Z0, Z0
+	VBROADCASTSS 4(BX), Z7
+	VADDPS       Z7, Z1, Z1
+	VBROADCASTSS 8(BX), Z7
+	VADDPS       Z7, Z2, Z2
+	VBROADCASTSS 12(BX), Z7
+	VADDPS       Z7, Z3, Z3
+	VBROADCASTSS 16(BX), Z7
+	VADDPS       Z7, Z4, Z4
+	VBROADCASTSS 20(BX), Z7
+	VADDPS       Z7, Z5, Z5
+
+noRowBias:
+	BTQ       $0x03, SI
+	JCC       noColBias
+	VMOVUPS.Z (BX), K1, Z7
+	VADDPS    Z7, Z0, Z0
+	VADDPS    Z7, Z1, Z1
+	VADDPS    Z7, Z2, Z2
+	VADDPS    Z7, Z3, Z3
+	VADDPS    Z7, Z4, Z4
+	VADDPS    Z7, Z5, Z5
+	ADDQ      $+64, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VPXORD Z7, Z7, Z7
+	VMAXPS Z0, Z7, Z0
+	VMAXPS Z1, Z7, Z1
+	VMAXPS Z2, Z7, Z2
+	VMAXPS Z3, Z7, Z3
+	VMAXPS Z4, Z7, Z4
+	VMAXPS Z5, Z7, Z5
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Z0, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z1, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z2, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z3, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z4, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z5, K1, (SI)
+
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+64, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_6x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·gatherAVX512_6x16(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	MOVQ DI, R11
+	MOVQ columns+24(FP), R12
+	MOVQ bks+40(FP), R14
+	SHLQ $0x02, R14
+	MOVQ AX, R13
+
+sum:
+	MOVLQSX          (R12), DI
+	LEAQ             (R11)(DI*4), DI
+	VMOVUPS          (R13), Z6
+	ADDQ             R14, R13
+	VFMADD231PS.BCST (DI), Z6, Z0
+	VFMADD231PS.BCST (DI)(R8*1), Z6, Z1
+	VFMADD231PS.BCST (DI)(R8*2), Z6, Z2
+	VFMADD231PS.BCST (DI)(R9*1), Z6, Z3
+	VFMADD231PS.BCST (DI)(R8*4), Z6, Z4
+	VFMADD231PS.BCST (DI)(R10*1), Z6, Z5
+	ADDQ             $+4, R12
 	DECQ             SI
 	JNZ              sum
 
@@ -6134,10 +12274,10 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
-	LEAQ (R8)(R8*4), R11
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	MOVQ aks+24(FP), R11
+	SHLQ $0x02, R11
 	MOVQ bks+40(FP), R13
 	SHLQ $0x02, R13
 	MOVQ AX, R12
@@ -6148,11 +12288,192 @@ sum:
 	VFMADD231PS.BCST (DI), Z7, Z0
 	VFMADD231PS.BCST (DI)(R8*1), Z7, Z1
 	VFMADD231PS.BCST (DI)(R8*2), Z7, Z2
-	VFMADD231PS.BCST (DI)(R10*1), Z7, Z3
+	VFMADD231PS.BCST (DI)(R9*1), Z7, Z3
 	VFMADD231PS.BCST (DI)(R8*4), Z7, Z4
-	VFMADD231PS.BCST (DI)(R11*1), Z7, Z5
-	VFMADD231PS.BCST (DI)(R10*2), Z7, Z6
-	ADDQ             R9, DI
+	VFMADD231PS.BCST (DI)(R10*1), Z7, Z5
+	VFMADD231PS.BCST (DI)(R9*2), Z7, Z6
+	ADDQ             R11, DI
+	DECQ             SI
+	JNZ              sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Z7
+	VMULPS       Z7, Z0, Z0
+	VMULPS       Z7, Z1, Z1
+	VMULPS       Z7, Z2, Z2
+	VMULPS       Z7, Z3, Z3
+	VMULPS       Z7, Z4, Z4
+	VMULPS       Z7, Z5, Z5
+	VMULPS       Z7, Z6, Z6
+
+noScale:
+	MOVQ      cols+64(FP), R8
+	MOVQ      $-1, DI
+	BZHIQ     R8, DI, DI
+	KMOVW     DI, K1
+	MOVQ      crs+56(FP), DI
+	SHLQ      $0x02, DI
+	BTQ       $0x00, SI
+	JCC       noAccumulate
+	MOVQ      CX, R8
+	VMOVUPS.Z (R8), K1, Z8
+	VADDPS    Z8, Z0, Z0
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z8
+	VADDPS    Z8, Z1, Z1
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z8
+	VADDPS    Z8, Z2, Z2
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z8
+	VADDPS    Z8, Z3, Z3
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z8
+	VADDPS    Z8, Z4, Z4
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z8
+	VADDPS    Z8, Z5, Z5
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z8
+	VADDPS    Z8, Z6, Z6
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Z8
+	VADDPS       Z8, Z0, Z0
+	VBROADCASTSS 4(BX), Z8
+	VADDPS       Z8, Z1, Z1
+	VBROADCASTSS 8(BX), Z8
+	VADDPS       Z8, Z2, Z2
+	VBROADCASTSS 12(BX), Z8
+	VADDPS       Z8, Z3, Z3
+	VBROADCASTSS 16(BX), Z8
+	VADDPS       Z8, Z4, Z4
+	VBROADCASTSS 20(BX), Z8
+	VADDPS       Z8, Z5, Z5
+	VBROADCASTSS 24(BX), Z8
+	VADDPS       Z8, Z6, Z6
+
+noRowBias:
+	BTQ       $0x03, SI
+	JCC       noColBias
+	VMOVUPS.Z (BX), K1, Z8
+	VADDPS    Z8, Z0, Z0
+	VADDPS    Z8, Z1, Z1
+	VADDPS    Z8, Z2, Z2
+	VADDPS    Z8, Z3, Z3
+	VADDPS    Z8, Z4, Z4
+	VADDPS    Z8, Z5, Z5
+	VADDPS    Z8, Z6, Z6
+	ADDQ      $+64, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VPXORD Z8, Z8, Z8
+	VMAXPS Z0, Z8, Z0
+	VMAXPS Z1, Z8, Z1
+	VMAXPS Z2, Z8, Z2
+	VMAXPS Z3, Z8, Z3
+	VMAXPS Z4, Z8, Z4
+	VMAXPS Z5, Z8, Z5
+	VMAXPS Z6, Z8, Z6
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Z0, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z1, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z2, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z3, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z4, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z5, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z6, K1, (SI)
+
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+64, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_7x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·gatherAVX512_7x16(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	MOVQ DI, R11
+	MOVQ columns+24(FP), R12
+	MOVQ bks+40(FP), R14
+	SHLQ $0x02, R14
+	MOVQ AX, R13
+
+sum:
+	MOVLQSX          (R12), DI
+	LEAQ             (R11)(DI*4), DI
+	VMOVUPS          (R13), Z7
+	ADDQ             R14, R13
+	VFMADD231PS.BCST (DI), Z7, Z0
+	VFMADD231PS.BCST (DI)(R8*1), Z7, Z1
+	VFMADD231PS.BCST (DI)(R8*2), Z7, Z2
+	VFMADD231PS.BCST (DI)(R9*1), Z7, Z3
+	VFMADD231PS.BCST (DI)(R8*4), Z7, Z4
+	VFMADD231PS.BCST (DI)(R10*1), Z7, Z5
+	VFMADD231PS.BCST (DI)(R9*2), Z7, Z6
+	ADDQ             $+4, R12
 	DECQ             SI
 	JNZ              sum
 
@@ -6316,11 +12637,11 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
-	LEAQ (R8)(R8*4), R11
-	LEAQ (DI)(R8*1), R12
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ aks+24(FP), R12
+	SHLQ $0x02, R12
 	MOVQ bks+40(FP), R14
 	SHLQ $0x02, R14
 	MOVQ AX, R13
@@ -6331,13 +12652,210 @@ sum:
 	VFMADD231PS.BCST (DI), Z8, Z0
 	VFMADD231PS.BCST (DI)(R8*1), Z8, Z1
 	VFMADD231PS.BCST (DI)(R8*2), Z8, Z2
-	VFMADD231PS.BCST (DI)(R10*1), Z8, Z3
+	VFMADD231PS.BCST (DI)(R9*1), Z8, Z3
 	VFMADD231PS.BCST (DI)(R8*4), Z8, Z4
-	VFMADD231PS.BCST (DI)(R11*1), Z8, Z5
-	VFMADD231PS.BCST (DI)(R10*2), Z8, Z6
-	VFMADD231PS.BCST (R12)(R10*2), Z8, Z7
-	ADDQ             R9, DI
-	ADDQ             R9, R12
+	VFMADD231PS.BCST (DI)(R10*1), Z8, Z5
+	VFMADD231PS.BCST (DI)(R9*2), Z8, Z6
+	VFMADD231PS.BCST (R11)(R9*2), Z8, Z7
+	ADDQ             R12, DI
+	ADDQ             R12, R11
+	DECQ             SI
+	JNZ              sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Z8
+	VMULPS       Z8, Z0, Z0
+	VMULPS       Z8, Z1, Z1
+	VMULPS       Z8, Z2, Z2
+	VMULPS       Z8, Z3, Z3
+	VMULPS       Z8, Z4, Z4
+	VMULPS       Z8, Z5, Z5
+	VMULPS       Z8, Z6, Z6
+	VMULPS       Z8, Z7, Z7
+
+noScale:
+	MOVQ      cols+64(FP), R8
+	MOVQ      $-1, DI
+	BZHIQ     R8, DI, DI
+	KMOVW     DI, K1
+	MOVQ      crs+56(FP), DI
+	SHLQ      $0x02, DI
+	BTQ       $0x00, SI
+	JCC       noAccumulate
+	MOVQ      CX, R8
+	VMOVUPS.Z (R8), K1, Z9
+	VADDPS    Z9, Z0, Z0
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z9
+	VADDPS    Z9, Z1, Z1
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z9
+	VADDPS    Z9, Z2, Z2
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z9
+	VADDPS    Z9, Z3, Z3
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z9
+	VADDPS    Z9, Z4, Z4
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z9
+	VADDPS    Z9, Z5, Z5
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z9
+	VADDPS    Z9, Z6, Z6
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z9
+	VADDPS    Z9, Z7, Z7
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Z9
+	VADDPS       Z9, Z0, Z0
+	VBROADCASTSS 4(BX), Z9
+	VADDPS       Z9, Z1, Z1
+	VBROADCASTSS 8(BX), Z9
+	VADDPS       Z9, Z2, Z2
+	VBROADCASTSS 12(BX), Z9
+	VADDPS       Z9, Z3, Z3
+	VBROADCASTSS 16(BX), Z9
+	VADDPS       Z9, Z4, Z4
+	VBROADCASTSS 20(BX), Z9
+	VADDPS       Z9, Z5, Z5
+	VBROADCASTSS 24(BX), Z9
+	VADDPS       Z9, Z6, Z6
+	VBROADCASTSS 28(BX), Z9
+	VADDPS       Z9, Z7, Z7
+
+noRowBias:
+	BTQ       $0x03, SI
+	JCC       noColBias
+	VMOVUPS.Z (BX), K1, Z9
+	VADDPS    Z9, Z0, Z0
+	VADDPS    Z9, Z1, Z1
+	VADDPS    Z9, Z2, Z2
+	VADDPS    Z9, Z3, Z3
+	VADDPS    Z9, Z4, Z4
+	VADDPS    Z9, Z5, Z5
+	VADDPS    Z9, Z6, Z6
+	VADDPS    Z9, Z7, Z7
+	ADDQ      $+64, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VPXORD Z9, Z9, Z9
+	VMAXPS Z0, Z9, Z0
+	VMAXPS Z1, Z9, Z1
+	VMAXPS Z2, Z9, Z2
+	VMAXPS Z3, Z9, Z3
+	VMAXPS Z4, Z9, Z4
+	VMAXPS Z5, Z9, Z5
+	VMAXPS Z6, Z9, Z6
+	VMAXPS Z7, Z9, Z7
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Z0, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z1, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z2, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z3, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z4, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z5, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z6, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z7, K1, (SI)
+
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+64, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_8x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·gatherAVX512_8x16(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ DI, R12
+	MOVQ columns+24(FP), R13
+	MOVQ bks+40(FP), R15
+	SHLQ $0x02, R15
+	MOVQ AX, R14
+
+sum:
+	MOVLQSX          (R13), DI
+	LEAQ             (R12)(DI*4), DI
+	LEAQ             (DI)(R8*1), R11
+	VMOVUPS          (R14), Z8
+	ADDQ             R15, R14
+	VFMADD231PS.BCST (DI), Z8, Z0
+	VFMADD231PS.BCST (DI)(R8*1), Z8, Z1
+	VFMADD231PS.BCST (DI)(R8*2), Z8, Z2
+	VFMADD231PS.BCST (DI)(R9*1), Z8, Z3
+	VFMADD231PS.BCST (DI)(R8*4), Z8, Z4
+	VFMADD231PS.BCST (DI)(R10*1), Z8, Z5
+	VFMADD231PS.BCST (DI)(R9*2), Z8, Z6
+	VFMADD231PS.BCST (R11)(R9*2), Z8, Z7
+	ADDQ             $+4, R13
 	DECQ             SI
 	JNZ              sum
 
@@ -6514,11 +13032,11 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
-	LEAQ (R8)(R8*4), R11
-	LEAQ (DI)(R8*1), R12
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ aks+24(FP), R12
+	SHLQ $0x02, R12
 	MOVQ bks+40(FP), R14
 	SHLQ $0x02, R14
 	MOVQ AX, R13
@@ -6529,14 +13047,225 @@ sum:
 	VFMADD231PS.BCST (DI), Z9, Z0
 	VFMADD231PS.BCST (DI)(R8*1), Z9, Z1
 	VFMADD231PS.BCST (DI)(R8*2), Z9, Z2
-	VFMADD231PS.BCST (DI)(R10*1), Z9, Z3
+	VFMADD231PS.BCST (DI)(R9*1), Z9, Z3
 	VFMADD231PS.BCST (DI)(R8*4), Z9, Z4
-	VFMADD231PS.BCST (DI)(R11*1), Z9, Z5
-	VFMADD231PS.BCST (DI)(R10*2), Z9, Z6
-	VFMADD231PS.BCST (R12)(R10*2), Z9, Z7
+	VFMADD231PS.BCST (DI)(R10*1), Z9, Z5
+	VFMADD231PS.BCST (DI)(R9*2), Z9, Z6
+	VFMADD231PS.BCST (R11)(R9*2), Z9, Z7
 	VFMADD231PS.BCST (DI)(R8*8), Z9, Z8
-	ADDQ             R9, DI
-	ADDQ             R9, R12
+	ADDQ             R12, DI
+	ADDQ             R12, R11
+	DECQ             SI
+	JNZ              sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Z9
+	VMULPS       Z9, Z0, Z0
+	VMULPS       Z9, Z1, Z1
+	VMULPS       Z9, Z2, Z2
+	VMULPS       Z9, Z3, Z3
+	VMULPS       Z9, Z4, Z4
+	VMULPS       Z9, Z5, Z5
+	VMULPS       Z9, Z6, Z6
+	VMULPS       Z9, Z7, Z7
+	VMULPS       Z9, Z8, Z8
+
+noScale:
+	MOVQ      cols+64(FP), R8
+	MOVQ      $-1, DI
+	BZHIQ     R8, DI, DI
+	KMOVW     DI, K1
+	MOVQ      crs+56(FP), DI
+	SHLQ      $0x02, DI
+	BTQ       $0x00, SI
+	JCC       noAccumulate
+	MOVQ      CX, R8
+	VMOVUPS.Z (R8), K1, Z10
+	VADDPS    Z10, Z0, Z0
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z10
+	VADDPS    Z10, Z1, Z1
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z10
+	VADDPS    Z10, Z2, Z2
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z10
+	VADDPS    Z10, Z3, Z3
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z10
+	VADDPS    Z10, Z4, Z4
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z10
+	VADDPS    Z10, Z5, Z5
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z10
+	VADDPS    Z10, Z6, Z6
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z10
+	VADDPS    Z10, Z7, Z7
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z10
+	VADDPS    Z10, Z8, Z8
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Z10
+	VADDPS       Z10, Z0, Z0
+	VBROADCASTSS 4(BX), Z10
+	VADDPS       Z10, Z1, Z1
+	VBROADCASTSS 8(BX), Z10
+	VADDPS       Z10, Z2, Z2
+	VBROADCASTSS 12(BX), Z10
+	VADDPS       Z10, Z3, Z3
+	VBROADCASTSS 16(BX), Z10
+	VADDPS       Z10, Z4, Z4
+	VBROADCASTSS 20(BX), Z10
+	VADDPS       Z10, Z5, Z5
+	VBROADCASTSS 24(BX), Z10
+	VADDPS       Z10, Z6, Z6
+	VBROADCASTSS 28(BX), Z10
+	VADDPS       Z10, Z7, Z7
+	VBROADCASTSS 32(BX), Z10
+	VADDPS       Z10, Z8, Z8
+
+noRowBias:
+	BTQ       $0x03, SI
+	JCC       noColBias
+	VMOVUPS.Z (BX), K1, Z10
+	VADDPS    Z10, Z0, Z0
+	VADDPS    Z10, Z1, Z1
+	VADDPS    Z10, Z2, Z2
+	VADDPS    Z10, Z3, Z3
+	VADDPS    Z10, Z4, Z4
+	VADDPS    Z10, Z5, Z5
+	VADDPS    Z10, Z6, Z6
+	VADDPS    Z10, Z7, Z7
+	VADDPS    Z10, Z8, Z8
+	ADDQ      $+64, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VPXORD Z10, Z10, Z10
+	VMAXPS Z0, Z10, Z0
+	VMAXPS Z1, Z10, Z1
+	VMAXPS Z2, Z10, Z2
+	VMAXPS Z3, Z10, Z3
+	VMAXPS Z4, Z10, Z4
+	VMAXPS Z5, Z10, Z5
+	VMAXPS Z6, Z10, Z6
+	VMAXPS Z7, Z10, Z7
+	VMAXPS Z8, Z10, Z8
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Z0, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z1, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z2, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z3, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z4, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z5, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z6, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z7, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z8, K1, (SI)
+
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+64, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_9x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·gatherAVX512_9x16(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ DI, R12
+	MOVQ columns+24(FP), R13
+	MOVQ bks+40(FP), R15
+	SHLQ $0x02, R15
+	MOVQ AX, R14
+
+sum:
+	MOVLQSX          (R13), DI
+	LEAQ             (R12)(DI*4), DI
+	LEAQ             (DI)(R8*1), R11
+	VMOVUPS          (R14), Z9
+	ADDQ             R15, R14
+	VFMADD231PS.BCST (DI), Z9, Z0
+	VFMADD231PS.BCST (DI)(R8*1), Z9, Z1
+	VFMADD231PS.BCST (DI)(R8*2), Z9, Z2
+	VFMADD231PS.BCST (DI)(R9*1), Z9, Z3
+	VFMADD231PS.BCST (DI)(R8*4), Z9, Z4
+	VFMADD231PS.BCST (DI)(R10*1), Z9, Z5
+	VFMADD231PS.BCST (DI)(R9*2), Z9, Z6
+	VFMADD231PS.BCST (R11)(R9*2), Z9, Z7
+	VFMADD231PS.BCST (DI)(R8*8), Z9, Z8
+	ADDQ             $+4, R13
 	DECQ             SI
 	JNZ              sum
 
@@ -6726,11 +13455,11 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
-	LEAQ (R8)(R8*4), R11
-	LEAQ (DI)(R8*1), R12
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ aks+24(FP), R12
+	SHLQ $0x02, R12
 	MOVQ bks+40(FP), R14
 	SHLQ $0x02, R14
 	MOVQ AX, R13
@@ -6741,15 +13470,240 @@ sum:
 	VFMADD231PS.BCST (DI), Z10, Z0
 	VFMADD231PS.BCST (DI)(R8*1), Z10, Z1
 	VFMADD231PS.BCST (DI)(R8*2), Z10, Z2
-	VFMADD231PS.BCST (DI)(R10*1), Z10, Z3
+	VFMADD231PS.BCST (DI)(R9*1), Z10, Z3
 	VFMADD231PS.BCST (DI)(R8*4), Z10, Z4
-	VFMADD231PS.BCST (DI)(R11*1), Z10, Z5
-	VFMADD231PS.BCST (DI)(R10*2), Z10, Z6
-	VFMADD231PS.BCST (R12)(R10*2), Z10, Z7
+	VFMADD231PS.BCST (DI)(R10*1), Z10, Z5
+	VFMADD231PS.BCST (DI)(R9*2), Z10, Z6
+	VFMADD231PS.BCST (R11)(R9*2), Z10, Z7
 	VFMADD231PS.BCST (DI)(R8*8), Z10, Z8
-	VFMADD231PS.BCST (R12)(R8*8), Z10, Z9
-	ADDQ             R9, DI
-	ADDQ             R9, R12
+	VFMADD231PS.BCST (R11)(R8*8), Z10, Z9
+	ADDQ             R12, DI
+	ADDQ             R12, R11
+	DECQ             SI
+	JNZ              sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Z10
+	VMULPS       Z10, Z0, Z0
+	VMULPS       Z10, Z1, Z1
+	VMULPS       Z10, Z2, Z2
+	VMULPS       Z10, Z3, Z3
+	VMULPS       Z10, Z4, Z4
+	VMULPS       Z10, Z5, Z5
+	VMULPS       Z10, Z6, Z6
+	VMULPS       Z10, Z7, Z7
+	VMULPS       Z10, Z8, Z8
+	VMULPS       Z10, Z9, Z9
+
+noScale:
+	MOVQ      cols+64(FP), R8
+	MOVQ      $-1, DI
+	BZHIQ     R8, DI, DI
+	KMOVW     DI, K1
+	MOVQ      crs+56(FP), DI
+	SHLQ      $0x02, DI
+	BTQ       $0x00, SI
+	JCC       noAccumulate
+	MOVQ      CX, R8
+	VMOVUPS.Z (R8), K1, Z11
+	VADDPS    Z11, Z0, Z0
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z11
+	VADDPS    Z11, Z1, Z1
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z11
+	VADDPS    Z11, Z2, Z2
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z11
+	VADDPS    Z11, Z3, Z3
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z11
+	VADDPS    Z11, Z4, Z4
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z11
+	VADDPS    Z11, Z5, Z5
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z11
+	VADDPS    Z11, Z6, Z6
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z11
+	VADDPS    Z11, Z7, Z7
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z11
+	VADDPS    Z11, Z8, Z8
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z11
+	VADDPS    Z11, Z9, Z9
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Z11
+	VADDPS       Z11, Z0, Z0
+	VBROADCASTSS 4(BX), Z11
+	VADDPS       Z11, Z1, Z1
+	VBROADCASTSS 8(BX), Z11
+	VADDPS       Z11, Z2, Z2
+	VBROADCASTSS 12(BX), Z11
+	VADDPS       Z11, Z3, Z3
+	VBROADCASTSS 16(BX), Z11
+	VADDPS       Z11, Z4, Z4
+	VBROADCASTSS 20(BX), Z11
+	VADDPS       Z11, Z5, Z5
+	VBROADCASTSS 24(BX), Z11
+	VADDPS       Z11, Z6, Z6
+	VBROADCASTSS 28(BX), Z11
+	VADDPS       Z11, Z7, Z7
+	VBROADCASTSS 32(BX), Z11
+	VADDPS       Z11, Z8, Z8
+	VBROADCASTSS 36(BX), Z11
+	VADDPS       Z11, Z9, Z9
+
+noRowBias:
+	BTQ       $0x03, SI
+	JCC       noColBias
+	VMOVUPS.Z (BX), K1, Z11
+	VADDPS    Z11, Z0, Z0
+	VADDPS    Z11, Z1, Z1
+	VADDPS    Z11, Z2, Z2
+	VADDPS    Z11, Z3, Z3
+	VADDPS    Z11, Z4, Z4
+	VADDPS    Z11, Z5, Z5
+	VADDPS    Z11, Z6, Z6
+	VADDPS    Z11, Z7, Z7
+	VADDPS    Z11, Z8, Z8
+	VADDPS    Z11, Z9, Z9
+	ADDQ      $+64, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VPXORD Z11, Z11, Z11
+	VMAXPS Z0, Z11, Z0
+	VMAXPS Z1, Z11, Z1
+	VMAXPS Z2, Z11, Z2
+	VMAXPS Z3, Z11, Z3
+	VMAXPS Z4, Z11, Z4
+	VMAXPS Z5, Z11, Z5
+	VMAXPS Z6, Z11, Z6
+	VMAXPS Z7, Z11, Z7
+	VMAXPS Z8, Z11, Z8
+	VMAXPS Z9, Z11, Z9
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Z0, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z1, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z2, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z3, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z4, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z5, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z6, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z7, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z8, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z9, K1, (SI)
+
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+64, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_10x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·gatherAVX512_10x16(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ DI, R12
+	MOVQ columns+24(FP), R13
+	MOVQ bks+40(FP), R15
+	SHLQ $0x02, R15
+	MOVQ AX, R14
+
+sum:
+	MOVLQSX          (R13), DI
+	LEAQ             (R12)(DI*4), DI
+	LEAQ             (DI)(R8*1), R11
+	VMOVUPS          (R14), Z10
+	ADDQ             R15, R14
+	VFMADD231PS.BCST (DI), Z10, Z0
+	VFMADD231PS.BCST (DI)(R8*1), Z10, Z1
+	VFMADD231PS.BCST (DI)(R8*2), Z10, Z2
+	VFMADD231PS.BCST (DI)(R9*1), Z10, Z3
+	VFMADD231PS.BCST (DI)(R8*4), Z10, Z4
+	VFMADD231PS.BCST (DI)(R10*1), Z10, Z5
+	VFMADD231PS.BCST (DI)(R9*2), Z10, Z6
+	VFMADD231PS.BCST (R11)(R9*2), Z10, Z7
+	VFMADD231PS.BCST (DI)(R8*8), Z10, Z8
+	VFMADD231PS.BCST (R11)(R8*8), Z10, Z9
+	ADDQ             $+4, R13
 	DECQ             SI
 	JNZ              sum
 
@@ -6952,11 +13906,11 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
-	LEAQ (R8)(R8*4), R11
-	LEAQ (DI)(R8*1), R12
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ aks+24(FP), R12
+	SHLQ $0x02, R12
 	MOVQ bks+40(FP), R14
 	SHLQ $0x02, R14
 	MOVQ AX, R13
@@ -6967,16 +13921,255 @@ sum:
 	VFMADD231PS.BCST (DI), Z11, Z0
 	VFMADD231PS.BCST (DI)(R8*1), Z11, Z1
 	VFMADD231PS.BCST (DI)(R8*2), Z11, Z2
-	VFMADD231PS.BCST (DI)(R10*1), Z11, Z3
+	VFMADD231PS.BCST (DI)(R9*1), Z11, Z3
 	VFMADD231PS.BCST (DI)(R8*4), Z11, Z4
-	VFMADD231PS.BCST (DI)(R11*1), Z11, Z5
-	VFMADD231PS.BCST (DI)(R10*2), Z11, Z6
-	VFMADD231PS.BCST (R12)(R10*2), Z11, Z7
+	VFMADD231PS.BCST (DI)(R10*1), Z11, Z5
+	VFMADD231PS.BCST (DI)(R9*2), Z11, Z6
+	VFMADD231PS.BCST (R11)(R9*2), Z11, Z7
 	VFMADD231PS.BCST (DI)(R8*8), Z11, Z8
-	VFMADD231PS.BCST (R12)(R8*8), Z11, Z9
-	VFMADD231PS.BCST (DI)(R11*2), Z11, Z10
-	ADDQ             R9, DI
-	ADDQ             R9, R12
+	VFMADD231PS.BCST (R11)(R8*8), Z11, Z9
+	VFMADD231PS.BCST (DI)(R10*2), Z11, Z10
+	ADDQ             R12, DI
+	ADDQ             R12, R11
+	DECQ             SI
+	JNZ              sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Z11
+	VMULPS       Z11, Z0, Z0
+	VMULPS       Z11, Z1, Z1
+	VMULPS       Z11, Z2, Z2
+	VMULPS       Z11, Z3, Z3
+	VMULPS       Z11, Z4, Z4
+	VMULPS       Z11, Z5, Z5
+	VMULPS       Z11, Z6, Z6
+	VMULPS       Z11, Z7, Z7
+	VMULPS       Z11, Z8, Z8
+	VMULPS       Z11, Z9, Z9
+	VMULPS       Z11, Z10, Z10
+
+noScale:
+	MOVQ      cols+64(FP), R8
+	MOVQ      $-1, DI
+	BZHIQ     R8, DI, DI
+	KMOVW     DI, K1
+	MOVQ      crs+56(FP), DI
+	SHLQ      $0x02, DI
+	BTQ       $0x00, SI
+	JCC       noAccumulate
+	MOVQ      CX, R8
+	VMOVUPS.Z (R8), K1, Z12
+	VADDPS    Z12, Z0, Z0
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z12
+	VADDPS    Z12, Z1, Z1
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z12
+	VADDPS    Z12, Z2, Z2
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z12
+	VADDPS    Z12, Z3, Z3
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z12
+	VADDPS    Z12, Z4, Z4
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z12
+	VADDPS    Z12, Z5, Z5
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z12
+	VADDPS    Z12, Z6, Z6
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z12
+	VADDPS    Z12, Z7, Z7
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z12
+	VADDPS    Z12, Z8, Z8
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z12
+	VADDPS    Z12, Z9, Z9
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z12
+	VADDPS    Z12, Z10, Z10
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Z12
+	VADDPS       Z12, Z0, Z0
+	VBROADCASTSS 4(BX), Z12
+	VADDPS       Z12, Z1, Z1
+	VBROADCASTSS 8(BX), Z12
+	VADDPS       Z12, Z2, Z2
+	VBROADCASTSS 12(BX), Z12
+	VADDPS       Z12, Z3, Z3
+	VBROADCASTSS 16(BX), Z12
+	VADDPS       Z12, Z4, Z4
+	VBROADCASTSS 20(BX), Z12
+	VADDPS       Z12, Z5, Z5
+	VBROADCASTSS 24(BX), Z12
+	VADDPS       Z12, Z6, Z6
+	VBROADCASTSS 28(BX), Z12
+	VADDPS       Z12, Z7, Z7
+	VBROADCASTSS 32(BX), Z12
+	VADDPS       Z12, Z8, Z8
+	VBROADCASTSS 36(BX), Z12
+	VADDPS       Z12, Z9, Z9
+	VBROADCASTSS 40(BX), Z12
+	VADDPS       Z12, Z10, Z10
+
+noRowBias:
+	BTQ       $0x03, SI
+	JCC       noColBias
+	VMOVUPS.Z (BX), K1, Z12
+	VADDPS    Z12, Z0, Z0
+	VADDPS    Z12, Z1, Z1
+	VADDPS    Z12, Z2, Z2
+	VADDPS    Z12, Z3, Z3
+	VADDPS    Z12, Z4, Z4
+	VADDPS    Z12, Z5, Z5
+	VADDPS    Z12, Z6, Z6
+	VADDPS    Z12, Z7, Z7
+	VADDPS    Z12, Z8, Z8
+	VADDPS    Z12, Z9, Z9
+	VADDPS    Z12, Z10, Z10
+	ADDQ      $+64, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VPXORD Z12, Z12, Z12
+	VMAXPS Z0, Z12, Z0
+	VMAXPS Z1, Z12, Z1
+	VMAXPS Z2, Z12, Z2
+	VMAXPS Z3, Z12, Z3
+	VMAXPS Z4, Z12, Z4
+	VMAXPS Z5, Z12, Z5
+	VMAXPS Z6, Z12, Z6
+	VMAXPS Z7, Z12, Z7
+	VMAXPS Z8, Z12, Z8
+	VMAXPS Z9, Z12, Z9
+	VMAXPS Z10, Z12, Z10
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Z0, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z1, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z2, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z3, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z4, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z5, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z6, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z7, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z8, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z9, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z10, K1, (SI)
+
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+64, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_11x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·gatherAVX512_11x16(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ DI, R12
+	MOVQ columns+24(FP), R13
+	MOVQ bks+40(FP), R15
+	SHLQ $0x02, R15
+	MOVQ AX, R14
+
+sum:
+	MOVLQSX          (R13), DI
+	LEAQ             (R12)(DI*4), DI
+	LEAQ             (DI)(R8*1), R11
+	VMOVUPS          (R14), Z11
+	ADDQ             R15, R14
+	VFMADD231PS.BCST (DI), Z11, Z0
+	VFMADD231PS.BCST (DI)(R8*1), Z11, Z1
+	VFMADD231PS.BCST (DI)(R8*2), Z11, Z2
+	VFMADD231PS.BCST (DI)(R9*1), Z11, Z3
+	VFMADD231PS.BCST (DI)(R8*4), Z11, Z4
+	VFMADD231PS.BCST (DI)(R10*1), Z11, Z5
+	VFMADD231PS.BCST (DI)(R9*2), Z11, Z6
+	VFMADD231PS.BCST (R11)(R9*2), Z11, Z7
+	VFMADD231PS.BCST (DI)(R8*8), Z11, Z8
+	VFMADD231PS.BCST (R11)(R8*8), Z11, Z9
+	VFMADD231PS.BCST (DI)(R10*2), Z11, Z10
+	ADDQ             $+4, R13
 	DECQ             SI
 	JNZ              sum
 
@@ -7192,11 +14385,11 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
-	LEAQ (R8)(R8*4), R11
-	LEAQ (DI)(R8*1), R12
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ aks+24(FP), R12
+	SHLQ $0x02, R12
 	MOVQ bks+40(FP), R14
 	SHLQ $0x02, R14
 	MOVQ AX, R13
@@ -7207,17 +14400,270 @@ sum:
 	VFMADD231PS.BCST (DI), Z12, Z0
 	VFMADD231PS.BCST (DI)(R8*1), Z12, Z1
 	VFMADD231PS.BCST (DI)(R8*2), Z12, Z2
-	VFMADD231PS.BCST (DI)(R10*1), Z12, Z3
+	VFMADD231PS.BCST (DI)(R9*1), Z12, Z3
 	VFMADD231PS.BCST (DI)(R8*4), Z12, Z4
-	VFMADD231PS.BCST (DI)(R11*1), Z12, Z5
-	VFMADD231PS.BCST (DI)(R10*2), Z12, Z6
-	VFMADD231PS.BCST (R12)(R10*2), Z12, Z7
+	VFMADD231PS.BCST (DI)(R10*1), Z12, Z5
+	VFMADD231PS.BCST (DI)(R9*2), Z12, Z6
+	VFMADD231PS.BCST (R11)(R9*2), Z12, Z7
 	VFMADD231PS.BCST (DI)(R8*8), Z12, Z8
-	VFMADD231PS.BCST (R12)(R8*8), Z12, Z9
-	VFMADD231PS.BCST (DI)(R11*2), Z12, Z10
-	VFMADD231PS.BCST (R12)(R11*2), Z12, Z11
-	ADDQ             R9, DI
-	ADDQ             R9, R12
+	VFMADD231PS.BCST (R11)(R8*8), Z12, Z9
+	VFMADD231PS.BCST (DI)(R10*2), Z12, Z10
+	VFMADD231PS.BCST (R11)(R10*2), Z12, Z11
+	ADDQ             R12, DI
+	ADDQ             R12, R11
+	DECQ             SI
+	JNZ              sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Z12
+	VMULPS       Z12, Z0, Z0
+	VMULPS       Z12, Z1, Z1
+	VMULPS       Z12, Z2, Z2
+	VMULPS       Z12, Z3, Z3
+	VMULPS       Z12, Z4, Z4
+	VMULPS       Z12, Z5, Z5
+	VMULPS       Z12, Z6, Z6
+	VMULPS       Z12, Z7, Z7
+	VMULPS       Z12, Z8, Z8
+	VMULPS       Z12, Z9, Z9
+	VMULPS       Z12, Z10, Z10
+	VMULPS       Z12, Z11, Z11
+
+noScale:
+	MOVQ      cols+64(FP), R8
+	MOVQ      $-1, DI
+	BZHIQ     R8, DI, DI
+	KMOVW     DI, K1
+	MOVQ      crs+56(FP), DI
+	SHLQ      $0x02, DI
+	BTQ       $0x00, SI
+	JCC       noAccumulate
+	MOVQ      CX, R8
+	VMOVUPS.Z (R8), K1, Z13
+	VADDPS    Z13, Z0, Z0
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z13
+	VADDPS    Z13, Z1, Z1
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z13
+	VADDPS    Z13, Z2, Z2
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z13
+	VADDPS    Z13, Z3, Z3
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z13
+	VADDPS    Z13, Z4, Z4
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z13
+	VADDPS    Z13, Z5, Z5
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z13
+	VADDPS    Z13, Z6, Z6
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z13
+	VADDPS    Z13, Z7, Z7
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z13
+	VADDPS    Z13, Z8, Z8
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z13
+	VADDPS    Z13, Z9, Z9
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z13
+	VADDPS    Z13, Z10, Z10
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z13
+	VADDPS    Z13, Z11, Z11
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Z13
+	VADDPS       Z13, Z0, Z0
+	VBROADCASTSS 4(BX), Z13
+	VADDPS       Z13, Z1, Z1
+	VBROADCASTSS 8(BX), Z13
+	VADDPS       Z13, Z2, Z2
+	VBROADCASTSS 12(BX), Z13
+	VADDPS       Z13, Z3, Z3
+	VBROADCASTSS 16(BX), Z13
+	VADDPS       Z13, Z4, Z4
+	VBROADCASTSS 20(BX), Z13
+	VADDPS       Z13, Z5, Z5
+	VBROADCASTSS 24(BX), Z13
+	VADDPS       Z13, Z6, Z6
+	VBROADCASTSS 28(BX), Z13
+	VADDPS       Z13, Z7, Z7
+	VBROADCASTSS 32(BX), Z13
+	VADDPS       Z13, Z8, Z8
+	VBROADCASTSS 36(BX), Z13
+	VADDPS       Z13, Z9, Z9
+	VBROADCASTSS 40(BX), Z13
+	VADDPS       Z13, Z10, Z10
+	VBROADCASTSS 44(BX), Z13
+	VADDPS       Z13, Z11, Z11
+
+noRowBias:
+	BTQ       $0x03, SI
+	JCC       noColBias
+	VMOVUPS.Z (BX), K1, Z13
+	VADDPS    Z13, Z0, Z0
+	VADDPS    Z13, Z1, Z1
+	VADDPS    Z13, Z2, Z2
+	VADDPS    Z13, Z3, Z3
+	VADDPS    Z13, Z4, Z4
+	VADDPS    Z13, Z5, Z5
+	VADDPS    Z13, Z6, Z6
+	VADDPS    Z13, Z7, Z7
+	VADDPS    Z13, Z8, Z8
+	VADDPS    Z13, Z9, Z9
+	VADDPS    Z13, Z10, Z10
+	VADDPS    Z13, Z11, Z11
+	ADDQ      $+64, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VPXORD Z13, Z13, Z13
+	VMAXPS Z0, Z13, Z0
+	VMAXPS Z1, Z13, Z1
+	VMAXPS Z2, Z13, Z2
+	VMAXPS Z3, Z13, Z3
+	VMAXPS Z4, Z13, Z4
+	VMAXPS Z5, Z13, Z5
+	VMAXPS Z6, Z13, Z6
+	VMAXPS Z7, Z13, Z7
+	VMAXPS Z8, Z13, Z8
+	VMAXPS Z9, Z13, Z9
+	VMAXPS Z10, Z13, Z10
+	VMAXPS Z11, Z13, Z11
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Z0, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z1, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z2, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z3, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z4, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z5, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z6, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z7, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z8, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z9, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z10, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z11, K1, (SI)
+
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+64, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_12x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·gatherAVX512_12x16(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ DI, R12
+	MOVQ columns+24(FP), R13
+	MOVQ bks+40(FP), R15
+	SHLQ $0x02, R15
+	MOVQ AX, R14
+
+sum:
+	MOVLQSX          (R13), DI
+	LEAQ             (R12)(DI*4), DI
+	LEAQ             (DI)(R8*1), R11
+	VMOVUPS          (R14), Z12
+	ADDQ             R15, R14
+	VFMADD231PS.BCST (DI), Z12, Z0
+	VFMADD231PS.BCST (DI)(R8*1), Z12, Z1
+	VFMADD231PS.BCST (DI)(R8*2), Z12, Z2
+	VFMADD231PS.BCST (DI)(R9*1), Z12, Z3
+	VFMADD231PS.BCST (DI)(R8*4), Z12, Z4
+	VFMADD231PS.BCST (DI)(R10*1), Z12, Z5
+	VFMADD231PS.BCST (DI)(R9*2), Z12, Z6
+	VFMADD231PS.BCST (R11)(R9*2), Z12, Z7
+	VFMADD231PS.BCST (DI)(R8*8), Z12, Z8
+	VFMADD231PS.BCST (R11)(R8*8), Z12, Z9
+	VFMADD231PS.BCST (DI)(R10*2), Z12, Z10
+	VFMADD231PS.BCST (R11)(R10*2), Z12, Z11
+	ADDQ             $+4, R13
 	DECQ             SI
 	JNZ              sum
 
@@ -7446,11 +14892,11 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
-	LEAQ (R8)(R8*4), R11
-	LEAQ (DI)(R8*1), R12
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ aks+24(FP), R12
+	SHLQ $0x02, R12
 	MOVQ bks+40(FP), R14
 	SHLQ $0x02, R14
 	MOVQ AX, R13
@@ -7461,18 +14907,285 @@ sum:
 	VFMADD231PS.BCST (DI), Z13, Z0
 	VFMADD231PS.BCST (DI)(R8*1), Z13, Z1
 	VFMADD231PS.BCST (DI)(R8*2), Z13, Z2
-	VFMADD231PS.BCST (DI)(R10*1), Z13, Z3
+	VFMADD231PS.BCST (DI)(R9*1), Z13, Z3
 	VFMADD231PS.BCST (DI)(R8*4), Z13, Z4
-	VFMADD231PS.BCST (DI)(R11*1), Z13, Z5
-	VFMADD231PS.BCST (DI)(R10*2), Z13, Z6
-	VFMADD231PS.BCST (R12)(R10*2), Z13, Z7
+	VFMADD231PS.BCST (DI)(R10*1), Z13, Z5
+	VFMADD231PS.BCST (DI)(R9*2), Z13, Z6
+	VFMADD231PS.BCST (R11)(R9*2), Z13, Z7
 	VFMADD231PS.BCST (DI)(R8*8), Z13, Z8
-	VFMADD231PS.BCST (R12)(R8*8), Z13, Z9
-	VFMADD231PS.BCST (DI)(R11*2), Z13, Z10
-	VFMADD231PS.BCST (R12)(R11*2), Z13, Z11
-	VFMADD231PS.BCST (DI)(R10*4), Z13, Z12
-	ADDQ             R9, DI
-	ADDQ             R9, R12
+	VFMADD231PS.BCST (R11)(R8*8), Z13, Z9
+	VFMADD231PS.BCST (DI)(R10*2), Z13, Z10
+	VFMADD231PS.BCST (R11)(R10*2), Z13, Z11
+	VFMADD231PS.BCST (DI)(R9*4), Z13, Z12
+	ADDQ             R12, DI
+	ADDQ             R12, R11
+	DECQ             SI
+	JNZ              sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Z13
+	VMULPS       Z13, Z0, Z0
+	VMULPS       Z13, Z1, Z1
+	VMULPS       Z13, Z2, Z2
+	VMULPS       Z13, Z3, Z3
+	VMULPS       Z13, Z4, Z4
+	VMULPS       Z13, Z5, Z5
+	VMULPS       Z13, Z6, Z6
+	VMULPS       Z13, Z7, Z7
+	VMULPS       Z13, Z8, Z8
+	VMULPS       Z13, Z9, Z9
+	VMULPS       Z13, Z10, Z10
+	VMULPS       Z13, Z11, Z11
+	VMULPS       Z13, Z12, Z12
+
+noScale:
+	MOVQ      cols+64(FP), R8
+	MOVQ      $-1, DI
+	BZHIQ     R8, DI, DI
+	KMOVW     DI, K1
+	MOVQ      crs+56(FP), DI
+	SHLQ      $0x02, DI
+	BTQ       $0x00, SI
+	JCC       noAccumulate
+	MOVQ      CX, R8
+	VMOVUPS.Z (R8), K1, Z14
+	VADDPS    Z14, Z0, Z0
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z14
+	VADDPS    Z14, Z1, Z1
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z14
+	VADDPS    Z14, Z2, Z2
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z14
+	VADDPS    Z14, Z3, Z3
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z14
+	VADDPS    Z14, Z4, Z4
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z14
+	VADDPS    Z14, Z5, Z5
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z14
+	VADDPS    Z14, Z6, Z6
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z14
+	VADDPS    Z14, Z7, Z7
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z14
+	VADDPS    Z14, Z8, Z8
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z14
+	VADDPS    Z14, Z9, Z9
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z14
+	VADDPS    Z14, Z10, Z10
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z14
+	VADDPS    Z14, Z11, Z11
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z14
+	VADDPS    Z14, Z12, Z12
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Z14
+	VADDPS       Z14, Z0, Z0
+	VBROADCASTSS 4(BX), Z14
+	VADDPS       Z14, Z1, Z1
+	VBROADCASTSS 8(BX), Z14
+	VADDPS       Z14, Z2, Z2
+	VBROADCASTSS 12(BX), Z14
+	VADDPS       Z14, Z3, Z3
+	VBROADCASTSS 16(BX), Z14
+	VADDPS       Z14, Z4, Z4
+	VBROADCASTSS 20(BX), Z14
+	VADDPS       Z14, Z5, Z5
+	VBROADCASTSS 24(BX), Z14
+	VADDPS       Z14, Z6, Z6
+	VBROADCASTSS 28(BX), Z14
+	VADDPS       Z14, Z7, Z7
+	VBROADCASTSS 32(BX), Z14
+	VADDPS       Z14, Z8, Z8
+	VBROADCASTSS 36(BX), Z14
+	VADDPS       Z14, Z9, Z9
+	VBROADCASTSS 40(BX), Z14
+	VADDPS       Z14, Z10, Z10
+	VBROADCASTSS 44(BX), Z14
+	VADDPS       Z14, Z11, Z11
+	VBROADCASTSS 48(BX), Z14
+	VADDPS       Z14, Z12, Z12
+
+noRowBias:
+	BTQ       $0x03, SI
+	JCC       noColBias
+	VMOVUPS.Z (BX), K1, Z14
+	VADDPS    Z14, Z0, Z0
+	VADDPS    Z14, Z1, Z1
+	VADDPS    Z14, Z2, Z2
+	VADDPS    Z14, Z3, Z3
+	VADDPS    Z14, Z4, Z4
+	VADDPS    Z14, Z5, Z5
+	VADDPS    Z14, Z6, Z6
+	VADDPS    Z14, Z7, Z7
+	VADDPS    Z14, Z8, Z8
+	VADDPS    Z14, Z9, Z9
+	VADDPS    Z14, Z10, Z10
+	VADDPS    Z14, Z11, Z11
+	VADDPS    Z14, Z12, Z12
+	ADDQ      $+64, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VPXORD Z14, Z14, Z14
+	VMAXPS Z0, Z14, Z0
+	VMAXPS Z1, Z14, Z1
+	VMAXPS Z2, Z14, Z2
+	VMAXPS Z3, Z14, Z3
+	VMAXPS Z4, Z14, Z4
+	VMAXPS Z5, Z14, Z5
+	VMAXPS Z6, Z14, Z6
+	VMAXPS Z7, Z14, Z7
+	VMAXPS Z8, Z14, Z8
+	VMAXPS Z9, Z14, Z9
+	VMAXPS Z10, Z14, Z10
+	VMAXPS Z11, Z14, Z11
+	VMAXPS Z12, Z14, Z12
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Z0, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z1, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z2, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z3, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z4, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z5, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z6, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z7, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z8, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z9, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z10, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z11, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z12, K1, (SI)
+
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+64, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_13x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·gatherAVX512_13x16(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ DI, R12
+	MOVQ columns+24(FP), R13
+	MOVQ bks+40(FP), R15
+	SHLQ $0x02, R15
+	MOVQ AX, R14
+
+sum:
+	MOVLQSX          (R13), DI
+	LEAQ             (R12)(DI*4), DI
+	LEAQ             (DI)(R8*1), R11
+	VMOVUPS          (R14), Z13
+	ADDQ             R15, R14
+	VFMADD231PS.BCST (DI), Z13, Z0
+	VFMADD231PS.BCST (DI)(R8*1), Z13, Z1
+	VFMADD231PS.BCST (DI)(R8*2), Z13, Z2
+	VFMADD231PS.BCST (DI)(R9*1), Z13, Z3
+	VFMADD231PS.BCST (DI)(R8*4), Z13, Z4
+	VFMADD231PS.BCST (DI)(R10*1), Z13, Z5
+	VFMADD231PS.BCST (DI)(R9*2), Z13, Z6
+	VFMADD231PS.BCST (R11)(R9*2), Z13, Z7
+	VFMADD231PS.BCST (DI)(R8*8), Z13, Z8
+	VFMADD231PS.BCST (R11)(R8*8), Z13, Z9
+	VFMADD231PS.BCST (DI)(R10*2), Z13, Z10
+	VFMADD231PS.BCST (R11)(R10*2), Z13, Z11
+	VFMADD231PS.BCST (DI)(R9*4), Z13, Z12
+	ADDQ             $+4, R13
 	DECQ             SI
 	JNZ              sum
 
@@ -7714,11 +15427,11 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
-	LEAQ (R8)(R8*4), R11
-	LEAQ (DI)(R8*1), R12
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ aks+24(FP), R12
+	SHLQ $0x02, R12
 	MOVQ bks+40(FP), R14
 	SHLQ $0x02, R14
 	MOVQ AX, R13
@@ -7729,19 +15442,300 @@ sum:
 	VFMADD231PS.BCST (DI), Z14, Z0
 	VFMADD231PS.BCST (DI)(R8*1), Z14, Z1
 	VFMADD231PS.BCST (DI)(R8*2), Z14, Z2
-	VFMADD231PS.BCST (DI)(R10*1), Z14, Z3
+	VFMADD231PS.BCST (DI)(R9*1), Z14, Z3
 	VFMADD231PS.BCST (DI)(R8*4), Z14, Z4
-	VFMADD231PS.BCST (DI)(R11*1), Z14, Z5
-	VFMADD231PS.BCST (DI)(R10*2), Z14, Z6
-	VFMADD231PS.BCST (R12)(R10*2), Z14, Z7
+	VFMADD231PS.BCST (DI)(R10*1), Z14, Z5
+	VFMADD231PS.BCST (DI)(R9*2), Z14, Z6
+	VFMADD231PS.BCST (R11)(R9*2), Z14, Z7
 	VFMADD231PS.BCST (DI)(R8*8), Z14, Z8
-	VFMADD231PS.BCST (R12)(R8*8), Z14, Z9
-	VFMADD231PS.BCST (DI)(R11*2), Z14, Z10
-	VFMADD231PS.BCST (R12)(R11*2), Z14, Z11
-	VFMADD231PS.BCST (DI)(R10*4), Z14, Z12
-	VFMADD231PS.BCST (R12)(R10*4), Z14, Z13
-	ADDQ             R9, DI
-	ADDQ             R9, R12
+	VFMADD231PS.BCST (R11)(R8*8), Z14, Z9
+	VFMADD231PS.BCST (DI)(R10*2), Z14, Z10
+	VFMADD231PS.BCST (R11)(R10*2), Z14, Z11
+	VFMADD231PS.BCST (DI)(R9*4), Z14, Z12
+	VFMADD231PS.BCST (R11)(R9*4), Z14, Z13
+	ADDQ             R12, DI
+	ADDQ             R12, R11
+	DECQ             SI
+	JNZ              sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Z14
+	VMULPS       Z14, Z0, Z0
+	VMULPS       Z14, Z1, Z1
+	VMULPS       Z14, Z2, Z2
+	VMULPS       Z14, Z3, Z3
+	VMULPS       Z14, Z4, Z4
+	VMULPS       Z14, Z5, Z5
+	VMULPS       Z14, Z6, Z6
+	VMULPS       Z14, Z7, Z7
+	VMULPS       Z14, Z8, Z8
+	VMULPS       Z14, Z9, Z9
+	VMULPS       Z14, Z10, Z10
+	VMULPS       Z14, Z11, Z11
+	VMULPS       Z14, Z12, Z12
+	VMULPS       Z14, Z13, Z13
+
+noScale:
+	MOVQ      cols+64(FP), R8
+	MOVQ      $-1, DI
+	BZHIQ     R8, DI, DI
+	KMOVW     DI, K1
+	MOVQ      crs+56(FP), DI
+	SHLQ      $0x02, DI
+	BTQ       $0x00, SI
+	JCC       noAccumulate
+	MOVQ      CX, R8
+	VMOVUPS.Z (R8), K1, Z15
+	VADDPS    Z15, Z0, Z0
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z15
+	VADDPS    Z15, Z1, Z1
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z15
+	VADDPS    Z15, Z2, Z2
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z15
+	VADDPS    Z15, Z3, Z3
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z15
+	VADDPS    Z15, Z4, Z4
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z15
+	VADDPS    Z15, Z5, Z5
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z15
+	VADDPS    Z15, Z6, Z6
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z15
+	VADDPS    Z15, Z7, Z7
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z15
+	VADDPS    Z15, Z8, Z8
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z15
+	VADDPS    Z15, Z9, Z9
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z15
+	VADDPS    Z15, Z10, Z10
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z15
+	VADDPS    Z15, Z11, Z11
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z15
+	VADDPS    Z15, Z12, Z12
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z15
+	VADDPS    Z15, Z13, Z13
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Z15
+	VADDPS       Z15, Z0, Z0
+	VBROADCASTSS 4(BX), Z15
+	VADDPS       Z15, Z1, Z1
+	VBROADCASTSS 8(BX), Z15
+	VADDPS       Z15, Z2, Z2
+	VBROADCASTSS 12(BX), Z15
+	VADDPS       Z15, Z3, Z3
+	VBROADCASTSS 16(BX), Z15
+	VADDPS       Z15, Z4, Z4
+	VBROADCASTSS 20(BX), Z15
+	VADDPS       Z15, Z5, Z5
+	VBROADCASTSS 24(BX), Z15
+	VADDPS       Z15, Z6, Z6
+	VBROADCASTSS 28(BX), Z15
+	VADDPS       Z15, Z7, Z7
+	VBROADCASTSS 32(BX), Z15
+	VADDPS       Z15, Z8, Z8
+	VBROADCASTSS 36(BX), Z15
+	VADDPS       Z15, Z9, Z9
+	VBROADCASTSS 40(BX), Z15
+	VADDPS       Z15, Z10, Z10
+	VBROADCASTSS 44(BX), Z15
+	VADDPS       Z15, Z11, Z11
+	VBROADCASTSS 48(BX), Z15
+	VADDPS       Z15, Z12, Z12
+	VBROADCASTSS 52(BX), Z15
+	VADDPS       Z15, Z13, Z13
+
+noRowBias:
+	BTQ       $0x03, SI
+	JCC       noColBias
+	VMOVUPS.Z (BX), K1, Z15
+	VADDPS    Z15, Z0, Z0
+	VADDPS    Z15, Z1, Z1
+	VADDPS    Z15, Z2, Z2
+	VADDPS    Z15, Z3, Z3
+	VADDPS    Z15, Z4, Z4
+	VADDPS    Z15, Z5, Z5
+	VADDPS    Z15, Z6, Z6
+	VADDPS    Z15, Z7, Z7
+	VADDPS    Z15, Z8, Z8
+	VADDPS    Z15, Z9, Z9
+	VADDPS    Z15, Z10, Z10
+	VADDPS    Z15, Z11, Z11
+	VADDPS    Z15, Z12, Z12
+	VADDPS    Z15, Z13, Z13
+	ADDQ      $+64, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VPXORD Z15, Z15, Z15
+	VMAXPS Z0, Z15, Z0
+	VMAXPS Z1, Z15, Z1
+	VMAXPS Z2, Z15, Z2
+	VMAXPS Z3, Z15, Z3
+	VMAXPS Z4, Z15, Z4
+	VMAXPS Z5, Z15, Z5
+	VMAXPS Z6, Z15, Z6
+	VMAXPS Z7, Z15, Z7
+	VMAXPS Z8, Z15, Z8
+	VMAXPS Z9, Z15, Z9
+	VMAXPS Z10, Z15, Z10
+	VMAXPS Z11, Z15, Z11
+	VMAXPS Z12, Z15, Z12
+	VMAXPS Z13, Z15, Z13
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Z0, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z1, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z2, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z3, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z4, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z5, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z6, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z7, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z8, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z9, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z10, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z11, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z12, K1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Z13, K1, (SI)
+
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+64, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_14x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·gatherAVX512_14x16(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ DI, R12
+	MOVQ columns+24(FP), R13
+	MOVQ bks+40(FP), R15
+	SHLQ $0x02, R15
+	MOVQ AX, R14
+
+sum:
+	MOVLQSX          (R13), DI
+	LEAQ             (R12)(DI*4), DI
+	LEAQ             (DI)(R8*1), R11
+	VMOVUPS          (R14), Z14
+	ADDQ             R15, R14
+	VFMADD231PS.BCST (DI), Z14, Z0
+	VFMADD231PS.BCST (DI)(R8*1), Z14, Z1
+	VFMADD231PS.BCST (DI)(R8*2), Z14, Z2
+	VFMADD231PS.BCST (DI)(R9*1), Z14, Z3
+	VFMADD231PS.BCST (DI)(R8*4), Z14, Z4
+	VFMADD231PS.BCST (DI)(R10*1), Z14, Z5
+	VFMADD231PS.BCST (DI)(R9*2), Z14, Z6
+	VFMADD231PS.BCST (R11)(R9*2), Z14, Z7
+	VFMADD231PS.BCST (DI)(R8*8), Z14, Z8
+	VFMADD231PS.BCST (R11)(R8*8), Z14, Z9
+	VFMADD231PS.BCST (DI)(R10*2), Z14, Z10
+	VFMADD231PS.BCST (R11)(R10*2), Z14, Z11
+	VFMADD231PS.BCST (DI)(R9*4), Z14, Z12
+	VFMADD231PS.BCST (R11)(R9*4), Z14, Z13
+	ADDQ             $+4, R13
 	DECQ             SI
 	JNZ              sum
 
@@ -8113,6 +16107,173 @@ DATA laneMask<>+56(SB)/4, $0x00000000
 DATA laneMask<>+60(SB)/4, $0x00000000
 GLOBL laneMask<>(SB), RODATA|NOPTR, $64
 
+// func gatherAVX2_1x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gatherAVX2_1x16(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), DI
+	SHLQ       $0x02, DI
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ DI, R8
+	MOVQ columns+24(FP), R9
+	MOVQ bks+40(FP), R11
+	SHLQ $0x02, R11
+	MOVQ AX, R10
+
+sum:
+	MOVLQSX      (R9), DI
+	LEAQ         (R8)(DI*4), DI
+	VMOVUPS      (R10), Y2
+	VMOVUPS      32(R10), Y3
+	ADDQ         R11, R10
+	VBROADCASTSS (DI), Y4
+	VFMADD231PS  Y2, Y4, Y0
+	VFMADD231PS  Y3, Y4, Y1
+	ADDQ         $+4, R9
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Y2
+	VMULPS       Y2, Y0, Y0
+	VMULPS       Y2, Y1, Y1
+
+noScale:
+	MOVQ    cols+64(FP), DI
+	CMPQ    DI, $0x10
+	JLT     partial
+	MOVQ    crs+56(FP), DI
+	SHLQ    $0x02, DI
+	BTQ     $0x00, SI
+	JCC     noAccumulate
+	MOVQ    CX, DI
+	VMOVUPS (DI), Y2
+	VADDPS  Y2, Y0, Y0
+	VMOVUPS 32(DI), Y2
+	VADDPS  Y2, Y1, Y1
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Y2
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y2, Y1, Y1
+
+noRowBias:
+	BTQ     $0x03, SI
+	JCC     noColBias
+	VMOVUPS (BX), Y2
+	VADDPS  Y2, Y0, Y0
+	VMOVUPS 32(BX), Y2
+	VADDPS  Y2, Y1, Y1
+	ADDQ    $+64, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y2, Y2, Y2
+	VMAXPS Y0, Y2, Y0
+	VMAXPS Y1, Y2, Y1
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Y0, (SI)
+	VMOVUPS Y1, 32(SI)
+	JMP     stored
+
+partial:
+	XORQ       R8, R8
+	MOVQ       $0x00000008, R9
+	LEAQ       (DI), R10
+	CMPQ       R10, R8
+	CMOVQLT    R8, R10
+	CMPQ       R10, R9
+	CMOVQGT    R9, R10
+	LEAQ       laneMask<>+0(SB), R11
+	NEGQ       R10
+	VMOVUPS    32(R11)(R10*4), Y2
+	LEAQ       -8(DI), DI
+	CMPQ       DI, R8
+	CMOVQLT    R8, DI
+	CMPQ       DI, R9
+	CMOVQGT    R9, DI
+	LEAQ       laneMask<>+0(SB), R8
+	NEGQ       DI
+	VMOVUPS    32(R8)(DI*4), Y3
+	MOVQ       crs+56(FP), DI
+	SHLQ       $0x02, DI
+	BTQ        $0x00, SI
+	JCC        noAccumulatePartial
+	MOVQ       CX, DI
+	VMASKMOVPS (DI), Y2, Y4
+	VADDPS     Y4, Y0, Y0
+	VMASKMOVPS 32(DI), Y3, Y4
+	VADDPS     Y4, Y1, Y1
+
+noAccumulatePartial:
+	BTQ          $0x02, SI
+	JCC          noRowBiasPartial
+	VBROADCASTSS (BX), Y4
+	VADDPS       Y4, Y0, Y0
+	VADDPS       Y4, Y1, Y1
+
+noRowBiasPartial:
+	BTQ        $0x03, SI
+	JCC        noColBiasPartial
+	VMASKMOVPS (BX), Y2, Y4
+	VADDPS     Y4, Y0, Y0
+	VMASKMOVPS 32(BX), Y3, Y4
+	VADDPS     Y4, Y1, Y1
+	ADDQ       $+64, BX
+
+noColBiasPartial:
+	BTQ $0x04, SI
+	JCC noReLUPartial
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y4, Y4, Y4
+	VMAXPS Y0, Y4, Y0
+	VMAXPS Y1, Y4, Y1
+
+noReLUPartial:
+	MOVQ       CX, SI
+	VMASKMOVPS Y0, Y2, (SI)
+	VMASKMOVPS Y1, Y3, 32(SI)
+
+stored:
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+64, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
 // func gemmAVX2_2x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 // Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·gemmAVX2_2x16(SB), NOSPLIT, $0-112
@@ -8159,6 +16320,212 @@ sum:
 	VFMADD231PS  Y4, Y6, Y2
 	VFMADD231PS  Y5, Y6, Y3
 	ADDQ         R9, DI
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Y4
+	VMULPS       Y4, Y0, Y0
+	VMULPS       Y4, Y1, Y1
+	VMULPS       Y4, Y2, Y2
+	VMULPS       Y4, Y3, Y3
+
+noScale:
+	MOVQ    cols+64(FP), DI
+	CMPQ    DI, $0x10
+	JLT     partial
+	MOVQ    crs+56(FP), DI
+	SHLQ    $0x02, DI
+	BTQ     $0x00, SI
+	JCC     noAccumulate
+	MOVQ    CX, R8
+	VMOVUPS (R8), Y4
+	VADDPS  Y4, Y0, Y0
+	VMOVUPS 32(R8), Y4
+	VADDPS  Y4, Y1, Y1
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y4
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS 32(R8), Y4
+	VADDPS  Y4, Y3, Y3
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Y4
+	VADDPS       Y4, Y0, Y0
+	VADDPS       Y4, Y1, Y1
+	VBROADCASTSS 4(BX), Y4
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y4, Y3, Y3
+
+noRowBias:
+	BTQ     $0x03, SI
+	JCC     noColBias
+	VMOVUPS (BX), Y4
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS 32(BX), Y4
+	VADDPS  Y4, Y1, Y1
+	VADDPS  Y4, Y3, Y3
+	ADDQ    $+64, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y4, Y4, Y4
+	VMAXPS Y0, Y4, Y0
+	VMAXPS Y1, Y4, Y1
+	VMAXPS Y2, Y4, Y2
+	VMAXPS Y3, Y4, Y3
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Y0, (SI)
+	VMOVUPS Y1, 32(SI)
+	ADDQ    DI, SI
+	VMOVUPS Y2, (SI)
+	VMOVUPS Y3, 32(SI)
+	JMP     stored
+
+partial:
+	XORQ       R8, R8
+	MOVQ       $0x00000008, R9
+	LEAQ       (DI), R10
+	CMPQ       R10, R8
+	CMOVQLT    R8, R10
+	CMPQ       R10, R9
+	CMOVQGT    R9, R10
+	LEAQ       laneMask<>+0(SB), R11
+	NEGQ       R10
+	VMOVUPS    32(R11)(R10*4), Y4
+	LEAQ       -8(DI), DI
+	CMPQ       DI, R8
+	CMOVQLT    R8, DI
+	CMPQ       DI, R9
+	CMOVQGT    R9, DI
+	LEAQ       laneMask<>+0(SB), R8
+	NEGQ       DI
+	VMOVUPS    32(R8)(DI*4), Y5
+	MOVQ       crs+56(FP), DI
+	SHLQ       $0x02, DI
+	BTQ        $0x00, SI
+	JCC        noAccumulatePartial
+	MOVQ       CX, R8
+	VMASKMOVPS (R8), Y4, Y6
+	VADDPS     Y6, Y0, Y0
+	VMASKMOVPS 32(R8), Y5, Y6
+	VADDPS     Y6, Y1, Y1
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y4, Y6
+	VADDPS     Y6, Y2, Y2
+	VMASKMOVPS 32(R8), Y5, Y6
+	VADDPS     Y6, Y3, Y3
+
+noAccumulatePartial:
+	BTQ          $0x02, SI
+	JCC          noRowBiasPartial
+	VBROADCASTSS (BX), Y6
+	VADDPS       Y6, Y0, Y0
+	VADDPS       Y6, Y1, Y1
+	VBROADCASTSS 4(BX), Y6
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y6, Y3, Y3
+
+noRowBiasPartial:
+	BTQ        $0x03, SI
+	JCC        noColBiasPartial
+	VMASKMOVPS (BX), Y4, Y6
+	VADDPS     Y6, Y0, Y0
+	VADDPS     Y6, Y2, Y2
+	VMASKMOVPS 32(BX), Y5, Y6
+	VADDPS     Y6, Y1, Y1
+	VADDPS     Y6, Y3, Y3
+	ADDQ       $+64, BX
+
+noColBiasPartial:
+	BTQ $0x04, SI
+	JCC noReLUPartial
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y6, Y6, Y6
+	VMAXPS Y0, Y6, Y0
+	VMAXPS Y1, Y6, Y1
+	VMAXPS Y2, Y6, Y2
+	VMAXPS Y3, Y6, Y3
+
+noReLUPartial:
+	MOVQ       CX, SI
+	VMASKMOVPS Y0, Y4, (SI)
+	VMASKMOVPS Y1, Y5, 32(SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y2, Y4, (SI)
+	VMASKMOVPS Y3, Y5, 32(SI)
+
+stored:
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+64, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX2_2x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gatherAVX2_2x16(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ DI, R9
+	MOVQ columns+24(FP), R10
+	MOVQ bks+40(FP), R12
+	SHLQ $0x02, R12
+	MOVQ AX, R11
+
+sum:
+	MOVLQSX      (R10), DI
+	LEAQ         (R9)(DI*4), DI
+	VMOVUPS      (R11), Y4
+	VMOVUPS      32(R11), Y5
+	ADDQ         R12, R11
+	VBROADCASTSS (DI), Y6
+	VFMADD231PS  Y4, Y6, Y0
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS (DI)(R8*1), Y6
+	VFMADD231PS  Y4, Y6, Y2
+	VFMADD231PS  Y5, Y6, Y3
+	ADDQ         $+4, R10
 	DECQ         SI
 	JNZ          sum
 
@@ -8560,6 +16927,251 @@ stored:
 	VZEROUPPER
 	RET
 
+// func gatherAVX2_3x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gatherAVX2_3x16(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ DI, R9
+	MOVQ columns+24(FP), R10
+	MOVQ bks+40(FP), R12
+	SHLQ $0x02, R12
+	MOVQ AX, R11
+
+sum:
+	MOVLQSX      (R10), DI
+	LEAQ         (R9)(DI*4), DI
+	VMOVUPS      (R11), Y6
+	VMOVUPS      32(R11), Y7
+	ADDQ         R12, R11
+	VBROADCASTSS (DI), Y8
+	VFMADD231PS  Y6, Y8, Y0
+	VFMADD231PS  Y7, Y8, Y1
+	VBROADCASTSS (DI)(R8*1), Y8
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	VBROADCASTSS (DI)(R8*2), Y8
+	VFMADD231PS  Y6, Y8, Y4
+	VFMADD231PS  Y7, Y8, Y5
+	ADDQ         $+4, R10
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Y6
+	VMULPS       Y6, Y0, Y0
+	VMULPS       Y6, Y1, Y1
+	VMULPS       Y6, Y2, Y2
+	VMULPS       Y6, Y3, Y3
+	VMULPS       Y6, Y4, Y4
+	VMULPS       Y6, Y5, Y5
+
+noScale:
+	MOVQ    cols+64(FP), DI
+	CMPQ    DI, $0x10
+	JLT     partial
+	MOVQ    crs+56(FP), DI
+	SHLQ    $0x02, DI
+	BTQ     $0x00, SI
+	JCC     noAccumulate
+	MOVQ    CX, R8
+	VMOVUPS (R8), Y6
+	VADDPS  Y6, Y0, Y0
+	VMOVUPS 32(R8), Y6
+	VADDPS  Y6, Y1, Y1
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y6
+	VADDPS  Y6, Y2, Y2
+	VMOVUPS 32(R8), Y6
+	VADDPS  Y6, Y3, Y3
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y6
+	VADDPS  Y6, Y4, Y4
+	VMOVUPS 32(R8), Y6
+	VADDPS  Y6, Y5, Y5
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Y6
+	VADDPS       Y6, Y0, Y0
+	VADDPS       Y6, Y1, Y1
+	VBROADCASTSS 4(BX), Y6
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y6, Y3, Y3
+	VBROADCASTSS 8(BX), Y6
+	VADDPS       Y6, Y4, Y4
+	VADDPS       Y6, Y5, Y5
+
+noRowBias:
+	BTQ     $0x03, SI
+	JCC     noColBias
+	VMOVUPS (BX), Y6
+	VADDPS  Y6, Y0, Y0
+	VADDPS  Y6, Y2, Y2
+	VADDPS  Y6, Y4, Y4
+	VMOVUPS 32(BX), Y6
+	VADDPS  Y6, Y1, Y1
+	VADDPS  Y6, Y3, Y3
+	VADDPS  Y6, Y5, Y5
+	ADDQ    $+64, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y6, Y6, Y6
+	VMAXPS Y0, Y6, Y0
+	VMAXPS Y1, Y6, Y1
+	VMAXPS Y2, Y6, Y2
+	VMAXPS Y3, Y6, Y3
+	VMAXPS Y4, Y6, Y4
+	VMAXPS Y5, Y6, Y5
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Y0, (SI)
+	VMOVUPS Y1, 32(SI)
+	ADDQ    DI, SI
+	VMOVUPS Y2, (SI)
+	VMOVUPS Y3, 32(SI)
+	ADDQ    DI, SI
+	VMOVUPS Y4, (SI)
+	VMOVUPS Y5, 32(SI)
+	JMP     stored
+
+partial:
+	XORQ       R8, R8
+	MOVQ       $0x00000008, R9
+	LEAQ       (DI), R10
+	CMPQ       R10, R8
+	CMOVQLT    R8, R10
+	CMPQ       R10, R9
+	CMOVQGT    R9, R10
+	LEAQ       laneMask<>+0(SB), R11
+	NEGQ       R10
+	VMOVUPS    32(R11)(R10*4), Y6
+	LEAQ       -8(DI), DI
+	CMPQ       DI, R8
+	CMOVQLT    R8, DI
+	CMPQ       DI, R9
+	CMOVQGT    R9, DI
+	LEAQ       laneMask<>+0(SB), R8
+	NEGQ       DI
+	VMOVUPS    32(R8)(DI*4), Y7
+	MOVQ       crs+56(FP), DI
+	SHLQ       $0x02, DI
+	BTQ        $0x00, SI
+	JCC        noAccumulatePartial
+	MOVQ       CX, R8
+	VMASKMOVPS (R8), Y6, Y8
+	VADDPS     Y8, Y0, Y0
+	VMASKMOVPS 32(R8), Y7, Y8
+	VADDPS     Y8, Y1, Y1
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y6, Y8
+	VADDPS     Y8, Y2, Y2
+	VMASKMOVPS 32(R8), Y7, Y8
+	VADDPS     Y8, Y3, Y3
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y6, Y8
+	VADDPS     Y8, Y4, Y4
+	VMASKMOVPS 32(R8), Y7, Y8
+	VADDPS     Y8, Y5, Y5
+
+noAccumulatePartial:
+	BTQ          $0x02, SI
+	JCC          noRowBiasPartial
+	VBROADCASTSS (BX), Y8
+	VADDPS       Y8, Y0, Y0
+	VADDPS       Y8, Y1, Y1
+	VBROADCASTSS 4(BX), Y8
+	VADDPS       Y8, Y2, Y2
+	VADDPS       Y8, Y3, Y3
+	VBROADCASTSS 8(BX), Y8
+	VADDPS       Y8, Y4, Y4
+	VADDPS       Y8, Y5, Y5
+
+noRowBiasPartial:
+	BTQ        $0x03, SI
+	JCC        noColBiasPartial
+	VMASKMOVPS (BX), Y6, Y8
+	VADDPS     Y8, Y0, Y0
+	VADDPS     Y8, Y2, Y2
+	VADDPS     Y8, Y4, Y4
+	VMASKMOVPS 32(BX), Y7, Y8
+	VADDPS     Y8, Y1, Y1
+	VADDPS     Y8, Y3, Y3
+	VADDPS     Y8, Y5, Y5
+	ADDQ       $+64, BX
+
+noColBiasPartial:
+	BTQ $0x04, SI
+	JCC noReLUPartial
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y8, Y8, Y8
+	VMAXPS Y0, Y8, Y0
+	VMAXPS Y1, Y8, Y1
+	VMAXPS Y2, Y8, Y2
+	VMAXPS Y3, Y8, Y3
+	VMAXPS Y4, Y8, Y4
+	VMAXPS Y5, Y8, Y5
+
+noReLUPartial:
+	MOVQ       CX, SI
+	VMASKMOVPS Y0, Y6, (SI)
+	VMASKMOVPS Y1, Y7, 32(SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y2, Y6, (SI)
+	VMASKMOVPS Y3, Y7, 32(SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y4, Y6, (SI)
+	VMASKMOVPS Y5, Y7, 32(SI)
+
+stored:
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+64, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
 // func gemmAVX2_4x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 // Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·gemmAVX2_4x16(SB), NOSPLIT, $0-112
@@ -8597,9 +17209,9 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*2), R9
+	MOVQ aks+24(FP), R10
+	SHLQ $0x02, R10
 	MOVQ bks+40(FP), R12
 	SHLQ $0x02, R12
 	MOVQ AX, R11
@@ -8617,10 +17229,295 @@ sum:
 	VBROADCASTSS (DI)(R8*2), Y10
 	VFMADD231PS  Y8, Y10, Y4
 	VFMADD231PS  Y9, Y10, Y5
-	VBROADCASTSS (DI)(R10*1), Y10
+	VBROADCASTSS (DI)(R9*1), Y10
 	VFMADD231PS  Y8, Y10, Y6
 	VFMADD231PS  Y9, Y10, Y7
-	ADDQ         R9, DI
+	ADDQ         R10, DI
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Y8
+	VMULPS       Y8, Y0, Y0
+	VMULPS       Y8, Y1, Y1
+	VMULPS       Y8, Y2, Y2
+	VMULPS       Y8, Y3, Y3
+	VMULPS       Y8, Y4, Y4
+	VMULPS       Y8, Y5, Y5
+	VMULPS       Y8, Y6, Y6
+	VMULPS       Y8, Y7, Y7
+
+noScale:
+	MOVQ    cols+64(FP), DI
+	CMPQ    DI, $0x10
+	JLT     partial
+	MOVQ    crs+56(FP), DI
+	SHLQ    $0x02, DI
+	BTQ     $0x00, SI
+	JCC     noAccumulate
+	MOVQ    CX, R8
+	VMOVUPS (R8), Y8
+	VADDPS  Y8, Y0, Y0
+	VMOVUPS 32(R8), Y8
+	VADDPS  Y8, Y1, Y1
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y8
+	VADDPS  Y8, Y2, Y2
+	VMOVUPS 32(R8), Y8
+	VADDPS  Y8, Y3, Y3
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y8
+	VADDPS  Y8, Y4, Y4
+	VMOVUPS 32(R8), Y8
+	VADDPS  Y8, Y5, Y5
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y8
+	VADDPS  Y8, Y6, Y6
+	VMOVUPS 32(R8), Y8
+	VADDPS  Y8, Y7, Y7
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Y8
+	VADDPS       Y8, Y0, Y0
+	VADDPS       Y8, Y1, Y1
+	VBROADCASTSS 4(BX), Y8
+	VADDPS       Y8, Y2, Y2
+	VADDPS       Y8, Y3, Y3
+	VBROADCASTSS 8(BX), Y8
+	VADDPS       Y8, Y4, Y4
+	VADDPS       Y8, Y5, Y5
+	VBROADCASTSS 12(BX), Y8
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y8, Y7, Y7
+
+noRowBias:
+	BTQ     $0x03, SI
+	JCC     noColBias
+	VMOVUPS (BX), Y8
+	VADDPS  Y8, Y0, Y0
+	VADDPS  Y8, Y2, Y2
+	VADDPS  Y8, Y4, Y4
+	VADDPS  Y8, Y6, Y6
+	VMOVUPS 32(BX), Y8
+	VADDPS  Y8, Y1, Y1
+	VADDPS  Y8, Y3, Y3
+	VADDPS  Y8, Y5, Y5
+	VADDPS  Y8, Y7, Y7
+	ADDQ    $+64, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y8, Y8, Y8
+	VMAXPS Y0, Y8, Y0
+	VMAXPS Y1, Y8, Y1
+	VMAXPS Y2, Y8, Y2
+	VMAXPS Y3, Y8, Y3
+	VMAXPS Y4, Y8, Y4
+	VMAXPS Y5, Y8, Y5
+	VMAXPS Y6, Y8, Y6
+	VMAXPS Y7, Y8, Y7
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Y0, (SI)
+	VMOVUPS Y1, 32(SI)
+	ADDQ    DI, SI
+	VMOVUPS Y2, (SI)
+	VMOVUPS Y3, 32(SI)
+	ADDQ    DI, SI
+	VMOVUPS Y4, (SI)
+	VMOVUPS Y5, 32(SI)
+	ADDQ    DI, SI
+	VMOVUPS Y6, (SI)
+	VMOVUPS Y7, 32(SI)
+	JMP     stored
+
+partial:
+	XORQ       R8, R8
+	MOVQ       $0x00000008, R9
+	LEAQ       (DI), R10
+	CMPQ       R10, R8
+	CMOVQLT    R8, R10
+	CMPQ       R10, R9
+	CMOVQGT    R9, R10
+	LEAQ       laneMask<>+0(SB), R11
+	NEGQ       R10
+	VMOVUPS    32(R11)(R10*4), Y8
+	LEAQ       -8(DI), DI
+	CMPQ       DI, R8
+	CMOVQLT    R8, DI
+	CMPQ       DI, R9
+	CMOVQGT    R9, DI
+	LEAQ       laneMask<>+0(SB), R8
+	NEGQ       DI
+	VMOVUPS    32(R8)(DI*4), Y9
+	MOVQ       crs+56(FP), DI
+	SHLQ       $0x02, DI
+	BTQ        $0x00, SI
+	JCC        noAccumulatePartial
+	MOVQ       CX, R8
+	VMASKMOVPS (R8), Y8, Y10
+	VADDPS     Y10, Y0, Y0
+	VMASKMOVPS 32(R8), Y9, Y10
+	VADDPS     Y10, Y1, Y1
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y8, Y10
+	VADDPS     Y10, Y2, Y2
+	VMASKMOVPS 32(R8), Y9, Y10
+	VADDPS     Y10, Y3, Y3
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y8, Y10
+	VADDPS     Y10, Y4, Y4
+	VMASKMOVPS 32(R8), Y9, Y10
+	VADDPS     Y10, Y5, Y5
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y8, Y10
+	VADDPS     Y10, Y6, Y6
+	VMASKMOVPS 32(R8), Y9, Y10
+	VADDPS     Y10, Y7, Y7
+
+noAccumulatePartial:
+	BTQ          $0x02, SI
+	JCC          noRowBiasPartial
+	VBROADCASTSS (BX), Y10
+	VADDPS       Y10, Y0, Y0
+	VADDPS       Y10, Y1, Y1
+	VBROADCASTSS 4(BX), Y10
+	VADDPS       Y10, Y2, Y2
+	VADDPS       Y10, Y3, Y3
+	VBROADCASTSS 8(BX), Y10
+	VADDPS       Y10, Y4, Y4
+	VADDPS       Y10, Y5, Y5
+	VBROADCASTSS 12(BX), Y10
+	VADDPS       Y10, Y6, Y6
+	VADDPS       Y10, Y7, Y7
+
+noRowBiasPartial:
+	BTQ        $0x03, SI
+	JCC        noColBiasPartial
+	VMASKMOVPS (BX), Y8, Y10
+	VADDPS     Y10, Y0, Y0
+	VADDPS     Y10, Y2, Y2
+	VADDPS     Y10, Y4, Y4
+	VADDPS     Y10, Y6, Y6
+	VMASKMOVPS 32(BX), Y9, Y10
+	VADDPS     Y10, Y1, Y1
+	VADDPS     Y10, Y3, Y3
+	VADDPS     Y10, Y5, Y5
+	VADDPS     Y10, Y7, Y7
+	ADDQ       $+64, BX
+
+noColBiasPartial:
+	BTQ $0x04, SI
+	JCC noReLUPartial
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y10, Y10, Y10
+	VMAXPS Y0, Y10, Y0
+	VMAXPS Y1, Y10, Y1
+	VMAXPS Y2, Y10, Y2
+	VMAXPS Y3, Y10, Y3
+	VMAXPS Y4, Y10, Y4
+	VMAXPS Y5, Y10, Y5
+	VMAXPS Y6, Y10, Y6
+	VMAXPS Y7, Y10, Y7
+
+noReLUPartial:
+	MOVQ       CX, SI
+	VMASKMOVPS Y0, Y8, (SI)
+	VMASKMOVPS Y1, Y9, 32(SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y2, Y8, (SI)
+	VMASKMOVPS Y3, Y9, 32(SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y4, Y8, (SI)
+	VMASKMOVPS Y5, Y9, 32(SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y6, Y8, (SI)
+	VMASKMOVPS Y7, Y9, 32(SI)
+
+stored:
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+64, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX2_4x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gatherAVX2_4x16(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	MOVQ DI, R10
+	MOVQ columns+24(FP), R11
+	MOVQ bks+40(FP), R13
+	SHLQ $0x02, R13
+	MOVQ AX, R12
+
+sum:
+	MOVLQSX      (R11), DI
+	LEAQ         (R10)(DI*4), DI
+	VMOVUPS      (R12), Y8
+	VMOVUPS      32(R12), Y9
+	ADDQ         R13, R12
+	VBROADCASTSS (DI), Y10
+	VFMADD231PS  Y8, Y10, Y0
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS (DI)(R8*1), Y10
+	VFMADD231PS  Y8, Y10, Y2
+	VFMADD231PS  Y9, Y10, Y3
+	VBROADCASTSS (DI)(R8*2), Y10
+	VFMADD231PS  Y8, Y10, Y4
+	VFMADD231PS  Y9, Y10, Y5
+	VBROADCASTSS (DI)(R9*1), Y10
+	VFMADD231PS  Y8, Y10, Y6
+	VFMADD231PS  Y9, Y10, Y7
+	ADDQ         $+4, R11
 	DECQ         SI
 	JNZ          sum
 
@@ -8884,9 +17781,9 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*2), R9
+	MOVQ aks+24(FP), R10
+	SHLQ $0x02, R10
 	MOVQ bks+40(FP), R12
 	SHLQ $0x02, R12
 	MOVQ AX, R11
@@ -8904,13 +17801,337 @@ sum:
 	VBROADCASTSS (DI)(R8*2), Y12
 	VFMADD231PS  Y10, Y12, Y4
 	VFMADD231PS  Y11, Y12, Y5
-	VBROADCASTSS (DI)(R10*1), Y12
+	VBROADCASTSS (DI)(R9*1), Y12
 	VFMADD231PS  Y10, Y12, Y6
 	VFMADD231PS  Y11, Y12, Y7
 	VBROADCASTSS (DI)(R8*4), Y12
 	VFMADD231PS  Y10, Y12, Y8
 	VFMADD231PS  Y11, Y12, Y9
-	ADDQ         R9, DI
+	ADDQ         R10, DI
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Y10
+	VMULPS       Y10, Y0, Y0
+	VMULPS       Y10, Y1, Y1
+	VMULPS       Y10, Y2, Y2
+	VMULPS       Y10, Y3, Y3
+	VMULPS       Y10, Y4, Y4
+	VMULPS       Y10, Y5, Y5
+	VMULPS       Y10, Y6, Y6
+	VMULPS       Y10, Y7, Y7
+	VMULPS       Y10, Y8, Y8
+	VMULPS       Y10, Y9, Y9
+
+noScale:
+	MOVQ    cols+64(FP), DI
+	CMPQ    DI, $0x10
+	JLT     partial
+	MOVQ    crs+56(FP), DI
+	SHLQ    $0x02, DI
+	BTQ     $0x00, SI
+	JCC     noAccumulate
+	MOVQ    CX, R8
+	VMOVUPS (R8), Y10
+	VADDPS  Y10, Y0, Y0
+	VMOVUPS 32(R8), Y10
+	VADDPS  Y10, Y1, Y1
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y10
+	VADDPS  Y10, Y2, Y2
+	VMOVUPS 32(R8), Y10
+	VADDPS  Y10, Y3, Y3
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y10
+	VADDPS  Y10, Y4, Y4
+	VMOVUPS 32(R8), Y10
+	VADDPS  Y10, Y5, Y5
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y10
+	VADDPS  Y10, Y6, Y6
+	VMOVUPS 32(R8), Y10
+	VADDPS  Y10, Y7, Y7
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y10
+	VADDPS  Y10, Y8, Y8
+	VMOVUPS 32(R8), Y10
+	VADDPS  Y10, Y9, Y9
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Y10
+	VADDPS       Y10, Y0, Y0
+	VADDPS       Y10, Y1, Y1
+	VBROADCASTSS 4(BX), Y10
+	VADDPS       Y10, Y2, Y2
+	VADDPS       Y10, Y3, Y3
+	VBROADCASTSS 8(BX), Y10
+	VADDPS       Y10, Y4, Y4
+	VADDPS       Y10, Y5, Y5
+	VBROADCASTSS 12(BX), Y10
+	VADDPS       Y10, Y6, Y6
+	VADDPS       Y10, Y7, Y7
+	VBROADCASTSS 16(BX), Y10
+	VADDPS       Y10, Y8, Y8
+	VADDPS       Y10, Y9, Y9
+
+noRowBias:
+	BTQ     $0x03, SI
+	JCC     noColBias
+	VMOVUPS (BX), Y10
+	VADDPS  Y10, Y0, Y0
+	VADDPS  Y10, Y2, Y2
+	VADDPS  Y10, Y4, Y4
+	VADDPS  Y10, Y6, Y6
+	VADDPS  Y10, Y8, Y8
+	VMOVUPS 32(BX), Y10
+	VADDPS  Y10, Y1, Y1
+	VADDPS  Y10, Y3, Y3
+	VADDPS  Y10, Y5, Y5
+	VADDPS  Y10, Y7, Y7
+	VADDPS  Y10, Y9, Y9
+	ADDQ    $+64, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y10, Y10, Y10
+	VMAXPS Y0, Y10, Y0
+	VMAXPS Y1, Y10, Y1
+	VMAXPS Y2, Y10, Y2
+	VMAXPS Y3, Y10, Y3
+	VMAXPS Y4, Y10, Y4
+	VMAXPS Y5, Y10, Y5
+	VMAXPS Y6, Y10, Y6
+	VMAXPS Y7, Y10, Y7
+	VMAXPS Y8, Y10, Y8
+	VMAXPS Y9, Y10, Y9
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Y0, (SI)
+	VMOVUPS Y1, 32(SI)
+	ADDQ    DI, SI
+	VMOVUPS Y2, (SI)
+	VMOVUPS Y3, 32(SI)
+	ADDQ    DI, SI
+	VMOVUPS Y4, (SI)
+	VMOVUPS Y5, 32(SI)
+	ADDQ    DI, SI
+	VMOVUPS Y6, (SI)
+	VMOVUPS Y7, 32(SI)
+	ADDQ    DI, SI
+	VMOVUPS Y8, (SI)
+	VMOVUPS Y9, 32(SI)
+	JMP     stored
+
+partial:
+	XORQ       R8, R8
+	MOVQ       $0x00000008, R9
+	LEAQ       (DI), R10
+	CMPQ       R10, R8
+	CMOVQLT    R8, R10
+	CMPQ       R10, R9
+	CMOVQGT    R9, R10
+	LEAQ       laneMask<>+0(SB), R11
+	NEGQ       R10
+	VMOVUPS    32(R11)(R10*4), Y10
+	LEAQ       -8(DI), DI
+	CMPQ       DI, R8
+	CMOVQLT    R8, DI
+	CMPQ       DI, R9
+	CMOVQGT    R9, DI
+	LEAQ       laneMask<>+0(SB), R8
+	NEGQ       DI
+	VMOVUPS    32(R8)(DI*4), Y11
+	MOVQ       crs+56(FP), DI
+	SHLQ       $0x02, DI
+	BTQ        $0x00, SI
+	JCC        noAccumulatePartial
+	MOVQ       CX, R8
+	VMASKMOVPS (R8), Y10, Y12
+	VADDPS     Y12, Y0, Y0
+	VMASKMOVPS 32(R8), Y11, Y12
+	VADDPS     Y12, Y1, Y1
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y10, Y12
+	VADDPS     Y12, Y2, Y2
+	VMASKMOVPS 32(R8), Y11, Y12
+	VADDPS     Y12, Y3, Y3
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y10, Y12
+	VADDPS     Y12, Y4, Y4
+	VMASKMOVPS 32(R8), Y11, Y12
+	VADDPS     Y12, Y5, Y5
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y10, Y12
+	VADDPS     Y12, Y6, Y6
+	VMASKMOVPS 32(R8), Y11, Y12
+	VADDPS     Y12, Y7, Y7
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y10, Y12
+	VADDPS     Y12, Y8, Y8
+	VMASKMOVPS 32(R8), Y11, Y12
+	VADDPS     Y12, Y9, Y9
+
+noAccumulatePartial:
+	BTQ          $0x02, SI
+	JCC          noRowBiasPartial
+	VBROADCASTSS (BX), Y12
+	VADDPS       Y12, Y0, Y0
+	VADDPS       Y12, Y1, Y1
+	VBROADCASTSS 4(BX), Y12
+	VADDPS       Y12, Y2, Y2
+	VADDPS       Y12, Y3, Y3
+	VBROADCASTSS 8(BX), Y12
+	VADDPS       Y12, Y4, Y4
+	VADDPS       Y12, Y5, Y5
+	VBROADCASTSS 12(BX), Y12
+	VADDPS       Y12, Y6, Y6
+	VADDPS       Y12, Y7, Y7
+	VBROADCASTSS 16(BX), Y12
+	VADDPS       Y12, Y8, Y8
+	VADDPS       Y12, Y9, Y9
+
+noRowBiasPartial:
+	BTQ        $0x03, SI
+	JCC        noColBiasPartial
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y0, Y0
+	VADDPS     Y12, Y2, Y2
+	VADDPS     Y12, Y4, Y4
+	VADDPS     Y12, Y6, Y6
+	VADDPS     Y12, Y8, Y8
+	VMASKMOVPS 32(BX), Y11, Y12
+	VADDPS     Y12, Y1, Y1
+	VADDPS     Y12, Y3, Y3
+	VADDPS     Y12, Y5, Y5
+	VADDPS     Y12, Y7, Y7
+	VADDPS     Y12, Y9, Y9
+	ADDQ       $+64, BX
+
+noColBiasPartial:
+	BTQ $0x04, SI
+	JCC noReLUPartial
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y0, Y12, Y0
+	VMAXPS Y1, Y12, Y1
+	VMAXPS Y2, Y12, Y2
+	VMAXPS Y3, Y12, Y3
+	VMAXPS Y4, Y12, Y4
+	VMAXPS Y5, Y12, Y5
+	VMAXPS Y6, Y12, Y6
+	VMAXPS Y7, Y12, Y7
+	VMAXPS Y8, Y12, Y8
+	VMAXPS Y9, Y12, Y9
+
+noReLUPartial:
+	MOVQ       CX, SI
+	VMASKMOVPS Y0, Y10, (SI)
+	VMASKMOVPS Y1, Y11, 32(SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y2, Y10, (SI)
+	VMASKMOVPS Y3, Y11, 32(SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y4, Y10, (SI)
+	VMASKMOVPS Y5, Y11, 32(SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y6, Y10, (SI)
+	VMASKMOVPS Y7, Y11, 32(SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y8, Y10, (SI)
+	VMASKMOVPS Y9, Y11, 32(SI)
+
+stored:
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+64, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX2_5x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gatherAVX2_5x16(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	MOVQ DI, R10
+	MOVQ columns+24(FP), R11
+	MOVQ bks+40(FP), R13
+	SHLQ $0x02, R13
+	MOVQ AX, R12
+
+sum:
+	MOVLQSX      (R11), DI
+	LEAQ         (R10)(DI*4), DI
+	VMOVUPS      (R12), Y10
+	VMOVUPS      32(R12), Y11
+	ADDQ         R13, R12
+	VBROADCASTSS (DI), Y12
+	VFMADD231PS  Y10, Y12, Y0
+	VFMADD231PS  Y11, Y12, Y1
+	VBROADCASTSS (DI)(R8*1), Y12
+	VFMADD231PS  Y10, Y12, Y2
+	VFMADD231PS  Y11, Y12, Y3
+	VBROADCASTSS (DI)(R8*2), Y12
+	VFMADD231PS  Y10, Y12, Y4
+	VFMADD231PS  Y11, Y12, Y5
+	VBROADCASTSS (DI)(R9*1), Y12
+	VFMADD231PS  Y10, Y12, Y6
+	VFMADD231PS  Y11, Y12, Y7
+	VBROADCASTSS (DI)(R8*4), Y12
+	VFMADD231PS  Y10, Y12, Y8
+	VFMADD231PS  Y11, Y12, Y9
+	ADDQ         $+4, R11
 	DECQ         SI
 	JNZ          sum
 
@@ -9210,10 +18431,10 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
-	LEAQ (R8)(R8*4), R11
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	MOVQ aks+24(FP), R11
+	SHLQ $0x02, R11
 	MOVQ bks+40(FP), R13
 	SHLQ $0x02, R13
 	MOVQ AX, R12
@@ -9231,16 +18452,380 @@ sum:
 	VBROADCASTSS (DI)(R8*2), Y14
 	VFMADD231PS  Y12, Y14, Y4
 	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS (DI)(R10*1), Y14
+	VBROADCASTSS (DI)(R9*1), Y14
 	VFMADD231PS  Y12, Y14, Y6
 	VFMADD231PS  Y13, Y14, Y7
 	VBROADCASTSS (DI)(R8*4), Y14
 	VFMADD231PS  Y12, Y14, Y8
 	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS (DI)(R11*1), Y14
+	VBROADCASTSS (DI)(R10*1), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
-	ADDQ         R9, DI
+	ADDQ         R11, DI
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Y12
+	VMULPS       Y12, Y0, Y0
+	VMULPS       Y12, Y1, Y1
+	VMULPS       Y12, Y2, Y2
+	VMULPS       Y12, Y3, Y3
+	VMULPS       Y12, Y4, Y4
+	VMULPS       Y12, Y5, Y5
+	VMULPS       Y12, Y6, Y6
+	VMULPS       Y12, Y7, Y7
+	VMULPS       Y12, Y8, Y8
+	VMULPS       Y12, Y9, Y9
+	VMULPS       Y12, Y10, Y10
+	VMULPS       Y12, Y11, Y11
+
+noScale:
+	MOVQ    cols+64(FP), DI
+	CMPQ    DI, $0x10
+	JLT     partial
+	MOVQ    crs+56(FP), DI
+	SHLQ    $0x02, DI
+	BTQ     $0x00, SI
+	JCC     noAccumulate
+	MOVQ    CX, R8
+	VMOVUPS (R8), Y12
+	VADDPS  Y12, Y0, Y0
+	VMOVUPS 32(R8), Y12
+	VADDPS  Y12, Y1, Y1
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y12
+	VADDPS  Y12, Y2, Y2
+	VMOVUPS 32(R8), Y12
+	VADDPS  Y12, Y3, Y3
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y12
+	VADDPS  Y12, Y4, Y4
+	VMOVUPS 32(R8), Y12
+	VADDPS  Y12, Y5, Y5
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y12
+	VADDPS  Y12, Y6, Y6
+	VMOVUPS 32(R8), Y12
+	VADDPS  Y12, Y7, Y7
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y12
+	VADDPS  Y12, Y8, Y8
+	VMOVUPS 32(R8), Y12
+	VADDPS  Y12, Y9, Y9
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y12
+	VADDPS  Y12, Y10, Y10
+	VMOVUPS 32(R8), Y12
+	VADDPS  Y12, Y11, Y11
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Y12
+	VADDPS       Y12, Y0, Y0
+	VADDPS       Y12, Y1, Y1
+	VBROADCASTSS 4(BX), Y12
+	VADDPS       Y12, Y2, Y2
+	VADDPS       Y12, Y3, Y3
+	VBROADCASTSS 8(BX), Y12
+	VADDPS       Y12, Y4, Y4
+	VADDPS       Y12, Y5, Y5
+	VBROADCASTSS 12(BX), Y12
+	VADDPS       Y12, Y6, Y6
+	VADDPS       Y12, Y7, Y7
+	VBROADCASTSS 16(BX), Y12
+	VADDPS       Y12, Y8, Y8
+	VADDPS       Y12, Y9, Y9
+	VBROADCASTSS 20(BX), Y12
+	VADDPS       Y12, Y10, Y10
+	VADDPS       Y12, Y11, Y11
+
+noRowBias:
+	BTQ     $0x03, SI
+	JCC     noColBias
+	VMOVUPS (BX), Y12
+	VADDPS  Y12, Y0, Y0
+	VADDPS  Y12, Y2, Y2
+	VADDPS  Y12, Y4, Y4
+	VADDPS  Y12, Y6, Y6
+	VADDPS  Y12, Y8, Y8
+	VADDPS  Y12, Y10, Y10
+	VMOVUPS 32(BX), Y12
+	VADDPS  Y12, Y1, Y1
+	VADDPS  Y12, Y3, Y3
+	VADDPS  Y12, Y5, Y5
+	VADDPS  Y12, Y7, Y7
+	VADDPS  Y12, Y9, Y9
+	VADDPS  Y12, Y11, Y11
+	ADDQ    $+64, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y0, Y12, Y0
+	VMAXPS Y1, Y12, Y1
+	VMAXPS Y2, Y12, Y2
+	VMAXPS Y3, Y12, Y3
+	VMAXPS Y4, Y12, Y4
+	VMAXPS Y5, Y12, Y5
+	VMAXPS Y6, Y12, Y6
+	VMAXPS Y7, Y12, Y7
+	VMAXPS Y8, Y12, Y8
+	VMAXPS Y9, Y12, Y9
+	VMAXPS Y10, Y12, Y10
+	VMAXPS Y11, Y12, Y11
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Y0, (SI)
+	VMOVUPS Y1, 32(SI)
+	ADDQ    DI, SI
+	VMOVUPS Y2, (SI)
+	VMOVUPS Y3, 32(SI)
+	ADDQ    DI, SI
+	VMOVUPS Y4, (SI)
+	VMOVUPS Y5, 32(SI)
+	ADDQ    DI, SI
+	VMOVUPS Y6, (SI)
+	VMOVUPS Y7, 32(SI)
+	ADDQ    DI, SI
+	VMOVUPS Y8, (SI)
+	VMOVUPS Y9, 32(SI)
+	ADDQ    DI, SI
+	VMOVUPS Y10, (SI)
+	VMOVUPS Y11, 32(SI)
+	JMP     stored
+
+partial:
+	XORQ       R8, R8
+	MOVQ       $0x00000008, R9
+	LEAQ       (DI), R10
+	CMPQ       R10, R8
+	CMOVQLT    R8, R10
+	CMPQ       R10, R9
+	CMOVQGT    R9, R10
+	LEAQ       laneMask<>+0(SB), R11
+	NEGQ       R10
+	VMOVUPS    32(R11)(R10*4), Y12
+	LEAQ       -8(DI), DI
+	CMPQ       DI, R8
+	CMOVQLT    R8, DI
+	CMPQ       DI, R9
+	CMOVQGT    R9, DI
+	LEAQ       laneMask<>+0(SB), R8
+	NEGQ       DI
+	VMOVUPS    32(R8)(DI*4), Y13
+	MOVQ       crs+56(FP), DI
+	SHLQ       $0x02, DI
+	BTQ        $0x00, SI
+	JCC        noAccumulatePartial
+	MOVQ       CX, R8
+	VMASKMOVPS (R8), Y12, Y14
+	VADDPS     Y14, Y0, Y0
+	VMASKMOVPS 32(R8), Y13, Y14
+	VADDPS     Y14, Y1, Y1
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y12, Y14
+	VADDPS     Y14, Y2, Y2
+	VMASKMOVPS 32(R8), Y13, Y14
+	VADDPS     Y14, Y3, Y3
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y12, Y14
+	VADDPS     Y14, Y4, Y4
+	VMASKMOVPS 32(R8), Y13, Y14
+	VADDPS     Y14, Y5, Y5
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y12, Y14
+	VADDPS     Y14, Y6, Y6
+	VMASKMOVPS 32(R8), Y13, Y14
+	VADDPS     Y14, Y7, Y7
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y12, Y14
+	VADDPS     Y14, Y8, Y8
+	VMASKMOVPS 32(R8), Y13, Y14
+	VADDPS     Y14, Y9, Y9
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y12, Y14
+	VADDPS     Y14, Y10, Y10
+	VMASKMOVPS 32(R8), Y13, Y14
+	VADDPS     Y14, Y11, Y11
+
+noAccumulatePartial:
+	BTQ          $0x02, SI
+	JCC          noRowBiasPartial
+	VBROADCASTSS (BX), Y14
+	VADDPS       Y14, Y0, Y0
+	VADDPS       Y14, Y1, Y1
+	VBROADCASTSS 4(BX), Y14
+	VADDPS       Y14, Y2, Y2
+	VADDPS       Y14, Y3, Y3
+	VBROADCASTSS 8(BX), Y14
+	VADDPS       Y14, Y4, Y4
+	VADDPS       Y14, Y5, Y5
+	VBROADCASTSS 12(BX), Y14
+	VADDPS       Y14, Y6, Y6
+	VADDPS       Y14, Y7, Y7
+	VBROADCASTSS 16(BX), Y14
+	VADDPS       Y14, Y8, Y8
+	VADDPS       Y14, Y9, Y9
+	VBROADCASTSS 20(BX), Y14
+	VADDPS       Y14, Y10, Y10
+	VADDPS       Y14, Y11, Y11
+
+noRowBiasPartial:
+	BTQ        $0x03, SI
+	JCC        noColBiasPartial
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y0, Y0
+	VADDPS     Y14, Y2, Y2
+	VADDPS     Y14, Y4, Y4
+	VADDPS     Y14, Y6, Y6
+	VADDPS     Y14, Y8, Y8
+	VADDPS     Y14, Y10, Y10
+	VMASKMOVPS 32(BX), Y13, Y14
+	VADDPS     Y14, Y1, Y1
+	VADDPS     Y14, Y3, Y3
+	VADDPS     Y14, Y5, Y5
+	VADDPS     Y14, Y7, Y7
+	VADDPS     Y14, Y9, Y9
+	VADDPS     Y14, Y11, Y11
+	ADDQ       $+64, BX
+
+noColBiasPartial:
+	BTQ $0x04, SI
+	JCC noReLUPartial
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y14, Y14, Y14
+	VMAXPS Y0, Y14, Y0
+	VMAXPS Y1, Y14, Y1
+	VMAXPS Y2, Y14, Y2
+	VMAXPS Y3, Y14, Y3
+	VMAXPS Y4, Y14, Y4
+	VMAXPS Y5, Y14, Y5
+	VMAXPS Y6, Y14, Y6
+	VMAXPS Y7, Y14, Y7
+	VMAXPS Y8, Y14, Y8
+	VMAXPS Y9, Y14, Y9
+	VMAXPS Y10, Y14, Y10
+	VMAXPS Y11, Y14, Y11
+
+noReLUPartial:
+	MOVQ       CX, SI
+	VMASKMOVPS Y0, Y12, (SI)
+	VMASKMOVPS Y1, Y13, 32(SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y2, Y12, (SI)
+	VMASKMOVPS Y3, Y13, 32(SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y4, Y12, (SI)
+	VMASKMOVPS Y5, Y13, 32(SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y6, Y12, (SI)
+	VMASKMOVPS Y7, Y13, 32(SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y8, Y12, (SI)
+	VMASKMOVPS Y9, Y13, 32(SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y10, Y12, (SI)
+	VMASKMOVPS Y11, Y13, 32(SI)
+
+stored:
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+64, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX2_6x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gatherAVX2_6x16(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	MOVQ DI, R11
+	MOVQ columns+24(FP), R12
+	MOVQ bks+40(FP), R14
+	SHLQ $0x02, R14
+	MOVQ AX, R13
+
+sum:
+	MOVLQSX      (R12), DI
+	LEAQ         (R11)(DI*4), DI
+	VMOVUPS      (R13), Y12
+	VMOVUPS      32(R13), Y13
+	ADDQ         R14, R13
+	VBROADCASTSS (DI), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (DI)(R8*1), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (DI)(R8*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (DI)(R9*1), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS (DI)(R8*4), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS (DI)(R10*1), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         $+4, R12
 	DECQ         SI
 	JNZ          sum
 
@@ -9666,6 +19251,147 @@ stored:
 	VZEROUPPER
 	RET
 
+// func gatherAVX2_1x8(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gatherAVX2_1x8(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VXORPS     Y0, Y0, Y0
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), DI
+	SHLQ       $0x02, DI
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ DI, R8
+	MOVQ columns+24(FP), R9
+	MOVQ bks+40(FP), R11
+	SHLQ $0x02, R11
+	MOVQ AX, R10
+
+sum:
+	MOVLQSX      (R9), DI
+	LEAQ         (R8)(DI*4), DI
+	VMOVUPS      (R10), Y1
+	ADDQ         R11, R10
+	VBROADCASTSS (DI), Y2
+	VFMADD231PS  Y1, Y2, Y0
+	ADDQ         $+4, R9
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Y1
+	VMULPS       Y1, Y0, Y0
+
+noScale:
+	MOVQ    cols+64(FP), DI
+	CMPQ    DI, $0x08
+	JLT     partial
+	MOVQ    crs+56(FP), DI
+	SHLQ    $0x02, DI
+	BTQ     $0x00, SI
+	JCC     noAccumulate
+	MOVQ    CX, DI
+	VMOVUPS (DI), Y1
+	VADDPS  Y1, Y0, Y0
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Y1
+	VADDPS       Y1, Y0, Y0
+
+noRowBias:
+	BTQ     $0x03, SI
+	JCC     noColBias
+	VMOVUPS (BX), Y1
+	VADDPS  Y1, Y0, Y0
+	ADDQ    $+32, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y1, Y1, Y1
+	VMAXPS Y0, Y1, Y0
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Y0, (SI)
+	JMP     stored
+
+partial:
+	XORQ       R8, R8
+	MOVQ       $0x00000008, R9
+	LEAQ       (DI), DI
+	CMPQ       DI, R8
+	CMOVQLT    R8, DI
+	CMPQ       DI, R9
+	CMOVQGT    R9, DI
+	LEAQ       laneMask<>+0(SB), R8
+	NEGQ       DI
+	VMOVUPS    32(R8)(DI*4), Y1
+	MOVQ       crs+56(FP), DI
+	SHLQ       $0x02, DI
+	BTQ        $0x00, SI
+	JCC        noAccumulatePartial
+	MOVQ       CX, DI
+	VMASKMOVPS (DI), Y1, Y2
+	VADDPS     Y2, Y0, Y0
+
+noAccumulatePartial:
+	BTQ          $0x02, SI
+	JCC          noRowBiasPartial
+	VBROADCASTSS (BX), Y2
+	VADDPS       Y2, Y0, Y0
+
+noRowBiasPartial:
+	BTQ        $0x03, SI
+	JCC        noColBiasPartial
+	VMASKMOVPS (BX), Y1, Y2
+	VADDPS     Y2, Y0, Y0
+	ADDQ       $+32, BX
+
+noColBiasPartial:
+	BTQ $0x04, SI
+	JCC noReLUPartial
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y2, Y2, Y2
+	VMAXPS Y0, Y2, Y0
+
+noReLUPartial:
+	MOVQ       CX, SI
+	VMASKMOVPS Y0, Y1, (SI)
+
+stored:
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+32, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
 // func gemmAVX2_2x8(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 // Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·gemmAVX2_2x8(SB), NOSPLIT, $0-112
@@ -9707,6 +19433,171 @@ sum:
 	VBROADCASTSS (DI)(R8*1), Y3
 	VFMADD231PS  Y2, Y3, Y1
 	ADDQ         R9, DI
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Y2
+	VMULPS       Y2, Y0, Y0
+	VMULPS       Y2, Y1, Y1
+
+noScale:
+	MOVQ    cols+64(FP), DI
+	CMPQ    DI, $0x08
+	JLT     partial
+	MOVQ    crs+56(FP), DI
+	SHLQ    $0x02, DI
+	BTQ     $0x00, SI
+	JCC     noAccumulate
+	MOVQ    CX, R8
+	VMOVUPS (R8), Y2
+	VADDPS  Y2, Y0, Y0
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y2
+	VADDPS  Y2, Y1, Y1
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Y2
+	VADDPS       Y2, Y0, Y0
+	VBROADCASTSS 4(BX), Y2
+	VADDPS       Y2, Y1, Y1
+
+noRowBias:
+	BTQ     $0x03, SI
+	JCC     noColBias
+	VMOVUPS (BX), Y2
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y2, Y1, Y1
+	ADDQ    $+32, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y2, Y2, Y2
+	VMAXPS Y0, Y2, Y0
+	VMAXPS Y1, Y2, Y1
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Y0, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y1, (SI)
+	JMP     stored
+
+partial:
+	XORQ       R8, R8
+	MOVQ       $0x00000008, R9
+	LEAQ       (DI), DI
+	CMPQ       DI, R8
+	CMOVQLT    R8, DI
+	CMPQ       DI, R9
+	CMOVQGT    R9, DI
+	LEAQ       laneMask<>+0(SB), R8
+	NEGQ       DI
+	VMOVUPS    32(R8)(DI*4), Y2
+	MOVQ       crs+56(FP), DI
+	SHLQ       $0x02, DI
+	BTQ        $0x00, SI
+	JCC        noAccumulatePartial
+	MOVQ       CX, R8
+	VMASKMOVPS (R8), Y2, Y3
+	VADDPS     Y3, Y0, Y0
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y2, Y3
+	VADDPS     Y3, Y1, Y1
+
+noAccumulatePartial:
+	BTQ          $0x02, SI
+	JCC          noRowBiasPartial
+	VBROADCASTSS (BX), Y3
+	VADDPS       Y3, Y0, Y0
+	VBROADCASTSS 4(BX), Y3
+	VADDPS       Y3, Y1, Y1
+
+noRowBiasPartial:
+	BTQ        $0x03, SI
+	JCC        noColBiasPartial
+	VMASKMOVPS (BX), Y2, Y3
+	VADDPS     Y3, Y0, Y0
+	VADDPS     Y3, Y1, Y1
+	ADDQ       $+32, BX
+
+noColBiasPartial:
+	BTQ $0x04, SI
+	JCC noReLUPartial
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y3, Y3, Y3
+	VMAXPS Y0, Y3, Y0
+	VMAXPS Y1, Y3, Y1
+
+noReLUPartial:
+	MOVQ       CX, SI
+	VMASKMOVPS Y0, Y2, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y1, Y2, (SI)
+
+stored:
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+32, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX2_2x8(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gatherAVX2_2x8(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ DI, R9
+	MOVQ columns+24(FP), R10
+	MOVQ bks+40(FP), R12
+	SHLQ $0x02, R12
+	MOVQ AX, R11
+
+sum:
+	MOVLQSX      (R10), DI
+	LEAQ         (R9)(DI*4), DI
+	VMOVUPS      (R11), Y2
+	ADDQ         R12, R11
+	VBROADCASTSS (DI), Y3
+	VFMADD231PS  Y2, Y3, Y0
+	VBROADCASTSS (DI)(R8*1), Y3
+	VFMADD231PS  Y2, Y3, Y1
+	ADDQ         $+4, R10
 	DECQ         SI
 	JNZ          sum
 
@@ -10016,6 +19907,195 @@ stored:
 	VZEROUPPER
 	RET
 
+// func gatherAVX2_3x8(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gatherAVX2_3x8(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	MOVQ DI, R9
+	MOVQ columns+24(FP), R10
+	MOVQ bks+40(FP), R12
+	SHLQ $0x02, R12
+	MOVQ AX, R11
+
+sum:
+	MOVLQSX      (R10), DI
+	LEAQ         (R9)(DI*4), DI
+	VMOVUPS      (R11), Y3
+	ADDQ         R12, R11
+	VBROADCASTSS (DI), Y4
+	VFMADD231PS  Y3, Y4, Y0
+	VBROADCASTSS (DI)(R8*1), Y4
+	VFMADD231PS  Y3, Y4, Y1
+	VBROADCASTSS (DI)(R8*2), Y4
+	VFMADD231PS  Y3, Y4, Y2
+	ADDQ         $+4, R10
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Y3
+	VMULPS       Y3, Y0, Y0
+	VMULPS       Y3, Y1, Y1
+	VMULPS       Y3, Y2, Y2
+
+noScale:
+	MOVQ    cols+64(FP), DI
+	CMPQ    DI, $0x08
+	JLT     partial
+	MOVQ    crs+56(FP), DI
+	SHLQ    $0x02, DI
+	BTQ     $0x00, SI
+	JCC     noAccumulate
+	MOVQ    CX, R8
+	VMOVUPS (R8), Y3
+	VADDPS  Y3, Y0, Y0
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y3
+	VADDPS  Y3, Y1, Y1
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y3
+	VADDPS  Y3, Y2, Y2
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Y3
+	VADDPS       Y3, Y0, Y0
+	VBROADCASTSS 4(BX), Y3
+	VADDPS       Y3, Y1, Y1
+	VBROADCASTSS 8(BX), Y3
+	VADDPS       Y3, Y2, Y2
+
+noRowBias:
+	BTQ     $0x03, SI
+	JCC     noColBias
+	VMOVUPS (BX), Y3
+	VADDPS  Y3, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y3, Y2, Y2
+	ADDQ    $+32, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y3, Y3, Y3
+	VMAXPS Y0, Y3, Y0
+	VMAXPS Y1, Y3, Y1
+	VMAXPS Y2, Y3, Y2
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Y0, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y2, (SI)
+	JMP     stored
+
+partial:
+	XORQ       R8, R8
+	MOVQ       $0x00000008, R9
+	LEAQ       (DI), DI
+	CMPQ       DI, R8
+	CMOVQLT    R8, DI
+	CMPQ       DI, R9
+	CMOVQGT    R9, DI
+	LEAQ       laneMask<>+0(SB), R8
+	NEGQ       DI
+	VMOVUPS    32(R8)(DI*4), Y3
+	MOVQ       crs+56(FP), DI
+	SHLQ       $0x02, DI
+	BTQ        $0x00, SI
+	JCC        noAccumulatePartial
+	MOVQ       CX, R8
+	VMASKMOVPS (R8), Y3, Y4
+	VADDPS     Y4, Y0, Y0
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y3, Y4
+	VADDPS     Y4, Y1, Y1
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y3, Y4
+	VADDPS     Y4, Y2, Y2
+
+noAccumulatePartial:
+	BTQ          $0x02, SI
+	JCC          noRowBiasPartial
+	VBROADCASTSS (BX), Y4
+	VADDPS       Y4, Y0, Y0
+	VBROADCASTSS 4(BX), Y4
+	VADDPS       Y4, Y1, Y1
+	VBROADCASTSS 8(BX), Y4
+	VADDPS       Y4, Y2, Y2
+
+noRowBiasPartial:
+	BTQ        $0x03, SI
+	JCC        noColBiasPartial
+	VMASKMOVPS (BX), Y3, Y4
+	VADDPS     Y4, Y0, Y0
+	VADDPS     Y4, Y1, Y1
+	VADDPS     Y4, Y2, Y2
+	ADDQ       $+32, BX
+
+noColBiasPartial:
+	BTQ $0x04, SI
+	JCC noReLUPartial
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y4, Y4, Y4
+	VMAXPS Y0, Y4, Y0
+	VMAXPS Y1, Y4, Y1
+	VMAXPS Y2, Y4, Y2
+
+noReLUPartial:
+	MOVQ       CX, SI
+	VMASKMOVPS Y0, Y3, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y1, Y3, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y2, Y3, (SI)
+
+stored:
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+32, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
 // func gemmAVX2_4x8(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 // Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·gemmAVX2_4x8(SB), NOSPLIT, $0-112
@@ -10049,9 +20129,9 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*2), R9
+	MOVQ aks+24(FP), R10
+	SHLQ $0x02, R10
 	MOVQ bks+40(FP), R12
 	SHLQ $0x02, R12
 	MOVQ AX, R11
@@ -10065,9 +20145,223 @@ sum:
 	VFMADD231PS  Y4, Y5, Y1
 	VBROADCASTSS (DI)(R8*2), Y5
 	VFMADD231PS  Y4, Y5, Y2
-	VBROADCASTSS (DI)(R10*1), Y5
+	VBROADCASTSS (DI)(R9*1), Y5
 	VFMADD231PS  Y4, Y5, Y3
-	ADDQ         R9, DI
+	ADDQ         R10, DI
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Y4
+	VMULPS       Y4, Y0, Y0
+	VMULPS       Y4, Y1, Y1
+	VMULPS       Y4, Y2, Y2
+	VMULPS       Y4, Y3, Y3
+
+noScale:
+	MOVQ    cols+64(FP), DI
+	CMPQ    DI, $0x08
+	JLT     partial
+	MOVQ    crs+56(FP), DI
+	SHLQ    $0x02, DI
+	BTQ     $0x00, SI
+	JCC     noAccumulate
+	MOVQ    CX, R8
+	VMOVUPS (R8), Y4
+	VADDPS  Y4, Y0, Y0
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y4
+	VADDPS  Y4, Y1, Y1
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y4
+	VADDPS  Y4, Y2, Y2
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y4
+	VADDPS  Y4, Y3, Y3
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Y4
+	VADDPS       Y4, Y0, Y0
+	VBROADCASTSS 4(BX), Y4
+	VADDPS       Y4, Y1, Y1
+	VBROADCASTSS 8(BX), Y4
+	VADDPS       Y4, Y2, Y2
+	VBROADCASTSS 12(BX), Y4
+	VADDPS       Y4, Y3, Y3
+
+noRowBias:
+	BTQ     $0x03, SI
+	JCC     noColBias
+	VMOVUPS (BX), Y4
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y4, Y1, Y1
+	VADDPS  Y4, Y2, Y2
+	VADDPS  Y4, Y3, Y3
+	ADDQ    $+32, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y4, Y4, Y4
+	VMAXPS Y0, Y4, Y0
+	VMAXPS Y1, Y4, Y1
+	VMAXPS Y2, Y4, Y2
+	VMAXPS Y3, Y4, Y3
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Y0, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y2, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y3, (SI)
+	JMP     stored
+
+partial:
+	XORQ       R8, R8
+	MOVQ       $0x00000008, R9
+	LEAQ       (DI), DI
+	CMPQ       DI, R8
+	CMOVQLT    R8, DI
+	CMPQ       DI, R9
+	CMOVQGT    R9, DI
+	LEAQ       laneMask<>+0(SB), R8
+	NEGQ       DI
+	VMOVUPS    32(R8)(DI*4), Y4
+	MOVQ       crs+56(FP), DI
+	SHLQ       $0x02, DI
+	BTQ        $0x00, SI
+	JCC        noAccumulatePartial
+	MOVQ       CX, R8
+	VMASKMOVPS (R8), Y4, Y5
+	VADDPS     Y5, Y0, Y0
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y4, Y5
+	VADDPS     Y5, Y1, Y1
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y4, Y5
+	VADDPS     Y5, Y2, Y2
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y4, Y5
+	VADDPS     Y5, Y3, Y3
+
+noAccumulatePartial:
+	BTQ          $0x02, SI
+	JCC          noRowBiasPartial
+	VBROADCASTSS (BX), Y5
+	VADDPS       Y5, Y0, Y0
+	VBROADCASTSS 4(BX), Y5
+	VADDPS       Y5, Y1, Y1
+	VBROADCASTSS 8(BX), Y5
+	VADDPS       Y5, Y2, Y2
+	VBROADCASTSS 12(BX), Y5
+	VADDPS       Y5, Y3, Y3
+
+noRowBiasPartial:
+	BTQ        $0x03, SI
+	JCC        noColBiasPartial
+	VMASKMOVPS (BX), Y4, Y5
+	VADDPS     Y5, Y0, Y0
+	VADDPS     Y5, Y1, Y1
+	VADDPS     Y5, Y2, Y2
+	VADDPS     Y5, Y3, Y3
+	ADDQ       $+32, BX
+
+noColBiasPartial:
+	BTQ $0x04, SI
+	JCC noReLUPartial
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y5, Y5, Y5
+	VMAXPS Y0, Y5, Y0
+	VMAXPS Y1, Y5, Y1
+	VMAXPS Y2, Y5, Y2
+	VMAXPS Y3, Y5, Y3
+
+noReLUPartial:
+	MOVQ       CX, SI
+	VMASKMOVPS Y0, Y4, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y1, Y4, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y2, Y4, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y3, Y4, (SI)
+
+stored:
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+32, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX2_4x8(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gatherAVX2_4x8(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	MOVQ DI, R10
+	MOVQ columns+24(FP), R11
+	MOVQ bks+40(FP), R13
+	SHLQ $0x02, R13
+	MOVQ AX, R12
+
+sum:
+	MOVLQSX      (R11), DI
+	LEAQ         (R10)(DI*4), DI
+	VMOVUPS      (R12), Y4
+	ADDQ         R13, R12
+	VBROADCASTSS (DI), Y5
+	VFMADD231PS  Y4, Y5, Y0
+	VBROADCASTSS (DI)(R8*1), Y5
+	VFMADD231PS  Y4, Y5, Y1
+	VBROADCASTSS (DI)(R8*2), Y5
+	VFMADD231PS  Y4, Y5, Y2
+	VBROADCASTSS (DI)(R9*1), Y5
+	VFMADD231PS  Y4, Y5, Y3
+	ADDQ         $+4, R11
 	DECQ         SI
 	JNZ          sum
 
@@ -10264,9 +20558,9 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
+	LEAQ (R8)(R8*2), R9
+	MOVQ aks+24(FP), R10
+	SHLQ $0x02, R10
 	MOVQ bks+40(FP), R12
 	SHLQ $0x02, R12
 	MOVQ AX, R11
@@ -10280,11 +20574,249 @@ sum:
 	VFMADD231PS  Y5, Y6, Y1
 	VBROADCASTSS (DI)(R8*2), Y6
 	VFMADD231PS  Y5, Y6, Y2
-	VBROADCASTSS (DI)(R10*1), Y6
+	VBROADCASTSS (DI)(R9*1), Y6
 	VFMADD231PS  Y5, Y6, Y3
 	VBROADCASTSS (DI)(R8*4), Y6
 	VFMADD231PS  Y5, Y6, Y4
-	ADDQ         R9, DI
+	ADDQ         R10, DI
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Y5
+	VMULPS       Y5, Y0, Y0
+	VMULPS       Y5, Y1, Y1
+	VMULPS       Y5, Y2, Y2
+	VMULPS       Y5, Y3, Y3
+	VMULPS       Y5, Y4, Y4
+
+noScale:
+	MOVQ    cols+64(FP), DI
+	CMPQ    DI, $0x08
+	JLT     partial
+	MOVQ    crs+56(FP), DI
+	SHLQ    $0x02, DI
+	BTQ     $0x00, SI
+	JCC     noAccumulate
+	MOVQ    CX, R8
+	VMOVUPS (R8), Y5
+	VADDPS  Y5, Y0, Y0
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y5
+	VADDPS  Y5, Y1, Y1
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y5
+	VADDPS  Y5, Y2, Y2
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y5
+	VADDPS  Y5, Y3, Y3
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y5
+	VADDPS  Y5, Y4, Y4
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Y5
+	VADDPS       Y5, Y0, Y0
+	VBROADCASTSS 4(BX), Y5
+	VADDPS       Y5, Y1, Y1
+	VBROADCASTSS 8(BX), Y5
+	VADDPS       Y5, Y2, Y2
+	VBROADCASTSS 12(BX), Y5
+	VADDPS       Y5, Y3, Y3
+	VBROADCASTSS 16(BX), Y5
+	VADDPS       Y5, Y4, Y4
+
+noRowBias:
+	BTQ     $0x03, SI
+	JCC     noColBias
+	VMOVUPS (BX), Y5
+	VADDPS  Y5, Y0, Y0
+	VADDPS  Y5, Y1, Y1
+	VADDPS  Y5, Y2, Y2
+	VADDPS  Y5, Y3, Y3
+	VADDPS  Y5, Y4, Y4
+	ADDQ    $+32, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y5, Y5, Y5
+	VMAXPS Y0, Y5, Y0
+	VMAXPS Y1, Y5, Y1
+	VMAXPS Y2, Y5, Y2
+	VMAXPS Y3, Y5, Y3
+	VMAXPS Y4, Y5, Y4
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Y0, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y2, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y3, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y4, (SI)
+	JMP     stored
+
+partial:
+	XORQ       R8, R8
+	MOVQ       $0x00000008, R9
+	LEAQ       (DI), DI
+	CMPQ       DI, R8
+	CMOVQLT    R8, DI
+	CMPQ       DI, R9
+	CMOVQGT    R9, DI
+	LEAQ       laneMask<>+0(SB), R8
+	NEGQ       DI
+	VMOVUPS    32(R8)(DI*4), Y5
+	MOVQ       crs+56(FP), DI
+	SHLQ       $0x02, DI
+	BTQ        $0x00, SI
+	JCC        noAccumulatePartial
+	MOVQ       CX, R8
+	VMASKMOVPS (R8), Y5, Y6
+	VADDPS     Y6, Y0, Y0
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y5, Y6
+	VADDPS     Y6, Y1, Y1
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y5, Y6
+	VADDPS     Y6, Y2, Y2
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y5, Y6
+	VADDPS     Y6, Y3, Y3
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y5, Y6
+	VADDPS     Y6, Y4, Y4
+
+noAccumulatePartial:
+	BTQ          $0x02, SI
+	JCC          noRowBiasPartial
+	VBROADCASTSS (BX), Y6
+	VADDPS       Y6, Y0, Y0
+	VBROADCASTSS 4(BX), Y6
+	VADDPS       Y6, Y1, Y1
+	VBROADCASTSS 8(BX), Y6
+	VADDPS       Y6, Y2, Y2
+	VBROADCASTSS 12(BX), Y6
+	VADDPS       Y6, Y3, Y3
+	VBROADCASTSS 16(BX), Y6
+	VADDPS       Y6, Y4, Y4
+
+noRowBiasPartial:
+	BTQ        $0x03, SI
+	JCC        noColBiasPartial
+	VMASKMOVPS (BX), Y5, Y6
+	VADDPS     Y6, Y0, Y0
+	VADDPS     Y6, Y1, Y1
+	VADDPS     Y6, Y2, Y2
+	VADDPS     Y6, Y3, Y3
+	VADDPS     Y6, Y4, Y4
+	ADDQ       $+32, BX
+
+noColBiasPartial:
+	BTQ $0x04, SI
+	JCC noReLUPartial
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y6, Y6, Y6
+	VMAXPS Y0, Y6, Y0
+	VMAXPS Y1, Y6, Y1
+	VMAXPS Y2, Y6, Y2
+	VMAXPS Y3, Y6, Y3
+	VMAXPS Y4, Y6, Y4
+
+noReLUPartial:
+	MOVQ       CX, SI
+	VMASKMOVPS Y0, Y5, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y1, Y5, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y2, Y5, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y3, Y5, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y4, Y5, (SI)
+
+stored:
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+32, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX2_5x8(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gatherAVX2_5x8(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	MOVQ DI, R10
+	MOVQ columns+24(FP), R11
+	MOVQ bks+40(FP), R13
+	SHLQ $0x02, R13
+	MOVQ AX, R12
+
+sum:
+	MOVLQSX      (R11), DI
+	LEAQ         (R10)(DI*4), DI
+	VMOVUPS      (R12), Y5
+	ADDQ         R13, R12
+	VBROADCASTSS (DI), Y6
+	VFMADD231PS  Y5, Y6, Y0
+	VBROADCASTSS (DI)(R8*1), Y6
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS (DI)(R8*2), Y6
+	VFMADD231PS  Y5, Y6, Y2
+	VBROADCASTSS (DI)(R9*1), Y6
+	VFMADD231PS  Y5, Y6, Y3
+	VBROADCASTSS (DI)(R8*4), Y6
+	VFMADD231PS  Y5, Y6, Y4
+	ADDQ         $+4, R11
 	DECQ         SI
 	JNZ          sum
 
@@ -10503,10 +21035,10 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
-	LEAQ (R8)(R8*4), R11
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	MOVQ aks+24(FP), R11
+	SHLQ $0x02, R11
 	MOVQ bks+40(FP), R13
 	SHLQ $0x02, R13
 	MOVQ AX, R12
@@ -10520,13 +21052,276 @@ sum:
 	VFMADD231PS  Y6, Y7, Y1
 	VBROADCASTSS (DI)(R8*2), Y7
 	VFMADD231PS  Y6, Y7, Y2
-	VBROADCASTSS (DI)(R10*1), Y7
+	VBROADCASTSS (DI)(R9*1), Y7
 	VFMADD231PS  Y6, Y7, Y3
 	VBROADCASTSS (DI)(R8*4), Y7
 	VFMADD231PS  Y6, Y7, Y4
-	VBROADCASTSS (DI)(R11*1), Y7
+	VBROADCASTSS (DI)(R10*1), Y7
 	VFMADD231PS  Y6, Y7, Y5
-	ADDQ         R9, DI
+	ADDQ         R11, DI
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Y6
+	VMULPS       Y6, Y0, Y0
+	VMULPS       Y6, Y1, Y1
+	VMULPS       Y6, Y2, Y2
+	VMULPS       Y6, Y3, Y3
+	VMULPS       Y6, Y4, Y4
+	VMULPS       Y6, Y5, Y5
+
+noScale:
+	MOVQ    cols+64(FP), DI
+	CMPQ    DI, $0x08
+	JLT     partial
+	MOVQ    crs+56(FP), DI
+	SHLQ    $0x02, DI
+	BTQ     $0x00, SI
+	JCC     noAccumulate
+	MOVQ    CX, R8
+	VMOVUPS (R8), Y6
+	VADDPS  Y6, Y0, Y0
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y6
+	VADDPS  Y6, Y1, Y1
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y6
+	VADDPS  Y6, Y2, Y2
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y6
+	VADDPS  Y6, Y3, Y3
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y6
+	VADDPS  Y6, Y4, Y4
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y6
+	VADDPS  Y6, Y5, Y5
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Y6
+	VADDPS       Y6, Y0, Y0
+	VBROADCASTSS 4(BX), Y6
+	VADDPS       Y6, Y1, Y1
+	VBROADCASTSS 8(BX), Y6
+	VADDPS       Y6, Y2, Y2
+	VBROADCASTSS 12(BX), Y6
+	VADDPS       Y6, Y3, Y3
+	VBROADCASTSS 16(BX), Y6
+	VADDPS       Y6, Y4, Y4
+	VBROADCASTSS 20(BX), Y6
+	VADDPS       Y6, Y5, Y5
+
+noRowBias:
+	BTQ     $0x03, SI
+	JCC     noColBias
+	VMOVUPS (BX), Y6
+	VADDPS  Y6, Y0, Y0
+	VADDPS  Y6, Y1, Y1
+	VADDPS  Y6, Y2, Y2
+	VADDPS  Y6, Y3, Y3
+	VADDPS  Y6, Y4, Y4
+	VADDPS  Y6, Y5, Y5
+	ADDQ    $+32, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y6, Y6, Y6
+	VMAXPS Y0, Y6, Y0
+	VMAXPS Y1, Y6, Y1
+	VMAXPS Y2, Y6, Y2
+	VMAXPS Y3, Y6, Y3
+	VMAXPS Y4, Y6, Y4
+	VMAXPS Y5, Y6, Y5
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Y0, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y2, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y3, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y4, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y5, (SI)
+	JMP     stored
+
+partial:
+	XORQ       R8, R8
+	MOVQ       $0x00000008, R9
+	LEAQ       (DI), DI
+	CMPQ       DI, R8
+	CMOVQLT    R8, DI
+	CMPQ       DI, R9
+	CMOVQGT    R9, DI
+	LEAQ       laneMask<>+0(SB), R8
+	NEGQ       DI
+	VMOVUPS    32(R8)(DI*4), Y6
+	MOVQ       crs+56(FP), DI
+	SHLQ       $0x02, DI
+	BTQ        $0x00, SI
+	JCC        noAccumulatePartial
+	MOVQ       CX, R8
+	VMASKMOVPS (R8), Y6, Y7
+	VADDPS     Y7, Y0, Y0
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y6, Y7
+	VADDPS     Y7, Y1, Y1
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y6, Y7
+	VADDPS     Y7, Y2, Y2
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y6, Y7
+	VADDPS     Y7, Y3, Y3
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y6, Y7
+	VADDPS     Y7, Y4, Y4
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y6, Y7
+	VADDPS     Y7, Y5, Y5
+
+noAccumulatePartial:
+	BTQ          $0x02, SI
+	JCC          noRowBiasPartial
+	VBROADCASTSS (BX), Y7
+	VADDPS       Y7, Y0, Y0
+	VBROADCASTSS 4(BX), Y7
+	VADDPS       Y7, Y1, Y1
+	VBROADCASTSS 8(BX), Y7
+	VADDPS       Y7, Y2, Y2
+	VBROADCASTSS 12(BX), Y7
+	VADDPS       Y7, Y3, Y3
+	VBROADCASTSS 16(BX), Y7
+	VADDPS       Y7, Y4, Y4
+	VBROADCASTSS 20(BX), Y7
+	VADDPS       Y7, Y5, Y5
+
+noRowBiasPartial:
+	BTQ        $0x03, SI
+	JCC        noColBiasPartial
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y0, Y0
+	VADDPS     Y7, Y1, Y1
+	VADDPS     Y7, Y2, Y2
+	VADDPS     Y7, Y3, Y3
+	VADDPS     Y7, Y4, Y4
+	VADDPS     Y7, Y5, Y5
+	ADDQ       $+32, BX
+
+noColBiasPartial:
+	BTQ $0x04, SI
+	JCC noReLUPartial
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y7, Y7, Y7
+	VMAXPS Y0, Y7, Y0
+	VMAXPS Y1, Y7, Y1
+	VMAXPS Y2, Y7, Y2
+	VMAXPS Y3, Y7, Y3
+	VMAXPS Y4, Y7, Y4
+	VMAXPS Y5, Y7, Y5
+
+noReLUPartial:
+	MOVQ       CX, SI
+	VMASKMOVPS Y0, Y6, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y1, Y6, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y2, Y6, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y3, Y6, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y4, Y6, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y5, Y6, (SI)
+
+stored:
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+32, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX2_6x8(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gatherAVX2_6x8(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	MOVQ DI, R11
+	MOVQ columns+24(FP), R12
+	MOVQ bks+40(FP), R14
+	SHLQ $0x02, R14
+	MOVQ AX, R13
+
+sum:
+	MOVLQSX      (R12), DI
+	LEAQ         (R11)(DI*4), DI
+	VMOVUPS      (R13), Y6
+	ADDQ         R14, R13
+	VBROADCASTSS (DI), Y7
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS (DI)(R8*1), Y7
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS (DI)(R8*2), Y7
+	VFMADD231PS  Y6, Y7, Y2
+	VBROADCASTSS (DI)(R9*1), Y7
+	VFMADD231PS  Y6, Y7, Y3
+	VBROADCASTSS (DI)(R8*4), Y7
+	VFMADD231PS  Y6, Y7, Y4
+	VBROADCASTSS (DI)(R10*1), Y7
+	VFMADD231PS  Y6, Y7, Y5
+	ADDQ         $+4, R12
 	DECQ         SI
 	JNZ          sum
 
@@ -10767,10 +21562,10 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
-	LEAQ (R8)(R8*4), R11
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	MOVQ aks+24(FP), R11
+	SHLQ $0x02, R11
 	MOVQ bks+40(FP), R13
 	SHLQ $0x02, R13
 	MOVQ AX, R12
@@ -10784,15 +21579,302 @@ sum:
 	VFMADD231PS  Y7, Y8, Y1
 	VBROADCASTSS (DI)(R8*2), Y8
 	VFMADD231PS  Y7, Y8, Y2
-	VBROADCASTSS (DI)(R10*1), Y8
+	VBROADCASTSS (DI)(R9*1), Y8
 	VFMADD231PS  Y7, Y8, Y3
 	VBROADCASTSS (DI)(R8*4), Y8
 	VFMADD231PS  Y7, Y8, Y4
-	VBROADCASTSS (DI)(R11*1), Y8
+	VBROADCASTSS (DI)(R10*1), Y8
 	VFMADD231PS  Y7, Y8, Y5
-	VBROADCASTSS (DI)(R10*2), Y8
+	VBROADCASTSS (DI)(R9*2), Y8
 	VFMADD231PS  Y7, Y8, Y6
-	ADDQ         R9, DI
+	ADDQ         R11, DI
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Y7
+	VMULPS       Y7, Y0, Y0
+	VMULPS       Y7, Y1, Y1
+	VMULPS       Y7, Y2, Y2
+	VMULPS       Y7, Y3, Y3
+	VMULPS       Y7, Y4, Y4
+	VMULPS       Y7, Y5, Y5
+	VMULPS       Y7, Y6, Y6
+
+noScale:
+	MOVQ    cols+64(FP), DI
+	CMPQ    DI, $0x08
+	JLT     partial
+	MOVQ    crs+56(FP), DI
+	SHLQ    $0x02, DI
+	BTQ     $0x00, SI
+	JCC     noAccumulate
+	MOVQ    CX, R8
+	VMOVUPS (R8), Y7
+	VADDPS  Y7, Y0, Y0
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y7
+	VADDPS  Y7, Y1, Y1
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y7
+	VADDPS  Y7, Y2, Y2
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y7
+	VADDPS  Y7, Y3, Y3
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y7
+	VADDPS  Y7, Y4, Y4
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y7
+	VADDPS  Y7, Y5, Y5
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y7
+	VADDPS  Y7, Y6, Y6
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Y7
+	VADDPS       Y7, Y0, Y0
+	VBROADCASTSS 4(BX), Y7
+	VADDPS       Y7, Y1, Y1
+	VBROADCASTSS 8(BX), Y7
+	VADDPS       Y7, Y2, Y2
+	VBROADCASTSS 12(BX), Y7
+	VADDPS       Y7, Y3, Y3
+	VBROADCASTSS 16(BX), Y7
+	VADDPS       Y7, Y4, Y4
+	VBROADCASTSS 20(BX), Y7
+	VADDPS       Y7, Y5, Y5
+	VBROADCASTSS 24(BX), Y7
+	VADDPS       Y7, Y6, Y6
+
+noRowBias:
+	BTQ     $0x03, SI
+	JCC     noColBias
+	VMOVUPS (BX), Y7
+	VADDPS  Y7, Y0, Y0
+	VADDPS  Y7, Y1, Y1
+	VADDPS  Y7, Y2, Y2
+	VADDPS  Y7, Y3, Y3
+	VADDPS  Y7, Y4, Y4
+	VADDPS  Y7, Y5, Y5
+	VADDPS  Y7, Y6, Y6
+	ADDQ    $+32, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y7, Y7, Y7
+	VMAXPS Y0, Y7, Y0
+	VMAXPS Y1, Y7, Y1
+	VMAXPS Y2, Y7, Y2
+	VMAXPS Y3, Y7, Y3
+	VMAXPS Y4, Y7, Y4
+	VMAXPS Y5, Y7, Y5
+	VMAXPS Y6, Y7, Y6
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Y0, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y2, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y3, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y4, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y5, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y6, (SI)
+	JMP     stored
+
+partial:
+	XORQ       R8, R8
+	MOVQ       $0x00000008, R9
+	LEAQ       (DI), DI
+	CMPQ       DI, R8
+	CMOVQLT    R8, DI
+	CMPQ       DI, R9
+	CMOVQGT    R9, DI
+	LEAQ       laneMask<>+0(SB), R8
+	NEGQ       DI
+	VMOVUPS    32(R8)(DI*4), Y7
+	MOVQ       crs+56(FP), DI
+	SHLQ       $0x02, DI
+	BTQ        $0x00, SI
+	JCC        noAccumulatePartial
+	MOVQ       CX, R8
+	VMASKMOVPS (R8), Y7, Y8
+	VADDPS     Y8, Y0, Y0
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y7, Y8
+	VADDPS     Y8, Y1, Y1
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y7, Y8
+	VADDPS     Y8, Y2, Y2
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y7, Y8
+	VADDPS     Y8, Y3, Y3
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y7, Y8
+	VADDPS     Y8, Y4, Y4
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y7, Y8
+	VADDPS     Y8, Y5, Y5
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y7, Y8
+	VADDPS     Y8, Y6, Y6
+
+noAccumulatePartial:
+	BTQ          $0x02, SI
+	JCC          noRowBiasPartial
+	VBROADCASTSS (BX), Y8
+	VADDPS       Y8, Y0, Y0
+	VBROADCASTSS 4(BX), Y8
+	VADDPS       Y8, Y1, Y1
+	VBROADCASTSS 8(BX), Y8
+	VADDPS       Y8, Y2, Y2
+	VBROADCASTSS 12(BX), Y8
+	VADDPS       Y8, Y3, Y3
+	VBROADCASTSS 16(BX), Y8
+	VADDPS       Y8, Y4, Y4
+	VBROADCASTSS 20(BX), Y8
+	VADDPS       Y8, Y5, Y5
+	VBROADCASTSS 24(BX), Y8
+	VADDPS       Y8, Y6, Y6
+
+noRowBiasPartial:
+	BTQ        $0x03, SI
+	JCC        noColBiasPartial
+	VMASKMOVPS (BX), Y7, Y8
+	VADDPS     Y8, Y0, Y0
+	VADDPS     Y8, Y1, Y1
+	VADDPS     Y8, Y2, Y2
+	VADDPS     Y8, Y3, Y3
+	VADDPS     Y8, Y4, Y4
+	VADDPS     Y8, Y5, Y5
+	VADDPS     Y8, Y6, Y6
+	ADDQ       $+32, BX
+
+noColBiasPartial:
+	BTQ $0x04, SI
+	JCC noReLUPartial
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y8, Y8, Y8
+	VMAXPS Y0, Y8, Y0
+	VMAXPS Y1, Y8, Y1
+	VMAXPS Y2, Y8, Y2
+	VMAXPS Y3, Y8, Y3
+	VMAXPS Y4, Y8, Y4
+	VMAXPS Y5, Y8, Y5
+	VMAXPS Y6, Y8, Y6
+
+noReLUPartial:
+	MOVQ       CX, SI
+	VMASKMOVPS Y0, Y7, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y1, Y7, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y2, Y7, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y3, Y7, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y4, Y7, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y5, Y7, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y6, Y7, (SI)
+
+stored:
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+32, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX2_7x8(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gatherAVX2_7x8(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	MOVQ DI, R11
+	MOVQ columns+24(FP), R12
+	MOVQ bks+40(FP), R14
+	SHLQ $0x02, R14
+	MOVQ AX, R13
+
+sum:
+	MOVLQSX      (R12), DI
+	LEAQ         (R11)(DI*4), DI
+	VMOVUPS      (R13), Y7
+	ADDQ         R14, R13
+	VBROADCASTSS (DI), Y8
+	VFMADD231PS  Y7, Y8, Y0
+	VBROADCASTSS (DI)(R8*1), Y8
+	VFMADD231PS  Y7, Y8, Y1
+	VBROADCASTSS (DI)(R8*2), Y8
+	VFMADD231PS  Y7, Y8, Y2
+	VBROADCASTSS (DI)(R9*1), Y8
+	VFMADD231PS  Y7, Y8, Y3
+	VBROADCASTSS (DI)(R8*4), Y8
+	VFMADD231PS  Y7, Y8, Y4
+	VBROADCASTSS (DI)(R10*1), Y8
+	VFMADD231PS  Y7, Y8, Y5
+	VBROADCASTSS (DI)(R9*2), Y8
+	VFMADD231PS  Y7, Y8, Y6
+	ADDQ         $+4, R12
 	DECQ         SI
 	JNZ          sum
 
@@ -11055,11 +22137,11 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
-	LEAQ (R8)(R8*4), R11
-	LEAQ (DI)(R8*1), R12
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ aks+24(FP), R12
+	SHLQ $0x02, R12
 	MOVQ bks+40(FP), R14
 	SHLQ $0x02, R14
 	MOVQ AX, R13
@@ -11073,18 +22155,331 @@ sum:
 	VFMADD231PS  Y8, Y9, Y1
 	VBROADCASTSS (DI)(R8*2), Y9
 	VFMADD231PS  Y8, Y9, Y2
-	VBROADCASTSS (DI)(R10*1), Y9
+	VBROADCASTSS (DI)(R9*1), Y9
 	VFMADD231PS  Y8, Y9, Y3
 	VBROADCASTSS (DI)(R8*4), Y9
 	VFMADD231PS  Y8, Y9, Y4
-	VBROADCASTSS (DI)(R11*1), Y9
+	VBROADCASTSS (DI)(R10*1), Y9
 	VFMADD231PS  Y8, Y9, Y5
-	VBROADCASTSS (DI)(R10*2), Y9
+	VBROADCASTSS (DI)(R9*2), Y9
 	VFMADD231PS  Y8, Y9, Y6
-	VBROADCASTSS (R12)(R10*2), Y9
+	VBROADCASTSS (R11)(R9*2), Y9
 	VFMADD231PS  Y8, Y9, Y7
-	ADDQ         R9, DI
-	ADDQ         R9, R12
+	ADDQ         R12, DI
+	ADDQ         R12, R11
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Y8
+	VMULPS       Y8, Y0, Y0
+	VMULPS       Y8, Y1, Y1
+	VMULPS       Y8, Y2, Y2
+	VMULPS       Y8, Y3, Y3
+	VMULPS       Y8, Y4, Y4
+	VMULPS       Y8, Y5, Y5
+	VMULPS       Y8, Y6, Y6
+	VMULPS       Y8, Y7, Y7
+
+noScale:
+	MOVQ    cols+64(FP), DI
+	CMPQ    DI, $0x08
+	JLT     partial
+	MOVQ    crs+56(FP), DI
+	SHLQ    $0x02, DI
+	BTQ     $0x00, SI
+	JCC     noAccumulate
+	MOVQ    CX, R8
+	VMOVUPS (R8), Y8
+	VADDPS  Y8, Y0, Y0
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y8
+	VADDPS  Y8, Y1, Y1
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y8
+	VADDPS  Y8, Y2, Y2
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y8
+	VADDPS  Y8, Y3, Y3
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y8
+	VADDPS  Y8, Y4, Y4
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y8
+	VADDPS  Y8, Y5, Y5
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y8
+	VADDPS  Y8, Y6, Y6
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y8
+	VADDPS  Y8, Y7, Y7
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Y8
+	VADDPS       Y8, Y0, Y0
+	VBROADCASTSS 4(BX), Y8
+	VADDPS       Y8, Y1, Y1
+	VBROADCASTSS 8(BX), Y8
+	VADDPS       Y8, Y2, Y2
+	VBROADCASTSS 12(BX), Y8
+	VADDPS       Y8, Y3, Y3
+	VBROADCASTSS 16(BX), Y8
+	VADDPS       Y8, Y4, Y4
+	VBROADCASTSS 20(BX), Y8
+	VADDPS       Y8, Y5, Y5
+	VBROADCASTSS 24(BX), Y8
+	VADDPS       Y8, Y6, Y6
+	VBROADCASTSS 28(BX), Y8
+	VADDPS       Y8, Y7, Y7
+
+noRowBias:
+	BTQ     $0x03, SI
+	JCC     noColBias
+	VMOVUPS (BX), Y8
+	VADDPS  Y8, Y0, Y0
+	VADDPS  Y8, Y1, Y1
+	VADDPS  Y8, Y2, Y2
+	VADDPS  Y8, Y3, Y3
+	VADDPS  Y8, Y4, Y4
+	VADDPS  Y8, Y5, Y5
+	VADDPS  Y8, Y6, Y6
+	VADDPS  Y8, Y7, Y7
+	ADDQ    $+32, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y8, Y8, Y8
+	VMAXPS Y0, Y8, Y0
+	VMAXPS Y1, Y8, Y1
+	VMAXPS Y2, Y8, Y2
+	VMAXPS Y3, Y8, Y3
+	VMAXPS Y4, Y8, Y4
+	VMAXPS Y5, Y8, Y5
+	VMAXPS Y6, Y8, Y6
+	VMAXPS Y7, Y8, Y7
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Y0, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y2, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y3, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y4, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y5, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y6, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y7, (SI)
+	JMP     stored
+
+partial:
+	XORQ       R8, R8
+	MOVQ       $0x00000008, R9
+	LEAQ       (DI), DI
+	CMPQ       DI, R8
+	CMOVQLT    R8, DI
+	CMPQ       DI, R9
+	CMOVQGT    R9, DI
+	LEAQ       laneMask<>+0(SB), R8
+	NEGQ       DI
+	VMOVUPS    32(R8)(DI*4), Y8
+	MOVQ       crs+56(FP), DI
+	SHLQ       $0x02, DI
+	BTQ        $0x00, SI
+	JCC        noAccumulatePartial
+	MOVQ       CX, R8
+	VMASKMOVPS (R8), Y8, Y9
+	VADDPS     Y9, Y0, Y0
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y8, Y9
+	VADDPS     Y9, Y1, Y1
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y8, Y9
+	VADDPS     Y9, Y2, Y2
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y8, Y9
+	VADDPS     Y9, Y3, Y3
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y8, Y9
+	VADDPS     Y9, Y4, Y4
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y8, Y9
+	VADDPS     Y9, Y5, Y5
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y8, Y9
+	VADDPS     Y9, Y6, Y6
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y8, Y9
+	VADDPS     Y9, Y7, Y7
+
+noAccumulatePartial:
+	BTQ          $0x02, SI
+	JCC          noRowBiasPartial
+	VBROADCASTSS (BX), Y9
+	VADDPS       Y9, Y0, Y0
+	VBROADCASTSS 4(BX), Y9
+	VADDPS       Y9, Y1, Y1
+	VBROADCASTSS 8(BX), Y9
+	VADDPS       Y9, Y2, Y2
+	VBROADCASTSS 12(BX), Y9
+	VADDPS       Y9, Y3, Y3
+	VBROADCASTSS 16(BX), Y9
+	VADDPS       Y9, Y4, Y4
+	VBROADCASTSS 20(BX), Y9
+	VADDPS       Y9, Y5, Y5
+	VBROADCASTSS 24(BX), Y9
+	VADDPS       Y9, Y6, Y6
+	VBROADCASTSS 28(BX), Y9
+	VADDPS       Y9, Y7, Y7
+
+noRowBiasPartial:
+	BTQ        $0x03, SI
+	JCC        noColBiasPartial
+	VMASKMOVPS (BX), Y8, Y9
+	VADDPS     Y9, Y0, Y0
+	VADDPS     Y9, Y1, Y1
+	VADDPS     Y9, Y2, Y2
+	VADDPS     Y9, Y3, Y3
+	VADDPS     Y9, Y4, Y4
+	VADDPS     Y9, Y5, Y5
+	VADDPS     Y9, Y6, Y6
+	VADDPS     Y9, Y7, Y7
+	ADDQ       $+32, BX
+
+noColBiasPartial:
+	BTQ $0x04, SI
+	JCC noReLUPartial
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y9, Y9, Y9
+	VMAXPS Y0, Y9, Y0
+	VMAXPS Y1, Y9, Y1
+	VMAXPS Y2, Y9, Y2
+	VMAXPS Y3, Y9, Y3
+	VMAXPS Y4, Y9, Y4
+	VMAXPS Y5, Y9, Y5
+	VMAXPS Y6, Y9, Y6
+	VMAXPS Y7, Y9, Y7
+
+noReLUPartial:
+	MOVQ       CX, SI
+	VMASKMOVPS Y0, Y8, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y1, Y8, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y2, Y8, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y3, Y8, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y4, Y8, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y5, Y8, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y6, Y8, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y7, Y8, (SI)
+
+stored:
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+32, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX2_8x8(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gatherAVX2_8x8(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ DI, R12
+	MOVQ columns+24(FP), R13
+	MOVQ bks+40(FP), R15
+	SHLQ $0x02, R15
+	MOVQ AX, R14
+
+sum:
+	MOVLQSX      (R13), DI
+	LEAQ         (R12)(DI*4), DI
+	LEAQ         (DI)(R8*1), R11
+	VMOVUPS      (R14), Y8
+	ADDQ         R15, R14
+	VBROADCASTSS (DI), Y9
+	VFMADD231PS  Y8, Y9, Y0
+	VBROADCASTSS (DI)(R8*1), Y9
+	VFMADD231PS  Y8, Y9, Y1
+	VBROADCASTSS (DI)(R8*2), Y9
+	VFMADD231PS  Y8, Y9, Y2
+	VBROADCASTSS (DI)(R9*1), Y9
+	VFMADD231PS  Y8, Y9, Y3
+	VBROADCASTSS (DI)(R8*4), Y9
+	VFMADD231PS  Y8, Y9, Y4
+	VBROADCASTSS (DI)(R10*1), Y9
+	VFMADD231PS  Y8, Y9, Y5
+	VBROADCASTSS (DI)(R9*2), Y9
+	VFMADD231PS  Y8, Y9, Y6
+	VBROADCASTSS (R11)(R9*2), Y9
+	VFMADD231PS  Y8, Y9, Y7
+	ADDQ         $+4, R13
 	DECQ         SI
 	JNZ          sum
 
@@ -11369,11 +22764,11 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
-	LEAQ (R8)(R8*4), R11
-	LEAQ (DI)(R8*1), R12
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ aks+24(FP), R12
+	SHLQ $0x02, R12
 	MOVQ bks+40(FP), R14
 	SHLQ $0x02, R14
 	MOVQ AX, R13
@@ -11387,20 +22782,357 @@ sum:
 	VFMADD231PS  Y9, Y10, Y1
 	VBROADCASTSS (DI)(R8*2), Y10
 	VFMADD231PS  Y9, Y10, Y2
-	VBROADCASTSS (DI)(R10*1), Y10
+	VBROADCASTSS (DI)(R9*1), Y10
 	VFMADD231PS  Y9, Y10, Y3
 	VBROADCASTSS (DI)(R8*4), Y10
 	VFMADD231PS  Y9, Y10, Y4
-	VBROADCASTSS (DI)(R11*1), Y10
+	VBROADCASTSS (DI)(R10*1), Y10
 	VFMADD231PS  Y9, Y10, Y5
-	VBROADCASTSS (DI)(R10*2), Y10
+	VBROADCASTSS (DI)(R9*2), Y10
 	VFMADD231PS  Y9, Y10, Y6
-	VBROADCASTSS (R12)(R10*2), Y10
+	VBROADCASTSS (R11)(R9*2), Y10
 	VFMADD231PS  Y9, Y10, Y7
 	VBROADCASTSS (DI)(R8*8), Y10
 	VFMADD231PS  Y9, Y10, Y8
-	ADDQ         R9, DI
-	ADDQ         R9, R12
+	ADDQ         R12, DI
+	ADDQ         R12, R11
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Y9
+	VMULPS       Y9, Y0, Y0
+	VMULPS       Y9, Y1, Y1
+	VMULPS       Y9, Y2, Y2
+	VMULPS       Y9, Y3, Y3
+	VMULPS       Y9, Y4, Y4
+	VMULPS       Y9, Y5, Y5
+	VMULPS       Y9, Y6, Y6
+	VMULPS       Y9, Y7, Y7
+	VMULPS       Y9, Y8, Y8
+
+noScale:
+	MOVQ    cols+64(FP), DI
+	CMPQ    DI, $0x08
+	JLT     partial
+	MOVQ    crs+56(FP), DI
+	SHLQ    $0x02, DI
+	BTQ     $0x00, SI
+	JCC     noAccumulate
+	MOVQ    CX, R8
+	VMOVUPS (R8), Y9
+	VADDPS  Y9, Y0, Y0
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y9
+	VADDPS  Y9, Y1, Y1
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y9
+	VADDPS  Y9, Y2, Y2
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y9
+	VADDPS  Y9, Y3, Y3
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y9
+	VADDPS  Y9, Y4, Y4
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y9
+	VADDPS  Y9, Y5, Y5
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y9
+	VADDPS  Y9, Y6, Y6
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y9
+	VADDPS  Y9, Y7, Y7
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y9
+	VADDPS  Y9, Y8, Y8
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Y9
+	VADDPS       Y9, Y0, Y0
+	VBROADCASTSS 4(BX), Y9
+	VADDPS       Y9, Y1, Y1
+	VBROADCASTSS 8(BX), Y9
+	VADDPS       Y9, Y2, Y2
+	VBROADCASTSS 12(BX), Y9
+	VADDPS       Y9, Y3, Y3
+	VBROADCASTSS 16(BX), Y9
+	VADDPS       Y9, Y4, Y4
+	VBROADCASTSS 20(BX), Y9
+	VADDPS       Y9, Y5, Y5
+	VBROADCASTSS 24(BX), Y9
+	VADDPS       Y9, Y6, Y6
+	VBROADCASTSS 28(BX), Y9
+	VADDPS       Y9, Y7, Y7
+	VBROADCASTSS 32(BX), Y9
+	VADDPS       Y9, Y8, Y8
+
+noRowBias:
+	BTQ     $0x03, SI
+	JCC     noColBias
+	VMOVUPS (BX), Y9
+	VADDPS  Y9, Y0, Y0
+	VADDPS  Y9, Y1, Y1
+	VADDPS  Y9, Y2, Y2
+	VADDPS  Y9, Y3, Y3
+	VADDPS  Y9, Y4, Y4
+	VADDPS  Y9, Y5, Y5
+	VADDPS  Y9, Y6, Y6
+	VADDPS  Y9, Y7, Y7
+	VADDPS  Y9, Y8, Y8
+	ADDQ    $+32, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y9, Y9, Y9
+	VMAXPS Y0, Y9, Y0
+	VMAXPS Y1, Y9, Y1
+	VMAXPS Y2, Y9, Y2
+	VMAXPS Y3, Y9, Y3
+	VMAXPS Y4, Y9, Y4
+	VMAXPS Y5, Y9, Y5
+	VMAXPS Y6, Y9, Y6
+	VMAXPS Y7, Y9, Y7
+	VMAXPS Y8, Y9, Y8
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Y0, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y2, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y3, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y4, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y5, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y6, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y7, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y8, (SI)
+	JMP     stored
+
+partial:
+	XORQ       R8, R8
+	MOVQ       $0x00000008, R9
+	LEAQ       (DI), DI
+	CMPQ       DI, R8
+	CMOVQLT    R8, DI
+	CMPQ       DI, R9
+	CMOVQGT    R9, DI
+	LEAQ       laneMask<>+0(SB), R8
+	NEGQ       DI
+	VMOVUPS    32(R8)(DI*4), Y9
+	MOVQ       crs+56(FP), DI
+	SHLQ       $0x02, DI
+	BTQ        $0x00, SI
+	JCC        noAccumulatePartial
+	MOVQ       CX, R8
+	VMASKMOVPS (R8), Y9, Y10
+	VADDPS     Y10, Y0, Y0
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y9, Y10
+	VADDPS     Y10, Y1, Y1
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y9, Y10
+	VADDPS     Y10, Y2, Y2
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y9, Y10
+	VADDPS     Y10, Y3, Y3
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y9, Y10
+	VADDPS     Y10, Y4, Y4
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y9, Y10
+	VADDPS     Y10, Y5, Y5
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y9, Y10
+	VADDPS     Y10, Y6, Y6
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y9, Y10
+	VADDPS     Y10, Y7, Y7
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y9, Y10
+	VADDPS     Y10, Y8, Y8
+
+noAccumulatePartial:
+	BTQ          $0x02, SI
+	JCC          noRowBiasPartial
+	VBROADCASTSS (BX), Y10
+	VADDPS       Y10, Y0, Y0
+	VBROADCASTSS 4(BX), Y10
+	VADDPS       Y10, Y1, Y1
+	VBROADCASTSS 8(BX), Y10
+	VADDPS       Y10, Y2, Y2
+	VBROADCASTSS 12(BX), Y10
+	VADDPS       Y10, Y3, Y3
+	VBROADCASTSS 16(BX), Y10
+	VADDPS       Y10, Y4, Y4
+	VBROADCASTSS 20(BX), Y10
+	VADDPS       Y10, Y5, Y5
+	VBROADCASTSS 24(BX), Y10
+	VADDPS       Y10, Y6, Y6
+	VBROADCASTSS 28(BX), Y10
+	VADDPS       Y10, Y7, Y7
+	VBROADCASTSS 32(BX), Y10
+	VADDPS       Y10, Y8, Y8
+
+noRowBiasPartial:
+	BTQ        $0x03, SI
+	JCC        noColBiasPartial
+	VMASKMOVPS (BX), Y9, Y10
+	VADDPS     Y10, Y0, Y0
+	VADDPS     Y10, Y1, Y1
+	VADDPS     Y10, Y2, Y2
+	VADDPS     Y10, Y3, Y3
+	VADDPS     Y10, Y4, Y4
+	VADDPS     Y10, Y5, Y5
+	VADDPS     Y10, Y6, Y6
+	VADDPS     Y10, Y7, Y7
+	VADDPS     Y10, Y8, Y8
+	ADDQ       $+32, BX
+
+noColBiasPartial:
+	BTQ $0x04, SI
+	JCC noReLUPartial
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y10, Y10, Y10
+	VMAXPS Y0, Y10, Y0
+	VMAXPS Y1, Y10, Y1
+	VMAXPS Y2, Y10, Y2
+	VMAXPS Y3, Y10, Y3
+	VMAXPS Y4, Y10, Y4
+	VMAXPS Y5, Y10, Y5
+	VMAXPS Y6, Y10, Y6
+	VMAXPS Y7, Y10, Y7
+	VMAXPS Y8, Y10, Y8
+
+noReLUPartial:
+	MOVQ       CX, SI
+	VMASKMOVPS Y0, Y9, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y1, Y9, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y2, Y9, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y3, Y9, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y4, Y9, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y5, Y9, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y6, Y9, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y7, Y9, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y8, Y9, (SI)
+
+stored:
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+32, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX2_9x8(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gatherAVX2_9x8(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ DI, R12
+	MOVQ columns+24(FP), R13
+	MOVQ bks+40(FP), R15
+	SHLQ $0x02, R15
+	MOVQ AX, R14
+
+sum:
+	MOVLQSX      (R13), DI
+	LEAQ         (R12)(DI*4), DI
+	LEAQ         (DI)(R8*1), R11
+	VMOVUPS      (R14), Y9
+	ADDQ         R15, R14
+	VBROADCASTSS (DI), Y10
+	VFMADD231PS  Y9, Y10, Y0
+	VBROADCASTSS (DI)(R8*1), Y10
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS (DI)(R8*2), Y10
+	VFMADD231PS  Y9, Y10, Y2
+	VBROADCASTSS (DI)(R9*1), Y10
+	VFMADD231PS  Y9, Y10, Y3
+	VBROADCASTSS (DI)(R8*4), Y10
+	VFMADD231PS  Y9, Y10, Y4
+	VBROADCASTSS (DI)(R10*1), Y10
+	VFMADD231PS  Y9, Y10, Y5
+	VBROADCASTSS (DI)(R9*2), Y10
+	VFMADD231PS  Y9, Y10, Y6
+	VBROADCASTSS (R11)(R9*2), Y10
+	VFMADD231PS  Y9, Y10, Y7
+	VBROADCASTSS (DI)(R8*8), Y10
+	VFMADD231PS  Y9, Y10, Y8
+	ADDQ         $+4, R13
 	DECQ         SI
 	JNZ          sum
 
@@ -11707,11 +23439,11 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
-	LEAQ (R8)(R8*4), R11
-	LEAQ (DI)(R8*1), R12
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ aks+24(FP), R12
+	SHLQ $0x02, R12
 	MOVQ bks+40(FP), R14
 	SHLQ $0x02, R14
 	MOVQ AX, R13
@@ -11725,22 +23457,383 @@ sum:
 	VFMADD231PS  Y10, Y11, Y1
 	VBROADCASTSS (DI)(R8*2), Y11
 	VFMADD231PS  Y10, Y11, Y2
-	VBROADCASTSS (DI)(R10*1), Y11
+	VBROADCASTSS (DI)(R9*1), Y11
 	VFMADD231PS  Y10, Y11, Y3
 	VBROADCASTSS (DI)(R8*4), Y11
 	VFMADD231PS  Y10, Y11, Y4
-	VBROADCASTSS (DI)(R11*1), Y11
+	VBROADCASTSS (DI)(R10*1), Y11
 	VFMADD231PS  Y10, Y11, Y5
-	VBROADCASTSS (DI)(R10*2), Y11
+	VBROADCASTSS (DI)(R9*2), Y11
 	VFMADD231PS  Y10, Y11, Y6
-	VBROADCASTSS (R12)(R10*2), Y11
+	VBROADCASTSS (R11)(R9*2), Y11
 	VFMADD231PS  Y10, Y11, Y7
 	VBROADCASTSS (DI)(R8*8), Y11
 	VFMADD231PS  Y10, Y11, Y8
-	VBROADCASTSS (R12)(R8*8), Y11
+	VBROADCASTSS (R11)(R8*8), Y11
 	VFMADD231PS  Y10, Y11, Y9
-	ADDQ         R9, DI
-	ADDQ         R9, R12
+	ADDQ         R12, DI
+	ADDQ         R12, R11
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Y10
+	VMULPS       Y10, Y0, Y0
+	VMULPS       Y10, Y1, Y1
+	VMULPS       Y10, Y2, Y2
+	VMULPS       Y10, Y3, Y3
+	VMULPS       Y10, Y4, Y4
+	VMULPS       Y10, Y5, Y5
+	VMULPS       Y10, Y6, Y6
+	VMULPS       Y10, Y7, Y7
+	VMULPS       Y10, Y8, Y8
+	VMULPS       Y10, Y9, Y9
+
+noScale:
+	MOVQ    cols+64(FP), DI
+	CMPQ    DI, $0x08
+	JLT     partial
+	MOVQ    crs+56(FP), DI
+	SHLQ    $0x02, DI
+	BTQ     $0x00, SI
+	JCC     noAccumulate
+	MOVQ    CX, R8
+	VMOVUPS (R8), Y10
+	VADDPS  Y10, Y0, Y0
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y10
+	VADDPS  Y10, Y1, Y1
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y10
+	VADDPS  Y10, Y2, Y2
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y10
+	VADDPS  Y10, Y3, Y3
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y10
+	VADDPS  Y10, Y4, Y4
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y10
+	VADDPS  Y10, Y5, Y5
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y10
+	VADDPS  Y10, Y6, Y6
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y10
+	VADDPS  Y10, Y7, Y7
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y10
+	VADDPS  Y10, Y8, Y8
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y10
+	VADDPS  Y10, Y9, Y9
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Y10
+	VADDPS       Y10, Y0, Y0
+	VBROADCASTSS 4(BX), Y10
+	VADDPS       Y10, Y1, Y1
+	VBROADCASTSS 8(BX), Y10
+	VADDPS       Y10, Y2, Y2
+	VBROADCASTSS 12(BX), Y10
+	VADDPS       Y10, Y3, Y3
+	VBROADCASTSS 16(BX), Y10
+	VADDPS       Y10, Y4, Y4
+	VBROADCASTSS 20(BX), Y10
+	VADDPS       Y10, Y5, Y5
+	VBROADCASTSS 24(BX), Y10
+	VADDPS       Y10, Y6, Y6
+	VBROADCASTSS 28(BX), Y10
+	VADDPS       Y10, Y7, Y7
+	VBROADCASTSS 32(BX), Y10
+	VADDPS       Y10, Y8, Y8
+	VBROADCASTSS 36(BX), Y10
+	VADDPS       Y10, Y9, Y9
+
+noRowBias:
+	BTQ     $0x03, SI
+	JCC     noColBias
+	VMOVUPS (BX), Y10
+	VADDPS  Y10, Y0, Y0
+	VADDPS  Y10, Y1, Y1
+	VADDPS  Y10, Y2, Y2
+	VADDPS  Y10, Y3, Y3
+	VADDPS  Y10, Y4, Y4
+	VADDPS  Y10, Y5, Y5
+	VADDPS  Y10, Y6, Y6
+	VADDPS  Y10, Y7, Y7
+	VADDPS  Y10, Y8, Y8
+	VADDPS  Y10, Y9, Y9
+	ADDQ    $+32, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y10, Y10, Y10
+	VMAXPS Y0, Y10, Y0
+	VMAXPS Y1, Y10, Y1
+	VMAXPS Y2, Y10, Y2
+	VMAXPS Y3, Y10, Y3
+	VMAXPS Y4, Y10, Y4
+	VMAXPS Y5, Y10, Y5
+	VMAXPS Y6, Y10, Y6
+	VMAXPS Y7, Y10, Y7
+	VMAXPS Y8, Y10, Y8
+	VMAXPS Y9, Y10, Y9
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Y0, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y2, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y3, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y4, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y5, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y6, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y7, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y8, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y9, (SI)
+	JMP     stored
+
+partial:
+	XORQ       R8, R8
+	MOVQ       $0x00000008, R9
+	LEAQ       (DI), DI
+	CMPQ       DI, R8
+	CMOVQLT    R8, DI
+	CMPQ       DI, R9
+	CMOVQGT    R9, DI
+	LEAQ       laneMask<>+0(SB), R8
+	NEGQ       DI
+	VMOVUPS    32(R8)(DI*4), Y10
+	MOVQ       crs+56(FP), DI
+	SHLQ       $0x02, DI
+	BTQ        $0x00, SI
+	JCC        noAccumulatePartial
+	MOVQ       CX, R8
+	VMASKMOVPS (R8), Y10, Y11
+	VADDPS     Y11, Y0, Y0
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y10, Y11
+	VADDPS     Y11, Y1, Y1
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y10, Y11
+	VADDPS     Y11, Y2, Y2
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y10, Y11
+	VADDPS     Y11, Y3, Y3
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y10, Y11
+	VADDPS     Y11, Y4, Y4
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y10, Y11
+	VADDPS     Y11, Y5, Y5
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y10, Y11
+	VADDPS     Y11, Y6, Y6
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y10, Y11
+	VADDPS     Y11, Y7, Y7
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y10, Y11
+	VADDPS     Y11, Y8, Y8
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y10, Y11
+	VADDPS     Y11, Y9, Y9
+
+noAccumulatePartial:
+	BTQ          $0x02, SI
+	JCC          noRowBiasPartial
+	VBROADCASTSS (BX), Y11
+	VADDPS       Y11, Y0, Y0
+	VBROADCASTSS 4(BX), Y11
+	VADDPS       Y11, Y1, Y1
+	VBROADCASTSS 8(BX), Y11
+	VADDPS       Y11, Y2, Y2
+	VBROADCASTSS 12(BX), Y11
+	VADDPS       Y11, Y3, Y3
+	VBROADCASTSS 16(BX), Y11
+	VADDPS       Y11, Y4, Y4
+	VBROADCASTSS 20(BX), Y11
+	VADDPS       Y11, Y5, Y5
+	VBROADCASTSS 24(BX), Y11
+	VADDPS       Y11, Y6, Y6
+	VBROADCASTSS 28(BX), Y11
+	VADDPS       Y11, Y7, Y7
+	VBROADCASTSS 32(BX), Y11
+	VADDPS       Y11, Y8, Y8
+	VBROADCASTSS 36(BX), Y11
+	VADDPS       Y11, Y9, Y9
+
+noRowBiasPartial:
+	BTQ        $0x03, SI
+	JCC        noColBiasPartial
+	VMASKMOVPS (BX), Y10, Y11
+	VADDPS     Y11, Y0, Y0
+	VADDPS     Y11, Y1, Y1
+	VADDPS     Y11, Y2, Y2
+	VADDPS     Y11, Y3, Y3
+	VADDPS     Y11, Y4, Y4
+	VADDPS     Y11, Y5, Y5
+	VADDPS     Y11, Y6, Y6
+	VADDPS     Y11, Y7, Y7
+	VADDPS     Y11, Y8, Y8
+	VADDPS     Y11, Y9, Y9
+	ADDQ       $+32, BX
+
+noColBiasPartial:
+	BTQ $0x04, SI
+	JCC noReLUPartial
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y11, Y11, Y11
+	VMAXPS Y0, Y11, Y0
+	VMAXPS Y1, Y11, Y1
+	VMAXPS Y2, Y11, Y2
+	VMAXPS Y3, Y11, Y3
+	VMAXPS Y4, Y11, Y4
+	VMAXPS Y5, Y11, Y5
+	VMAXPS Y6, Y11, Y6
+	VMAXPS Y7, Y11, Y7
+	VMAXPS Y8, Y11, Y8
+	VMAXPS Y9, Y11, Y9
+
+noReLUPartial:
+	MOVQ       CX, SI
+	VMASKMOVPS Y0, Y10, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y1, Y10, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y2, Y10, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y3, Y10, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y4, Y10, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y5, Y10, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y6, Y10, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y7, Y10, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y8, Y10, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y9, Y10, (SI)
+
+stored:
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+32, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX2_10x8(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gatherAVX2_10x8(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ DI, R12
+	MOVQ columns+24(FP), R13
+	MOVQ bks+40(FP), R15
+	SHLQ $0x02, R15
+	MOVQ AX, R14
+
+sum:
+	MOVLQSX      (R13), DI
+	LEAQ         (R12)(DI*4), DI
+	LEAQ         (DI)(R8*1), R11
+	VMOVUPS      (R14), Y10
+	ADDQ         R15, R14
+	VBROADCASTSS (DI), Y11
+	VFMADD231PS  Y10, Y11, Y0
+	VBROADCASTSS (DI)(R8*1), Y11
+	VFMADD231PS  Y10, Y11, Y1
+	VBROADCASTSS (DI)(R8*2), Y11
+	VFMADD231PS  Y10, Y11, Y2
+	VBROADCASTSS (DI)(R9*1), Y11
+	VFMADD231PS  Y10, Y11, Y3
+	VBROADCASTSS (DI)(R8*4), Y11
+	VFMADD231PS  Y10, Y11, Y4
+	VBROADCASTSS (DI)(R10*1), Y11
+	VFMADD231PS  Y10, Y11, Y5
+	VBROADCASTSS (DI)(R9*2), Y11
+	VFMADD231PS  Y10, Y11, Y6
+	VBROADCASTSS (R11)(R9*2), Y11
+	VFMADD231PS  Y10, Y11, Y7
+	VBROADCASTSS (DI)(R8*8), Y11
+	VFMADD231PS  Y10, Y11, Y8
+	VBROADCASTSS (R11)(R8*8), Y11
+	VFMADD231PS  Y10, Y11, Y9
+	ADDQ         $+4, R13
 	DECQ         SI
 	JNZ          sum
 
@@ -12069,11 +24162,11 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
-	LEAQ (R8)(R8*4), R11
-	LEAQ (DI)(R8*1), R12
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ aks+24(FP), R12
+	SHLQ $0x02, R12
 	MOVQ bks+40(FP), R14
 	SHLQ $0x02, R14
 	MOVQ AX, R13
@@ -12087,24 +24180,409 @@ sum:
 	VFMADD231PS  Y11, Y12, Y1
 	VBROADCASTSS (DI)(R8*2), Y12
 	VFMADD231PS  Y11, Y12, Y2
-	VBROADCASTSS (DI)(R10*1), Y12
+	VBROADCASTSS (DI)(R9*1), Y12
 	VFMADD231PS  Y11, Y12, Y3
 	VBROADCASTSS (DI)(R8*4), Y12
 	VFMADD231PS  Y11, Y12, Y4
-	VBROADCASTSS (DI)(R11*1), Y12
+	VBROADCASTSS (DI)(R10*1), Y12
 	VFMADD231PS  Y11, Y12, Y5
-	VBROADCASTSS (DI)(R10*2), Y12
+	VBROADCASTSS (DI)(R9*2), Y12
 	VFMADD231PS  Y11, Y12, Y6
-	VBROADCASTSS (R12)(R10*2), Y12
+	VBROADCASTSS (R11)(R9*2), Y12
 	VFMADD231PS  Y11, Y12, Y7
 	VBROADCASTSS (DI)(R8*8), Y12
 	VFMADD231PS  Y11, Y12, Y8
-	VBROADCASTSS (R12)(R8*8), Y12
+	VBROADCASTSS (R11)(R8*8), Y12
 	VFMADD231PS  Y11, Y12, Y9
-	VBROADCASTSS (DI)(R11*2), Y12
+	VBROADCASTSS (DI)(R10*2), Y12
 	VFMADD231PS  Y11, Y12, Y10
-	ADDQ         R9, DI
-	ADDQ         R9, R12
+	ADDQ         R12, DI
+	ADDQ         R12, R11
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Y11
+	VMULPS       Y11, Y0, Y0
+	VMULPS       Y11, Y1, Y1
+	VMULPS       Y11, Y2, Y2
+	VMULPS       Y11, Y3, Y3
+	VMULPS       Y11, Y4, Y4
+	VMULPS       Y11, Y5, Y5
+	VMULPS       Y11, Y6, Y6
+	VMULPS       Y11, Y7, Y7
+	VMULPS       Y11, Y8, Y8
+	VMULPS       Y11, Y9, Y9
+	VMULPS       Y11, Y10, Y10
+
+noScale:
+	MOVQ    cols+64(FP), DI
+	CMPQ    DI, $0x08
+	JLT     partial
+	MOVQ    crs+56(FP), DI
+	SHLQ    $0x02, DI
+	BTQ     $0x00, SI
+	JCC     noAccumulate
+	MOVQ    CX, R8
+	VMOVUPS (R8), Y11
+	VADDPS  Y11, Y0, Y0
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y11
+	VADDPS  Y11, Y1, Y1
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y11
+	VADDPS  Y11, Y2, Y2
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y11
+	VADDPS  Y11, Y3, Y3
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y11
+	VADDPS  Y11, Y4, Y4
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y11
+	VADDPS  Y11, Y5, Y5
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y11
+	VADDPS  Y11, Y6, Y6
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y11
+	VADDPS  Y11, Y7, Y7
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y11
+	VADDPS  Y11, Y8, Y8
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y11
+	VADDPS  Y11, Y9, Y9
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y11
+	VADDPS  Y11, Y10, Y10
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Y11
+	VADDPS       Y11, Y0, Y0
+	VBROADCASTSS 4(BX), Y11
+	VADDPS       Y11, Y1, Y1
+	VBROADCASTSS 8(BX), Y11
+	VADDPS       Y11, Y2, Y2
+	VBROADCASTSS 12(BX), Y11
+	VADDPS       Y11, Y3, Y3
+	VBROADCASTSS 16(BX), Y11
+	VADDPS       Y11, Y4, Y4
+	VBROADCASTSS 20(BX), Y11
+	VADDPS       Y11, Y5, Y5
+	VBROADCASTSS 24(BX), Y11
+	VADDPS       Y11, Y6, Y6
+	VBROADCASTSS 28(BX), Y11
+	VADDPS       Y11, Y7, Y7
+	VBROADCASTSS 32(BX), Y11
+	VADDPS       Y11, Y8, Y8
+	VBROADCASTSS 36(BX), Y11
+	VADDPS       Y11, Y9, Y9
+	VBROADCASTSS 40(BX), Y11
+	VADDPS       Y11, Y10, Y10
+
+noRowBias:
+	BTQ     $0x03, SI
+	JCC     noColBias
+	VMOVUPS (BX), Y11
+	VADDPS  Y11, Y0, Y0
+	VADDPS  Y11, Y1, Y1
+	VADDPS  Y11, Y2, Y2
+	VADDPS  Y11, Y3, Y3
+	VADDPS  Y11, Y4, Y4
+	VADDPS  Y11, Y5, Y5
+	VADDPS  Y11, Y6, Y6
+	VADDPS  Y11, Y7, Y7
+	VADDPS  Y11, Y8, Y8
+	VADDPS  Y11, Y9, Y9
+	VADDPS  Y11, Y10, Y10
+	ADDQ    $+32, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y11, Y11, Y11
+	VMAXPS Y0, Y11, Y0
+	VMAXPS Y1, Y11, Y1
+	VMAXPS Y2, Y11, Y2
+	VMAXPS Y3, Y11, Y3
+	VMAXPS Y4, Y11, Y4
+	VMAXPS Y5, Y11, Y5
+	VMAXPS Y6, Y11, Y6
+	VMAXPS Y7, Y11, Y7
+	VMAXPS Y8, Y11, Y8
+	VMAXPS Y9, Y11, Y9
+	VMAXPS Y10, Y11, Y10
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Y0, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y2, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y3, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y4, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y5, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y6, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y7, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y8, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y9, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y10, (SI)
+	JMP     stored
+
+partial:
+	XORQ       R8, R8
+	MOVQ       $0x00000008, R9
+	LEAQ       (DI), DI
+	CMPQ       DI, R8
+	CMOVQLT    R8, DI
+	CMPQ       DI, R9
+	CMOVQGT    R9, DI
+	LEAQ       laneMask<>+0(SB), R8
+	NEGQ       DI
+	VMOVUPS    32(R8)(DI*4), Y11
+	MOVQ       crs+56(FP), DI
+	SHLQ       $0x02, DI
+	BTQ        $0x00, SI
+	JCC        noAccumulatePartial
+	MOVQ       CX, R8
+	VMASKMOVPS (R8), Y11, Y12
+	VADDPS     Y12, Y0, Y0
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y11, Y12
+	VADDPS     Y12, Y1, Y1
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y11, Y12
+	VADDPS     Y12, Y2, Y2
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y11, Y12
+	VADDPS     Y12, Y3, Y3
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y11, Y12
+	VADDPS     Y12, Y4, Y4
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y11, Y12
+	VADDPS     Y12, Y5, Y5
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y11, Y12
+	VADDPS     Y12, Y6, Y6
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y11, Y12
+	VADDPS     Y12, Y7, Y7
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y11, Y12
+	VADDPS     Y12, Y8, Y8
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y11, Y12
+	VADDPS     Y12, Y9, Y9
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y11, Y12
+	VADDPS     Y12, Y10, Y10
+
+noAccumulatePartial:
+	BTQ          $0x02, SI
+	JCC          noRowBiasPartial
+	VBROADCASTSS (BX), Y12
+	VADDPS       Y12, Y0, Y0
+	VBROADCASTSS 4(BX), Y12
+	VADDPS       Y12, Y1, Y1
+	VBROADCASTSS 8(BX), Y12
+	VADDPS       Y12, Y2, Y2
+	VBROADCASTSS 12(BX), Y12
+	VADDPS       Y12, Y3, Y3
+	VBROADCASTSS 16(BX), Y12
+	VADDPS       Y12, Y4, Y4
+	VBROADCASTSS 20(BX), Y12
+	VADDPS       Y12, Y5, Y5
+	VBROADCASTSS 24(BX), Y12
+	VADDPS       Y12, Y6, Y6
+	VBROADCASTSS 28(BX), Y12
+	VADDPS       Y12, Y7, Y7
+	VBROADCASTSS 32(BX), Y12
+	VADDPS       Y12, Y8, Y8
+	VBROADCASTSS 36(BX), Y12
+	VADDPS       Y12, Y9, Y9
+	VBROADCASTSS 40(BX), Y12
+	VADDPS       Y12, Y10, Y10
+
+noRowBiasPartial:
+	BTQ        $0x03, SI
+	JCC        noColBiasPartial
+	VMASKMOVPS (BX), Y11, Y12
+	VADDPS     Y12, Y0, Y0
+	VADDPS     Y12, Y1, Y1
+	VADDPS     Y12, Y2, Y2
+	VADDPS     Y12, Y3, Y3
+	VADDPS     Y12, Y4, Y4
+	VADDPS     Y12, Y5, Y5
+	VADDPS     Y12, Y6, Y6
+	VADDPS     Y12, Y7, Y7
+	VADDPS     Y12, Y8, Y8
+	VADDPS     Y12, Y9, Y9
+	VADDPS     Y12, Y10, Y10
+	ADDQ       $+32, BX
+
+noColBiasPartial:
+	BTQ $0x04, SI
+	JCC noReLUPartial
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y0, Y12, Y0
+	VMAXPS Y1, Y12, Y1
+	VMAXPS Y2, Y12, Y2
+	VMAXPS Y3, Y12, Y3
+	VMAXPS Y4, Y12, Y4
+	VMAXPS Y5, Y12, Y5
+	VMAXPS Y6, Y12, Y6
+	VMAXPS Y7, Y12, Y7
+	VMAXPS Y8, Y12, Y8
+	VMAXPS Y9, Y12, Y9
+	VMAXPS Y10, Y12, Y10
+
+noReLUPartial:
+	MOVQ       CX, SI
+	VMASKMOVPS Y0, Y11, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y1, Y11, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y2, Y11, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y3, Y11, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y4, Y11, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y5, Y11, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y6, Y11, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y7, Y11, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y8, Y11, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y9, Y11, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y10, Y11, (SI)
+
+stored:
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+32, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX2_11x8(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gatherAVX2_11x8(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ DI, R12
+	MOVQ columns+24(FP), R13
+	MOVQ bks+40(FP), R15
+	SHLQ $0x02, R15
+	MOVQ AX, R14
+
+sum:
+	MOVLQSX      (R13), DI
+	LEAQ         (R12)(DI*4), DI
+	LEAQ         (DI)(R8*1), R11
+	VMOVUPS      (R14), Y11
+	ADDQ         R15, R14
+	VBROADCASTSS (DI), Y12
+	VFMADD231PS  Y11, Y12, Y0
+	VBROADCASTSS (DI)(R8*1), Y12
+	VFMADD231PS  Y11, Y12, Y1
+	VBROADCASTSS (DI)(R8*2), Y12
+	VFMADD231PS  Y11, Y12, Y2
+	VBROADCASTSS (DI)(R9*1), Y12
+	VFMADD231PS  Y11, Y12, Y3
+	VBROADCASTSS (DI)(R8*4), Y12
+	VFMADD231PS  Y11, Y12, Y4
+	VBROADCASTSS (DI)(R10*1), Y12
+	VFMADD231PS  Y11, Y12, Y5
+	VBROADCASTSS (DI)(R9*2), Y12
+	VFMADD231PS  Y11, Y12, Y6
+	VBROADCASTSS (R11)(R9*2), Y12
+	VFMADD231PS  Y11, Y12, Y7
+	VBROADCASTSS (DI)(R8*8), Y12
+	VFMADD231PS  Y11, Y12, Y8
+	VBROADCASTSS (R11)(R8*8), Y12
+	VFMADD231PS  Y11, Y12, Y9
+	VBROADCASTSS (DI)(R10*2), Y12
+	VFMADD231PS  Y11, Y12, Y10
+	ADDQ         $+4, R13
 	DECQ         SI
 	JNZ          sum
 
@@ -12455,11 +24933,11 @@ short:
 	MOVQ a+8(FP), DI
 	MOVQ ars+16(FP), R8
 	SHLQ $0x02, R8
-	MOVQ aks+24(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R8)(R8*2), R10
-	LEAQ (R8)(R8*4), R11
-	LEAQ (DI)(R8*1), R12
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ aks+24(FP), R12
+	SHLQ $0x02, R12
 	MOVQ bks+40(FP), R14
 	SHLQ $0x02, R14
 	MOVQ AX, R13
@@ -12473,26 +24951,435 @@ sum:
 	VFMADD231PS  Y12, Y13, Y1
 	VBROADCASTSS (DI)(R8*2), Y13
 	VFMADD231PS  Y12, Y13, Y2
-	VBROADCASTSS (DI)(R10*1), Y13
+	VBROADCASTSS (DI)(R9*1), Y13
 	VFMADD231PS  Y12, Y13, Y3
 	VBROADCASTSS (DI)(R8*4), Y13
 	VFMADD231PS  Y12, Y13, Y4
-	VBROADCASTSS (DI)(R11*1), Y13
+	VBROADCASTSS (DI)(R10*1), Y13
 	VFMADD231PS  Y12, Y13, Y5
-	VBROADCASTSS (DI)(R10*2), Y13
+	VBROADCASTSS (DI)(R9*2), Y13
 	VFMADD231PS  Y12, Y13, Y6
-	VBROADCASTSS (R12)(R10*2), Y13
+	VBROADCASTSS (R11)(R9*2), Y13
 	VFMADD231PS  Y12, Y13, Y7
 	VBROADCASTSS (DI)(R8*8), Y13
 	VFMADD231PS  Y12, Y13, Y8
-	VBROADCASTSS (R12)(R8*8), Y13
+	VBROADCASTSS (R11)(R8*8), Y13
 	VFMADD231PS  Y12, Y13, Y9
-	VBROADCASTSS (DI)(R11*2), Y13
+	VBROADCASTSS (DI)(R10*2), Y13
 	VFMADD231PS  Y12, Y13, Y10
-	VBROADCASTSS (R12)(R11*2), Y13
+	VBROADCASTSS (R11)(R10*2), Y13
 	VFMADD231PS  Y12, Y13, Y11
-	ADDQ         R9, DI
-	ADDQ         R9, R12
+	ADDQ         R12, DI
+	ADDQ         R12, R11
+	DECQ         SI
+	JNZ          sum
+
+epilogue:
+	MOVQ         flags+104(FP), SI
+	BTQ          $0x01, SI
+	JCC          noScale
+	VBROADCASTSS alpha+88(FP), Y12
+	VMULPS       Y12, Y0, Y0
+	VMULPS       Y12, Y1, Y1
+	VMULPS       Y12, Y2, Y2
+	VMULPS       Y12, Y3, Y3
+	VMULPS       Y12, Y4, Y4
+	VMULPS       Y12, Y5, Y5
+	VMULPS       Y12, Y6, Y6
+	VMULPS       Y12, Y7, Y7
+	VMULPS       Y12, Y8, Y8
+	VMULPS       Y12, Y9, Y9
+	VMULPS       Y12, Y10, Y10
+	VMULPS       Y12, Y11, Y11
+
+noScale:
+	MOVQ    cols+64(FP), DI
+	CMPQ    DI, $0x08
+	JLT     partial
+	MOVQ    crs+56(FP), DI
+	SHLQ    $0x02, DI
+	BTQ     $0x00, SI
+	JCC     noAccumulate
+	MOVQ    CX, R8
+	VMOVUPS (R8), Y12
+	VADDPS  Y12, Y0, Y0
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y12
+	VADDPS  Y12, Y1, Y1
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y12
+	VADDPS  Y12, Y2, Y2
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y12
+	VADDPS  Y12, Y3, Y3
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y12
+	VADDPS  Y12, Y4, Y4
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y12
+	VADDPS  Y12, Y5, Y5
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y12
+	VADDPS  Y12, Y6, Y6
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y12
+	VADDPS  Y12, Y7, Y7
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y12
+	VADDPS  Y12, Y8, Y8
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y12
+	VADDPS  Y12, Y9, Y9
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y12
+	VADDPS  Y12, Y10, Y10
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y12
+	VADDPS  Y12, Y11, Y11
+
+noAccumulate:
+	BTQ          $0x02, SI
+	JCC          noRowBias
+	VBROADCASTSS (BX), Y12
+	VADDPS       Y12, Y0, Y0
+	VBROADCASTSS 4(BX), Y12
+	VADDPS       Y12, Y1, Y1
+	VBROADCASTSS 8(BX), Y12
+	VADDPS       Y12, Y2, Y2
+	VBROADCASTSS 12(BX), Y12
+	VADDPS       Y12, Y3, Y3
+	VBROADCASTSS 16(BX), Y12
+	VADDPS       Y12, Y4, Y4
+	VBROADCASTSS 20(BX), Y12
+	VADDPS       Y12, Y5, Y5
+	VBROADCASTSS 24(BX), Y12
+	VADDPS       Y12, Y6, Y6
+	VBROADCASTSS 28(BX), Y12
+	VADDPS       Y12, Y7, Y7
+	VBROADCASTSS 32(BX), Y12
+	VADDPS       Y12, Y8, Y8
+	VBROADCASTSS 36(BX), Y12
+	VADDPS       Y12, Y9, Y9
+	VBROADCASTSS 40(BX), Y12
+	VADDPS       Y12, Y10, Y10
+	VBROADCASTSS 44(BX), Y12
+	VADDPS       Y12, Y11, Y11
+
+noRowBias:
+	BTQ     $0x03, SI
+	JCC     noColBias
+	VMOVUPS (BX), Y12
+	VADDPS  Y12, Y0, Y0
+	VADDPS  Y12, Y1, Y1
+	VADDPS  Y12, Y2, Y2
+	VADDPS  Y12, Y3, Y3
+	VADDPS  Y12, Y4, Y4
+	VADDPS  Y12, Y5, Y5
+	VADDPS  Y12, Y6, Y6
+	VADDPS  Y12, Y7, Y7
+	VADDPS  Y12, Y8, Y8
+	VADDPS  Y12, Y9, Y9
+	VADDPS  Y12, Y10, Y10
+	VADDPS  Y12, Y11, Y11
+	ADDQ    $+32, BX
+
+noColBias:
+	BTQ $0x04, SI
+	JCC noReLU
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y0, Y12, Y0
+	VMAXPS Y1, Y12, Y1
+	VMAXPS Y2, Y12, Y2
+	VMAXPS Y3, Y12, Y3
+	VMAXPS Y4, Y12, Y4
+	VMAXPS Y5, Y12, Y5
+	VMAXPS Y6, Y12, Y6
+	VMAXPS Y7, Y12, Y7
+	VMAXPS Y8, Y12, Y8
+	VMAXPS Y9, Y12, Y9
+	VMAXPS Y10, Y12, Y10
+	VMAXPS Y11, Y12, Y11
+
+noReLU:
+	MOVQ    CX, SI
+	VMOVUPS Y0, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y1, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y2, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y3, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y4, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y5, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y6, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y7, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y8, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y9, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y10, (SI)
+	ADDQ    DI, SI
+	VMOVUPS Y11, (SI)
+	JMP     stored
+
+partial:
+	XORQ       R8, R8
+	MOVQ       $0x00000008, R9
+	LEAQ       (DI), DI
+	CMPQ       DI, R8
+	CMOVQLT    R8, DI
+	CMPQ       DI, R9
+	CMOVQGT    R9, DI
+	LEAQ       laneMask<>+0(SB), R8
+	NEGQ       DI
+	VMOVUPS    32(R8)(DI*4), Y12
+	MOVQ       crs+56(FP), DI
+	SHLQ       $0x02, DI
+	BTQ        $0x00, SI
+	JCC        noAccumulatePartial
+	MOVQ       CX, R8
+	VMASKMOVPS (R8), Y12, Y13
+	VADDPS     Y13, Y0, Y0
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y12, Y13
+	VADDPS     Y13, Y1, Y1
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y12, Y13
+	VADDPS     Y13, Y2, Y2
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y12, Y13
+	VADDPS     Y13, Y3, Y3
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y12, Y13
+	VADDPS     Y13, Y4, Y4
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y12, Y13
+	VADDPS     Y13, Y5, Y5
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y12, Y13
+	VADDPS     Y13, Y6, Y6
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y12, Y13
+	VADDPS     Y13, Y7, Y7
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y12, Y13
+	VADDPS     Y13, Y8, Y8
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y12, Y13
+	VADDPS     Y13, Y9, Y9
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y12, Y13
+	VADDPS     Y13, Y10, Y10
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y12, Y13
+	VADDPS     Y13, Y11, Y11
+
+noAccumulatePartial:
+	BTQ          $0x02, SI
+	JCC          noRowBiasPartial
+	VBROADCASTSS (BX), Y13
+	VADDPS       Y13, Y0, Y0
+	VBROADCASTSS 4(BX), Y13
+	VADDPS       Y13, Y1, Y1
+	VBROADCASTSS 8(BX), Y13
+	VADDPS       Y13, Y2, Y2
+	VBROADCASTSS 12(BX), Y13
+	VADDPS       Y13, Y3, Y3
+	VBROADCASTSS 16(BX), Y13
+	VADDPS       Y13, Y4, Y4
+	VBROADCASTSS 20(BX), Y13
+	VADDPS       Y13, Y5, Y5
+	VBROADCASTSS 24(BX), Y13
+	VADDPS       Y13, Y6, Y6
+	VBROADCASTSS 28(BX), Y13
+	VADDPS       Y13, Y7, Y7
+	VBROADCASTSS 32(BX), Y13
+	VADDPS       Y13, Y8, Y8
+	VBROADCASTSS 36(BX), Y13
+	VADDPS       Y13, Y9, Y9
+	VBROADCASTSS 40(BX), Y13
+	VADDPS       Y13, Y10, Y10
+	VBROADCASTSS 44(BX), Y13
+	VADDPS       Y13, Y11, Y11
+
+noRowBiasPartial:
+	BTQ        $0x03, SI
+	JCC        noColBiasPartial
+	VMASKMOVPS (BX), Y12, Y13
+	VADDPS     Y13, Y0, Y0
+	VADDPS     Y13, Y1, Y1
+	VADDPS     Y13, Y2, Y2
+	VADDPS     Y13, Y3, Y3
+	VADDPS     Y13, Y4, Y4
+	VADDPS     Y13, Y5, Y5
+	VADDPS     Y13, Y6, Y6
+	VADDPS     Y13, Y7, Y7
+	VADDPS     Y13, Y8, Y8
+	VADDPS     Y13, Y9, Y9
+	VADDPS     Y13, Y10, Y10
+	VADDPS     Y13, Y11, Y11
+	ADDQ       $+32, BX
+
+noColBiasPartial:
+	BTQ $0x04, SI
+	JCC noReLUPartial
+
+	// The sum is the second source, which MAXPS gives if it is NaN.
+	VXORPS Y13, Y13, Y13
+	VMAXPS Y0, Y13, Y0
+	VMAXPS Y1, Y13, Y1
+	VMAXPS Y2, Y13, Y2
+	VMAXPS Y3, Y13, Y3
+	VMAXPS Y4, Y13, Y4
+	VMAXPS Y5, Y13, Y5
+	VMAXPS Y6, Y13, Y6
+	VMAXPS Y7, Y13, Y7
+	VMAXPS Y8, Y13, Y8
+	VMAXPS Y9, Y13, Y9
+	VMAXPS Y10, Y13, Y10
+	VMAXPS Y11, Y13, Y11
+
+noReLUPartial:
+	MOVQ       CX, SI
+	VMASKMOVPS Y0, Y12, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y1, Y12, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y2, Y12, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y3, Y12, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y4, Y12, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y5, Y12, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y6, Y12, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y7, Y12, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y8, Y12, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y9, Y12, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y10, Y12, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y11, Y12, (SI)
+
+stored:
+	// The next tile to the right.
+	MOVQ bts+80(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $+32, CX
+	DECQ DX
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+// func gatherAVX2_12x8(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gatherAVX2_12x8(SB), NOSPLIT, $0-112
+	MOVQ b+32(FP), AX
+	MOVQ c+48(FP), CX
+	MOVQ tiles+72(FP), DX
+	MOVQ bias+96(FP), BX
+
+tile:
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       k+0(FP), SI
+	TESTQ      SI, SI
+	JLE        epilogue
+	CMPQ       SI, $0x20
+	JLT        short
+	MOVQ       crs+56(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       CX, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+
+short:
+	MOVQ a+8(FP), DI
+	MOVQ ars+16(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	LEAQ (DI)(R8*1), R11
+	MOVQ DI, R12
+	MOVQ columns+24(FP), R13
+	MOVQ bks+40(FP), R15
+	SHLQ $0x02, R15
+	MOVQ AX, R14
+
+sum:
+	MOVLQSX      (R13), DI
+	LEAQ         (R12)(DI*4), DI
+	LEAQ         (DI)(R8*1), R11
+	VMOVUPS      (R14), Y12
+	ADDQ         R15, R14
+	VBROADCASTSS (DI), Y13
+	VFMADD231PS  Y12, Y13, Y0
+	VBROADCASTSS (DI)(R8*1), Y13
+	VFMADD231PS  Y12, Y13, Y1
+	VBROADCASTSS (DI)(R8*2), Y13
+	VFMADD231PS  Y12, Y13, Y2
+	VBROADCASTSS (DI)(R9*1), Y13
+	VFMADD231PS  Y12, Y13, Y3
+	VBROADCASTSS (DI)(R8*4), Y13
+	VFMADD231PS  Y12, Y13, Y4
+	VBROADCASTSS (DI)(R10*1), Y13
+	VFMADD231PS  Y12, Y13, Y5
+	VBROADCASTSS (DI)(R9*2), Y13
+	VFMADD231PS  Y12, Y13, Y6
+	VBROADCASTSS (R11)(R9*2), Y13
+	VFMADD231PS  Y12, Y13, Y7
+	VBROADCASTSS (DI)(R8*8), Y13
+	VFMADD231PS  Y12, Y13, Y8
+	VBROADCASTSS (R11)(R8*8), Y13
+	VFMADD231PS  Y12, Y13, Y9
+	VBROADCASTSS (DI)(R10*2), Y13
+	VFMADD231PS  Y12, Y13, Y10
+	VBROADCASTSS (R11)(R10*2), Y13
+	VFMADD231PS  Y12, Y13, Y11
+	ADDQ         $+4, R13
 	DECQ         SI
 	JNZ          sum
 

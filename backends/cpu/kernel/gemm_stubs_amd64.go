@@ -10,11 +10,23 @@ package kernel
 //go:noescape
 func gemmAVX512_1x32(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
+// gatherAVX512_1x32 computes tiles blocks of C, each 1 rows by cols ≤ 32 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX512_1x32(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
 // gemmAVX512_2x32 computes tiles blocks of C, each 2 rows by cols ≤ 32 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
 //
 //go:noescape
 func gemmAVX512_2x32(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
+// gatherAVX512_2x32 computes tiles blocks of C, each 2 rows by cols ≤ 32 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX512_2x32(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
 // gemmAVX512_3x32 computes tiles blocks of C, each 3 rows by cols ≤ 32 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
@@ -22,11 +34,23 @@ func gemmAVX512_2x32(k int, a *float32, ars int, aks int, b *float32, bks int, c
 //go:noescape
 func gemmAVX512_3x32(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
+// gatherAVX512_3x32 computes tiles blocks of C, each 3 rows by cols ≤ 32 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX512_3x32(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
 // gemmAVX512_4x32 computes tiles blocks of C, each 4 rows by cols ≤ 32 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
 //
 //go:noescape
 func gemmAVX512_4x32(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
+// gatherAVX512_4x32 computes tiles blocks of C, each 4 rows by cols ≤ 32 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX512_4x32(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
 // gemmAVX512_5x32 computes tiles blocks of C, each 5 rows by cols ≤ 32 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
@@ -34,11 +58,23 @@ func gemmAVX512_4x32(k int, a *float32, ars int, aks int, b *float32, bks int, c
 //go:noescape
 func gemmAVX512_5x32(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
+// gatherAVX512_5x32 computes tiles blocks of C, each 5 rows by cols ≤ 32 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX512_5x32(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
 // gemmAVX512_6x32 computes tiles blocks of C, each 6 rows by cols ≤ 32 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
 //
 //go:noescape
 func gemmAVX512_6x32(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
+// gatherAVX512_6x32 computes tiles blocks of C, each 6 rows by cols ≤ 32 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX512_6x32(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
 // gemmAVX512_7x32 computes tiles blocks of C, each 7 rows by cols ≤ 32 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
@@ -46,11 +82,23 @@ func gemmAVX512_6x32(k int, a *float32, ars int, aks int, b *float32, bks int, c
 //go:noescape
 func gemmAVX512_7x32(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
+// gatherAVX512_7x32 computes tiles blocks of C, each 7 rows by cols ≤ 32 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX512_7x32(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
 // gemmAVX512_8x32 computes tiles blocks of C, each 8 rows by cols ≤ 32 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
 //
 //go:noescape
 func gemmAVX512_8x32(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
+// gatherAVX512_8x32 computes tiles blocks of C, each 8 rows by cols ≤ 32 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX512_8x32(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
 // gemmAVX512_9x32 computes tiles blocks of C, each 9 rows by cols ≤ 32 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
@@ -58,11 +106,23 @@ func gemmAVX512_8x32(k int, a *float32, ars int, aks int, b *float32, bks int, c
 //go:noescape
 func gemmAVX512_9x32(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
+// gatherAVX512_9x32 computes tiles blocks of C, each 9 rows by cols ≤ 32 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX512_9x32(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
 // gemmAVX512_10x32 computes tiles blocks of C, each 10 rows by cols ≤ 32 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
 //
 //go:noescape
 func gemmAVX512_10x32(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
+// gatherAVX512_10x32 computes tiles blocks of C, each 10 rows by cols ≤ 32 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX512_10x32(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
 // gemmAVX512_11x32 computes tiles blocks of C, each 11 rows by cols ≤ 32 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
@@ -70,11 +130,23 @@ func gemmAVX512_10x32(k int, a *float32, ars int, aks int, b *float32, bks int, 
 //go:noescape
 func gemmAVX512_11x32(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
+// gatherAVX512_11x32 computes tiles blocks of C, each 11 rows by cols ≤ 32 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX512_11x32(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
 // gemmAVX512_12x32 computes tiles blocks of C, each 12 rows by cols ≤ 32 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
 //
 //go:noescape
 func gemmAVX512_12x32(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
+// gatherAVX512_12x32 computes tiles blocks of C, each 12 rows by cols ≤ 32 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX512_12x32(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
 // gemmAVX512_13x32 computes tiles blocks of C, each 13 rows by cols ≤ 32 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
@@ -82,11 +154,23 @@ func gemmAVX512_12x32(k int, a *float32, ars int, aks int, b *float32, bks int, 
 //go:noescape
 func gemmAVX512_13x32(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
+// gatherAVX512_13x32 computes tiles blocks of C, each 13 rows by cols ≤ 32 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX512_13x32(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
 // gemmAVX512_14x32 computes tiles blocks of C, each 14 rows by cols ≤ 32 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
 //
 //go:noescape
 func gemmAVX512_14x32(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
+// gatherAVX512_14x32 computes tiles blocks of C, each 14 rows by cols ≤ 32 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX512_14x32(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
 // gemmAVX512_1x64 computes tiles blocks of C, each 1 rows by cols ≤ 64 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
@@ -94,11 +178,23 @@ func gemmAVX512_14x32(k int, a *float32, ars int, aks int, b *float32, bks int, 
 //go:noescape
 func gemmAVX512_1x64(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
+// gatherAVX512_1x64 computes tiles blocks of C, each 1 rows by cols ≤ 64 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX512_1x64(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
 // gemmAVX512_2x64 computes tiles blocks of C, each 2 rows by cols ≤ 64 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
 //
 //go:noescape
 func gemmAVX512_2x64(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
+// gatherAVX512_2x64 computes tiles blocks of C, each 2 rows by cols ≤ 64 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX512_2x64(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
 // gemmAVX512_3x64 computes tiles blocks of C, each 3 rows by cols ≤ 64 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
@@ -106,11 +202,23 @@ func gemmAVX512_2x64(k int, a *float32, ars int, aks int, b *float32, bks int, c
 //go:noescape
 func gemmAVX512_3x64(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
+// gatherAVX512_3x64 computes tiles blocks of C, each 3 rows by cols ≤ 64 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX512_3x64(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
 // gemmAVX512_4x64 computes tiles blocks of C, each 4 rows by cols ≤ 64 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
 //
 //go:noescape
 func gemmAVX512_4x64(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
+// gatherAVX512_4x64 computes tiles blocks of C, each 4 rows by cols ≤ 64 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX512_4x64(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
 // gemmAVX512_5x64 computes tiles blocks of C, each 5 rows by cols ≤ 64 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
@@ -118,11 +226,23 @@ func gemmAVX512_4x64(k int, a *float32, ars int, aks int, b *float32, bks int, c
 //go:noescape
 func gemmAVX512_5x64(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
+// gatherAVX512_5x64 computes tiles blocks of C, each 5 rows by cols ≤ 64 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX512_5x64(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
 // gemmAVX512_6x64 computes tiles blocks of C, each 6 rows by cols ≤ 64 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
 //
 //go:noescape
 func gemmAVX512_6x64(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
+// gatherAVX512_6x64 computes tiles blocks of C, each 6 rows by cols ≤ 64 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX512_6x64(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
 // gemmAVX512_1x16 computes tiles blocks of C, each 1 rows by cols ≤ 16 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
@@ -130,11 +250,23 @@ func gemmAVX512_6x64(k int, a *float32, ars int, aks int, b *float32, bks int, c
 //go:noescape
 func gemmAVX512_1x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
+// gatherAVX512_1x16 computes tiles blocks of C, each 1 rows by cols ≤ 16 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX512_1x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
 // gemmAVX512_2x16 computes tiles blocks of C, each 2 rows by cols ≤ 16 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
 //
 //go:noescape
 func gemmAVX512_2x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
+// gatherAVX512_2x16 computes tiles blocks of C, each 2 rows by cols ≤ 16 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX512_2x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
 // gemmAVX512_3x16 computes tiles blocks of C, each 3 rows by cols ≤ 16 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
@@ -142,11 +274,23 @@ func gemmAVX512_2x16(k int, a *float32, ars int, aks int, b *float32, bks int, c
 //go:noescape
 func gemmAVX512_3x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
+// gatherAVX512_3x16 computes tiles blocks of C, each 3 rows by cols ≤ 16 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX512_3x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
 // gemmAVX512_4x16 computes tiles blocks of C, each 4 rows by cols ≤ 16 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
 //
 //go:noescape
 func gemmAVX512_4x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
+// gatherAVX512_4x16 computes tiles blocks of C, each 4 rows by cols ≤ 16 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX512_4x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
 // gemmAVX512_5x16 computes tiles blocks of C, each 5 rows by cols ≤ 16 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
@@ -154,11 +298,23 @@ func gemmAVX512_4x16(k int, a *float32, ars int, aks int, b *float32, bks int, c
 //go:noescape
 func gemmAVX512_5x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
+// gatherAVX512_5x16 computes tiles blocks of C, each 5 rows by cols ≤ 16 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX512_5x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
 // gemmAVX512_6x16 computes tiles blocks of C, each 6 rows by cols ≤ 16 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
 //
 //go:noescape
 func gemmAVX512_6x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
+// gatherAVX512_6x16 computes tiles blocks of C, each 6 rows by cols ≤ 16 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX512_6x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
 // gemmAVX512_7x16 computes tiles blocks of C, each 7 rows by cols ≤ 16 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
@@ -166,11 +322,23 @@ func gemmAVX512_6x16(k int, a *float32, ars int, aks int, b *float32, bks int, c
 //go:noescape
 func gemmAVX512_7x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
+// gatherAVX512_7x16 computes tiles blocks of C, each 7 rows by cols ≤ 16 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX512_7x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
 // gemmAVX512_8x16 computes tiles blocks of C, each 8 rows by cols ≤ 16 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
 //
 //go:noescape
 func gemmAVX512_8x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
+// gatherAVX512_8x16 computes tiles blocks of C, each 8 rows by cols ≤ 16 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX512_8x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
 // gemmAVX512_9x16 computes tiles blocks of C, each 9 rows by cols ≤ 16 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
@@ -178,11 +346,23 @@ func gemmAVX512_8x16(k int, a *float32, ars int, aks int, b *float32, bks int, c
 //go:noescape
 func gemmAVX512_9x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
+// gatherAVX512_9x16 computes tiles blocks of C, each 9 rows by cols ≤ 16 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX512_9x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
 // gemmAVX512_10x16 computes tiles blocks of C, each 10 rows by cols ≤ 16 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
 //
 //go:noescape
 func gemmAVX512_10x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
+// gatherAVX512_10x16 computes tiles blocks of C, each 10 rows by cols ≤ 16 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX512_10x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
 // gemmAVX512_11x16 computes tiles blocks of C, each 11 rows by cols ≤ 16 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
@@ -190,11 +370,23 @@ func gemmAVX512_10x16(k int, a *float32, ars int, aks int, b *float32, bks int, 
 //go:noescape
 func gemmAVX512_11x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
+// gatherAVX512_11x16 computes tiles blocks of C, each 11 rows by cols ≤ 16 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX512_11x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
 // gemmAVX512_12x16 computes tiles blocks of C, each 12 rows by cols ≤ 16 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
 //
 //go:noescape
 func gemmAVX512_12x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
+// gatherAVX512_12x16 computes tiles blocks of C, each 12 rows by cols ≤ 16 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX512_12x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
 // gemmAVX512_13x16 computes tiles blocks of C, each 13 rows by cols ≤ 16 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
@@ -202,11 +394,23 @@ func gemmAVX512_12x16(k int, a *float32, ars int, aks int, b *float32, bks int, 
 //go:noescape
 func gemmAVX512_13x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
+// gatherAVX512_13x16 computes tiles blocks of C, each 13 rows by cols ≤ 16 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX512_13x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
 // gemmAVX512_14x16 computes tiles blocks of C, each 14 rows by cols ≤ 16 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
 //
 //go:noescape
 func gemmAVX512_14x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
+// gatherAVX512_14x16 computes tiles blocks of C, each 14 rows by cols ≤ 16 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX512_14x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
 // gemmAVX2_1x16 computes tiles blocks of C, each 1 rows by cols ≤ 16 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
@@ -214,11 +418,23 @@ func gemmAVX512_14x16(k int, a *float32, ars int, aks int, b *float32, bks int, 
 //go:noescape
 func gemmAVX2_1x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
+// gatherAVX2_1x16 computes tiles blocks of C, each 1 rows by cols ≤ 16 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX2_1x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
 // gemmAVX2_2x16 computes tiles blocks of C, each 2 rows by cols ≤ 16 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
 //
 //go:noescape
 func gemmAVX2_2x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
+// gatherAVX2_2x16 computes tiles blocks of C, each 2 rows by cols ≤ 16 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX2_2x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
 // gemmAVX2_3x16 computes tiles blocks of C, each 3 rows by cols ≤ 16 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
@@ -226,11 +442,23 @@ func gemmAVX2_2x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *
 //go:noescape
 func gemmAVX2_3x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
+// gatherAVX2_3x16 computes tiles blocks of C, each 3 rows by cols ≤ 16 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX2_3x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
 // gemmAVX2_4x16 computes tiles blocks of C, each 4 rows by cols ≤ 16 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
 //
 //go:noescape
 func gemmAVX2_4x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
+// gatherAVX2_4x16 computes tiles blocks of C, each 4 rows by cols ≤ 16 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX2_4x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
 // gemmAVX2_5x16 computes tiles blocks of C, each 5 rows by cols ≤ 16 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
@@ -238,11 +466,23 @@ func gemmAVX2_4x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *
 //go:noescape
 func gemmAVX2_5x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
+// gatherAVX2_5x16 computes tiles blocks of C, each 5 rows by cols ≤ 16 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX2_5x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
 // gemmAVX2_6x16 computes tiles blocks of C, each 6 rows by cols ≤ 16 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
 //
 //go:noescape
 func gemmAVX2_6x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
+// gatherAVX2_6x16 computes tiles blocks of C, each 6 rows by cols ≤ 16 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX2_6x16(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
 // gemmAVX2_1x8 computes tiles blocks of C, each 1 rows by cols ≤ 8 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
@@ -250,11 +490,23 @@ func gemmAVX2_6x16(k int, a *float32, ars int, aks int, b *float32, bks int, c *
 //go:noescape
 func gemmAVX2_1x8(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
+// gatherAVX2_1x8 computes tiles blocks of C, each 1 rows by cols ≤ 8 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX2_1x8(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
 // gemmAVX2_2x8 computes tiles blocks of C, each 2 rows by cols ≤ 8 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
 //
 //go:noescape
 func gemmAVX2_2x8(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
+// gatherAVX2_2x8 computes tiles blocks of C, each 2 rows by cols ≤ 8 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX2_2x8(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
 // gemmAVX2_3x8 computes tiles blocks of C, each 3 rows by cols ≤ 8 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
@@ -262,11 +514,23 @@ func gemmAVX2_2x8(k int, a *float32, ars int, aks int, b *float32, bks int, c *f
 //go:noescape
 func gemmAVX2_3x8(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
+// gatherAVX2_3x8 computes tiles blocks of C, each 3 rows by cols ≤ 8 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX2_3x8(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
 // gemmAVX2_4x8 computes tiles blocks of C, each 4 rows by cols ≤ 8 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
 //
 //go:noescape
 func gemmAVX2_4x8(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
+// gatherAVX2_4x8 computes tiles blocks of C, each 4 rows by cols ≤ 8 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX2_4x8(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
 // gemmAVX2_5x8 computes tiles blocks of C, each 5 rows by cols ≤ 8 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
@@ -274,11 +538,23 @@ func gemmAVX2_4x8(k int, a *float32, ars int, aks int, b *float32, bks int, c *f
 //go:noescape
 func gemmAVX2_5x8(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
+// gatherAVX2_5x8 computes tiles blocks of C, each 5 rows by cols ≤ 8 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX2_5x8(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
 // gemmAVX2_6x8 computes tiles blocks of C, each 6 rows by cols ≤ 8 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
 //
 //go:noescape
 func gemmAVX2_6x8(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
+// gatherAVX2_6x8 computes tiles blocks of C, each 6 rows by cols ≤ 8 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX2_6x8(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
 // gemmAVX2_7x8 computes tiles blocks of C, each 7 rows by cols ≤ 8 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
@@ -286,11 +562,23 @@ func gemmAVX2_6x8(k int, a *float32, ars int, aks int, b *float32, bks int, c *f
 //go:noescape
 func gemmAVX2_7x8(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
+// gatherAVX2_7x8 computes tiles blocks of C, each 7 rows by cols ≤ 8 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX2_7x8(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
 // gemmAVX2_8x8 computes tiles blocks of C, each 8 rows by cols ≤ 8 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
 //
 //go:noescape
 func gemmAVX2_8x8(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
+// gatherAVX2_8x8 computes tiles blocks of C, each 8 rows by cols ≤ 8 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX2_8x8(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
 // gemmAVX2_9x8 computes tiles blocks of C, each 9 rows by cols ≤ 8 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
@@ -298,11 +586,23 @@ func gemmAVX2_8x8(k int, a *float32, ars int, aks int, b *float32, bks int, c *f
 //go:noescape
 func gemmAVX2_9x8(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
+// gatherAVX2_9x8 computes tiles blocks of C, each 9 rows by cols ≤ 8 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX2_9x8(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
 // gemmAVX2_10x8 computes tiles blocks of C, each 10 rows by cols ≤ 8 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
 //
 //go:noescape
 func gemmAVX2_10x8(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
+// gatherAVX2_10x8 computes tiles blocks of C, each 10 rows by cols ≤ 8 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX2_10x8(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
 // gemmAVX2_11x8 computes tiles blocks of C, each 11 rows by cols ≤ 8 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
@@ -310,8 +610,20 @@ func gemmAVX2_10x8(k int, a *float32, ars int, aks int, b *float32, bks int, c *
 //go:noescape
 func gemmAVX2_11x8(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
 
+// gatherAVX2_11x8 computes tiles blocks of C, each 11 rows by cols ≤ 8 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX2_11x8(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
 // gemmAVX2_12x8 computes tiles blocks of C, each 12 rows by cols ≤ 8 columns, side by side:
 // gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
 //
 //go:noescape
 func gemmAVX2_12x8(k int, a *float32, ars int, aks int, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)
+
+// gatherAVX2_12x8 computes tiles blocks of C, each 12 rows by cols ≤ 8 columns, side by side:
+// gemmTile with that many rows, in any order of the sums. Vectors of B are read whole.
+//
+//go:noescape
+func gatherAVX2_12x8(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs int, cols int, tiles int, bts int, alpha float32, bias *float32, flags int)

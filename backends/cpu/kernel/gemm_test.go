@@ -27,6 +27,7 @@ type gemmCase struct {
 	colBias        bool
 	relu           bool
 	scratch        bool
+	gather         bool // A's columns by a table
 	shares         int
 }
 
@@ -44,7 +45,11 @@ func (c gemmCase) matrix(r *rand.Rand, rows, cols int, trans bool) Matrix {
 func (c gemmCase) want(p *Product, b Matrix, old []float32, i, j int) float64 {
 	s := 0.0
 	for k := range c.k {
-		s += float64(p.A.Data[i*p.A.RS+k*p.A.CS]) * float64(b.Data[k*b.RS+j*b.CS])
+		at := i*p.A.RS + k*p.A.CS
+		if c.gather {
+			at = i*p.A.RS + int(p.A.Columns[k])
+		}
+		s += float64(p.A.Data[at]) * float64(b.Data[k*b.RS+j*b.CS])
 	}
 	s *= float64(c.alpha)
 	if c.accumulate {
@@ -68,6 +73,16 @@ func (c gemmCase) check(t require.TestingT, i ISA) {
 	g.Alpha, g.ReLU = c.alpha, c.relu
 	b := c.matrix(r, c.k, c.n, c.transB)
 	p := &Product{A: c.matrix(r, c.m, c.k, c.transA), CRS: c.n + c.pad, Accumulate: c.accumulate}
+	if c.gather {
+		p.A.CS, p.A.Columns = 0, make([]int32, c.k)
+		for k := range p.A.Columns { // the columns of a matrix, in any order, some of them again
+			step := 1
+			if c.transA {
+				step = c.m + c.pad
+			}
+			p.A.Columns[k] = int32(r.IntN(c.k) * step)
+		}
+	}
 	out := newGuarded((c.m-1)*p.CRS + c.n)
 	p.C = out.data
 	for row := range c.m {
@@ -126,12 +141,15 @@ func TestGemmShapes(t *testing.T) {
 			for _, n := range []int{1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100} {
 				gemmCase{m: m, n: n, k: 1 + (m*n)%37, alpha: 1, shares: 1, pad: m % 3}.check(t, i)
 				gemmCase{m: m, n: n, k: 33, alpha: 1, shares: 1, inPlace: true, relu: true, colBias: true}.check(t, i)
+				gemmCase{m: m, n: n, k: 33, alpha: 1, shares: 1, gather: true, transA: m%2 == 0}.check(t, i)
 			}
 		}
 		gemmCase{m: 29, n: 70, k: 1300, alpha: 1, shares: 1, rowBias: true, relu: true}.check(t, i) // two blocks of K
 		gemmCase{m: 600, n: 33, k: 600, alpha: 1, shares: 2, inPlace: true}.check(t, i)             // more rows than a block
 		gemmCase{m: 600, n: 33, k: 600, alpha: 1, shares: 2, transA: true, scratch: true}.check(t, i)
+		gemmCase{m: 29, n: 70, k: 1300, alpha: 1, shares: 1, gather: true, relu: true}.check(t, i)
 		gemmCase{m: 3, n: 5, k: 0, alpha: 2, shares: 1, colBias: true}.check(t, i)
+		gemmCase{m: 3, n: 5, k: 0, alpha: 2, shares: 1, gather: true, colBias: true}.check(t, i)
 		gemmCase{m: 3, n: 5, k: 0, alpha: 2, shares: 1, accumulate: true, inPlace: true}.check(t, i)
 	})
 }
@@ -144,7 +162,7 @@ func TestGemmProperties(t *testing.T) {
 				m: rapid.IntRange(1, 40).Draw(t, "m"), n: rapid.IntRange(1, 150).Draw(t, "n"), k: rapid.IntRange(0, 70).Draw(t, "k"),
 				transA: flag("transA"), transB: flag("transB"), inPlace: flag("inPlace"),
 				pad: rapid.IntRange(0, 3).Draw(t, "pad"), alpha: rapid.SampledFrom([]float32{1, 0.5, -2, 0}).Draw(t, "alpha"),
-				accumulate: flag("accumulate"), scratch: flag("scratch"), relu: flag("relu"), shares: rapid.IntRange(1, 4).Draw(t, "shares"),
+				accumulate: flag("accumulate"), scratch: flag("scratch"), gather: flag("gather"), relu: flag("relu"), shares: rapid.IntRange(1, 4).Draw(t, "shares"),
 			}
 			switch rapid.IntRange(0, 2).Draw(t, "bias") {
 			case 1:

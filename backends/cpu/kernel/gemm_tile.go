@@ -1,6 +1,9 @@
 package kernel
 
-import "unsafe"
+import (
+	"slices"
+	"unsafe"
+)
 
 // microkernel computes tiles blocks of C, side by side, each of the
 // microkernel's mr rows and cols ≤ nr columns:
@@ -11,6 +14,11 @@ import "unsafe"
 // add what C held, add bias[i], add bias[t·nr+j], clamp at zero. Without
 // flagScale alpha is not looked at. Whole rows of nr elements of b are read.
 type microkernel func(k int, a *float32, ars, aks int, b *float32, bks int,
+	c *float32, crs, cols, tiles, bts int, alpha float32, bias *float32, flags int)
+
+// gatherkernel is a microkernel that finds the columns of A by a table: element
+// (i, p) is a[i·ars + columns[p]], none of which is below zero.
+type gatherkernel func(k int, a *float32, ars int, columns *int32, b *float32, bks int,
 	c *float32, crs, cols, tiles, bts int, alpha float32, bias *float32, flags int)
 
 // The bits of flags, as the generator has them.
@@ -24,41 +32,67 @@ const (
 
 // micro is a family of microkernels of one width.
 type micro struct {
-	nr     int           // columns
-	lanes  int           // elements of a vector
-	byRows []microkernel // [mr], from 1 up
+	nr      int            // columns
+	lanes   int            // elements of a vector
+	byRows  []microkernel  // [mr], from 1 up
+	gathers []gatherkernel // [mr], too
 }
 
 func (m *micro) mr() int { return len(m.byRows) - 1 }
 
 // genericMicro is 4×4: more accumulators do not fit the registers that the
 // compiler has.
-var genericMicro = &micro{nr: genericNR, lanes: 1, byRows: []microkernel{1: gemmGeneric1, 2: gemmGeneric2, 3: gemmGeneric3, 4: gemmGeneric4}}
+var genericMicro = &micro{nr: genericNR, lanes: 1,
+	byRows:  []microkernel{1: gemmGeneric1, 2: gemmGeneric2, 3: gemmGeneric3, 4: gemmGeneric4},
+	gathers: []gatherkernel{1: gatherGeneric1, 2: gatherGeneric2, 3: gatherGeneric3, 4: gatherGeneric4}}
 
 const genericNR = 4
 
 func gemmGeneric1(k int, a *float32, ars, aks int, b *float32, bks int, c *float32, crs, cols, tiles, bts int, alpha float32, bias *float32, flags int) {
-	gemmTile(1, k, a, ars, aks, b, bks, c, crs, cols, tiles, bts, alpha, bias, flags)
+	gemmTile(1, k, a, ars, aks, nil, b, bks, c, crs, cols, tiles, bts, alpha, bias, flags)
 }
 
 func gemmGeneric2(k int, a *float32, ars, aks int, b *float32, bks int, c *float32, crs, cols, tiles, bts int, alpha float32, bias *float32, flags int) {
-	gemmTile(2, k, a, ars, aks, b, bks, c, crs, cols, tiles, bts, alpha, bias, flags)
+	gemmTile(2, k, a, ars, aks, nil, b, bks, c, crs, cols, tiles, bts, alpha, bias, flags)
 }
 
 func gemmGeneric3(k int, a *float32, ars, aks int, b *float32, bks int, c *float32, crs, cols, tiles, bts int, alpha float32, bias *float32, flags int) {
-	gemmTile(3, k, a, ars, aks, b, bks, c, crs, cols, tiles, bts, alpha, bias, flags)
+	gemmTile(3, k, a, ars, aks, nil, b, bks, c, crs, cols, tiles, bts, alpha, bias, flags)
 }
 
 func gemmGeneric4(k int, a *float32, ars, aks int, b *float32, bks int, c *float32, crs, cols, tiles, bts int, alpha float32, bias *float32, flags int) {
-	gemmTile(4, k, a, ars, aks, b, bks, c, crs, cols, tiles, bts, alpha, bias, flags)
+	gemmTile(4, k, a, ars, aks, nil, b, bks, c, crs, cols, tiles, bts, alpha, bias, flags)
 }
 
-// gemmTile is the microkernel of mr ≤ 4 rows in Go.
-func gemmTile(mr, k int, a *float32, ars, aks int, b *float32, bks int, c *float32, crs, cols, tiles, bts int, alpha float32, bias *float32, flags int) {
+func gatherGeneric1(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs, cols, tiles, bts int, alpha float32, bias *float32, flags int) {
+	gemmTile(1, k, a, ars, 0, columns, b, bks, c, crs, cols, tiles, bts, alpha, bias, flags)
+}
+
+func gatherGeneric2(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs, cols, tiles, bts int, alpha float32, bias *float32, flags int) {
+	gemmTile(2, k, a, ars, 0, columns, b, bks, c, crs, cols, tiles, bts, alpha, bias, flags)
+}
+
+func gatherGeneric3(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs, cols, tiles, bts int, alpha float32, bias *float32, flags int) {
+	gemmTile(3, k, a, ars, 0, columns, b, bks, c, crs, cols, tiles, bts, alpha, bias, flags)
+}
+
+func gatherGeneric4(k int, a *float32, ars int, columns *int32, b *float32, bks int, c *float32, crs, cols, tiles, bts int, alpha float32, bias *float32, flags int) {
+	gemmTile(4, k, a, ars, 0, columns, b, bks, c, crs, cols, tiles, bts, alpha, bias, flags)
+}
+
+// gemmTile is the microkernel of mr ≤ 4 rows in Go. Without a table columns of A
+// are aks apart.
+func gemmTile(mr, k int, a *float32, ars, aks int, columns *int32, b *float32, bks int, c *float32, crs, cols, tiles, bts int, alpha float32, bias *float32, flags int) {
 	const nr = genericNR
 	var as, bs []float32
-	if k > 0 {
+	var table []int32
+	if k > 0 && columns != nil {
+		table = unsafe.Slice(columns, k)
+		as = unsafe.Slice(a, (mr-1)*ars+int(slices.Max(table))+1)
+	} else if k > 0 {
 		as = unsafe.Slice(a, (mr-1)*ars+(k-1)*aks+1)
+	}
+	if k > 0 {
 		bs = unsafe.Slice(b, (tiles-1)*bts+(k-1)*bks+nr)
 	}
 	cs := unsafe.Slice(c, (mr-1)*crs+(tiles-1)*nr+cols)
@@ -72,7 +106,9 @@ func gemmTile(mr, k int, a *float32, ars, aks int, b *float32, bks int, c *float
 	for t := range tiles {
 		for i := range mr {
 			var sum [nr]float32
-			if k > 0 {
+			if table != nil {
+				sum = dotGathered(as[i*ars:], table, bs[t*bts:], bks)
+			} else if k > 0 {
 				sum = dotRow(k, as[i*ars:], aks, bs[t*bts:], bks)
 			}
 			for j := range cols {
@@ -113,4 +149,15 @@ func dotRow(k int, a []float32, aks int, b []float32, bks int) (s [genericNR]flo
 		ib += bks
 	}
 	return [genericNR]float32{s0, s1, s2, s3}
+}
+
+// dotGathered is dotRow with a table of A's columns.
+func dotGathered(a []float32, columns []int32, b []float32, bks int) (s [genericNR]float32) {
+	for k, o := range columns {
+		v := a[o]
+		for j, w := range b[k*bks:][:genericNR] {
+			s[j] += v * w
+		}
+	}
+	return s
 }
