@@ -53,12 +53,17 @@ type evidence struct {
 	Repro        string      `json:"repro"`
 	Backend      BackendInfo `json:"backend"`
 	Program      string      `json:"program_digest"`
-	// Smallest is the smallest case of the op and class that fails, Nearest
-	// the largest that passes.
-	Smallest string   `json:"smallest_failing"`
-	Nearest  string   `json:"nearest_passing,omitempty"`
-	Features []string `json:"features"`
-	Reruns   []Rerun  `json:"reruns"`
+	// Planned is what the backend made of the program that failed; Partition,
+	// where the result has one, what it was cut out of.
+	Planned []Part `json:"planned"`
+	// Smallest is the smallest case of the op, type and class that fails,
+	// Nearest the one that passes at the least Distance from it, see outline.
+	Smallest string       `json:"smallest_failing"`
+	Nearest  string       `json:"nearest_passing,omitempty"`
+	Distance *float64     `json:"nearest_distance,omitempty"`
+	Features []string     `json:"features"`
+	Reruns   []Rerun      `json:"reruns"`
+	Second   SecondOracle `json:"second_oracle"`
 }
 
 // bundles writes a folder for each failure, as far as there is evidence.
@@ -87,9 +92,12 @@ func (r *Runner) bundle(ctx context.Context, rep *Report, res *Result) error {
 	t := res.failed.trial
 	e := evidence{
 		Result: res, SuiteVersion: rep.Version, Bounds: rep.Bounds, Judge: thisProgram(), Seed: rep.Seed, Set: t.Draw.Set, Repro: Repro(rep, res),
-		Backend: rep.Backend, Program: onnx.Digest(t.Program), Features: r.features, Reruns: r.reruns(ctx, res),
+		Backend: rep.Backend, Program: onnx.Digest(t.Program), Features: r.features, Reruns: r.reruns(ctx, res), Second: t.secondOracle(r.oracle), Planned: []Part{},
 	}
-	e.Smallest, e.Nearest = neighbours(rep, res)
+	for _, p := range res.plan.Partitions {
+		e.Planned = append(e.Planned, Part(p))
+	}
+	e.neighbours(rep, res)
 	text, err := json.MarshalIndent(e, "", "  ")
 	if err != nil {
 		return err
@@ -119,24 +127,11 @@ func (r *Runner) bundle(ctx context.Context, rep *Report, res *Result) error {
 	return nil
 }
 
-// neighbours are the smallest case that fails as res does and the largest one
-// that passes, by the elements of the case's inputs.
-func neighbours(rep *Report, res *Result) (smallest, nearest string) {
-	class := func(x *Result) string { return x.Op + "/" + x.DType + x.Case[strings.LastIndexByte(x.Case, '/'):] }
-	smallest = res.Case
-	least, most := res.elements, 0
-	for _, x := range rep.Results {
-		if class(x) != class(res) {
-			continue
-		}
-		if x.Status == StatusFail && x.elements < least {
-			least, smallest = x.elements, x.Case
-		}
-		if x.Status == StatusPass && x.elements > most {
-			most, nearest = x.elements, x.Case
-		}
+func (e *evidence) neighbours(rep *Report, res *Result) {
+	var distance float64
+	if e.Smallest, e.Nearest, distance = neighbours(rep, res); e.Nearest != "" {
+		e.Distance = &distance
 	}
-	return smallest, nearest
 }
 
 // fileName makes a case's name one of a folder.

@@ -45,7 +45,8 @@ type Result struct {
 
 	failed   *attempt // the evidence, for a bundle
 	plan     backends.Plan
-	elements int // of all inputs: how large the case is
+	elements int     // of all inputs: how large the case is
+	outline  outline // and what it looks like
 }
 
 // attempt is one answer of a backend with what it answered to.
@@ -125,6 +126,7 @@ func (p *Prepared) Check(ctx context.Context, s backends.Session, o *Oracle, fea
 	for _, x := range p.trials[0].inputs() {
 		r.elements += x.Shape.Elements()
 	}
+	r.outline = outlineOf(p.trials[0])
 	attempts, err := p.ask(ctx, s, o, r)
 	if err != nil {
 		r.fail(err)

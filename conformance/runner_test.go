@@ -139,8 +139,11 @@ func TestFailureTellsWhatAVendorNeeds(t *testing.T) {
 	require.NoError(t, err)
 	var e struct {
 		Repro, Case  string
-		Smallest     string `json:"smallest_failing"`
-		Nearest      string `json:"nearest_passing"`
+		Smallest     string  `json:"smallest_failing"`
+		Nearest      string  `json:"nearest_passing"`
+		Distance     float64 `json:"nearest_distance"`
+		Planned      []conformance.Part
+		Second       conformance.SecondOracle `json:"second_oracle"`
 		Findings     []conformance.Finding
 		Seed         uint64
 		Kernels      []string
@@ -151,8 +154,13 @@ func TestFailureTellsWhatAVendorNeeds(t *testing.T) {
 	require.NoError(t, json.Unmarshal(text, &e))
 	require.Equal(t, `clsbench conform --backend 'rig:a=b' --effort standard --filter '^MatMul/f32/m=33,k=75,n=47/structure$' --seed 5`, e.Repro)
 	require.Equal(t, "MatMul/f32/m=17,k=9,n=14,stack=2x1:3/structure", e.Smallest)
-	require.NotEmpty(t, e.Nearest)
-	require.NotEqual(t, e.Smallest, e.Nearest)
+	require.Equal(t, "MatMul/f32/m=13,k=7,n=31/structure", e.Nearest, "not the largest")
+	require.Positive(t, e.Distance)
+	require.Len(t, e.Planned, 1)
+	require.Equal(t, "MatMul", e.Planned[0].Kernel)
+	require.Len(t, e.Planned[0].Nodes, 1)
+	require.Equal(t, "none", e.Second.Name, "a core op")
+	require.Equal(t, "reference/testdata/pytorch/matmul.json", e.Second.Goldens[0].File)
 	require.Equal(t, []string{"MatMul"}, e.Kernels)
 	require.NotEmpty(t, e.BoundsDigest)
 	require.Len(t, e.Judge, 64)

@@ -183,6 +183,27 @@ func must(b []byte, err error) []byte {
 	return b
 }
 
+// The index of what the reference is held to is that of the files.
+func TestGoldensAreIndexed(t *testing.T) {
+	indexed, held := 0, readGolden(t)
+	seen := map[string]bool{}
+	for _, c := range held.Cases {
+		seen[c.Op] = true
+	}
+	for _, c := range held.Trajectories {
+		seen[c.Op] = true
+	}
+	for op := range seen {
+		require.NotEmpty(t, reference.Goldens(op), op)
+		for _, g := range reference.Goldens(op) {
+			require.Equal(t, op, g.Op)
+			indexed += g.Cases
+		}
+	}
+	require.Equal(t, len(held.Cases)+len(held.Trajectories), indexed)
+	require.Empty(t, reference.Goldens("NoSuchOp"))
+}
+
 // Several steps in a row, each from the reference's own last one.
 func TestOptimizersAgreeWithPyTorch(t *testing.T) {
 	dampened := 0
