@@ -64,7 +64,11 @@ func TestConvolutionsOfAnyGeometry(t *testing.T) {
 }
 
 // checkExactly runs a program of integers and compares all fetches.
-func checkExactly(t require.TestingT, s *session, p *graph.Program) {
+func checkExactly(t require.TestingT, s *session, p *graph.Program) { checkWithin(t, s, p, 0) }
+
+// checkWithin runs a program fed with integers and compares all fetches, which
+// may be off by so much of the largest number that there is.
+func checkWithin(t require.TestingT, s *session, p *graph.Program, tolerance float64) {
 	g, err := p.Infer()
 	require.NoError(t, err)
 	buf, err := backends.NewBuffers(g, func(string) int { return 1 }, private)
@@ -83,13 +87,47 @@ func checkExactly(t require.TestingT, s *session, p *graph.Program) {
 	_, err = reference.Eval(g, env, reference.Mode{})
 	require.NoError(t, err)
 	for _, f := range p.Fetches {
-		got := f32(buf.At(f, 0))
+		got, most := f32(buf.At(f, 0)), 0.0
+		for _, want := range env[f].Data {
+			most = max(most, math.Abs(want))
+		}
 		for j, want := range env[f].Data {
-			if math.Abs(float64(got[j])-want) != 0 {
+			if !(math.Abs(float64(got[j])-want) <= tolerance*most) {
 				require.Fail(t, "wrong", "%s", fmt.Sprintf("%s[%d] of %v is %v, want %v", f, j, g.Types[f], got[j], want))
 			}
 		}
 	}
 	require.NoError(t, e.Close())
 	require.NoError(t, s.Unmap(ctx, buf.Region.ID))
+}
+
+// Rows of few elements are padded column by column, across the blocks that a
+// chain is cut into; axes that are gone through as one are one.
+func TestMovementOfManyShortRows(t *testing.T) {
+	s := open(t, backends.SessionConfig{Guards: true, Threads: 2})
+	for _, c := range []struct{ have, begin, end int }{{1, 0, 1}, {1, 1, 0}, {1, 2, 2}, {2, 0, 0}, {3, 1, 3}, {4, 3, 0}, {4, -1, 2}, {7, 2, 1}} {
+		checkExactly(t, s, build(t, func(b *graph.Builder) {
+			x := b.Feed("x", tensor.T(tensor.F32, 37, 301, c.have))
+			b.Fetch(b.Op("Pad", graph.Attrs{"pads": graph.L(0, 0, c.begin, 0, 0, c.end), "value": graph.F(-3)}, x))
+			thin := b.Feed("thin", tensor.T(tensor.F32, 5, 7, 1, 1))
+			b.Fetch(b.Op("Expand", graph.Attrs{"shape": graph.L(5, 7, 3, 2)}, thin))
+			b.Fetch(b.Op("Slice", graph.Attrs{"axes": graph.L(0, 1), "starts": graph.L(3, 5), "ends": graph.L(40, 301), "steps": graph.L(3, 2)}, x))
+		}))
+	}
+}
+
+// The gradients of a batch norm are the reference's, with or without dX.
+func TestBatchNormGradients(t *testing.T) {
+	s := open(t, backends.SessionConfig{Guards: true, Threads: 2})
+	for _, wanted := range [][]int{{0, 1, 2}, {1, 2}, {0}, {2}} {
+		p := build(t, func(b *graph.Builder) {
+			x, dy := b.Feed("x", tensor.T(tensor.F32, 9, 5, 13, 7)), b.Feed("dy", tensor.T(tensor.F32, 9, 5, 13, 7))
+			scale, mean, inv := b.Feed("scale", tensor.T(tensor.F32, 5)), b.Feed("mean", tensor.T(tensor.F32, 5)), b.Feed("inv", tensor.T(tensor.F32, 5))
+			grads := b.OpN("BatchNormalizationGrad", nil, 3, dy, x, scale, mean, inv)
+			for _, k := range wanted {
+				b.Fetch(grads[k])
+			}
+		})
+		checkWithin(t, s, p, 1e-4)
+	}
 }

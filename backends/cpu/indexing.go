@@ -100,6 +100,10 @@ func (sized[T]) pad(c *graph.Call, begin []int, fill *tensor.Tensor, in, out *va
 		return func(lo, hi int) { copy(view[T](out), view[T](in)) }
 	}
 	last := len(to) - 1
+	value := tensor.View[T](fill.Data)[0]
+	if c.Str("mode") == "constant" && from[last] <= fewColumns && begin[last] >= 0 && begin[last]+from[last] <= to[last] && from[:last].Equal(to[:last]) {
+		return padColumns(begin[last], from[last], to[last], value, in, out)
+	}
 	sources := make([][]int, len(to)) // of each axis' elements, in elements of the input
 	strides := from.Strides()
 	for axis, extent := range to {
@@ -112,7 +116,6 @@ func (sized[T]) pad(c *graph.Call, begin []int, fill *tensor.Tensor, in, out *va
 		}
 	}
 	inner, end := to[last], min(to[last], begin[last]+from[last]) // of what is copied as it stands
-	value := tensor.View[T](fill.Data)[0]
 	return func(lo, hi int) {
 		x, y := view[T](in), view[T](out)
 		for lo < hi {
@@ -130,6 +133,30 @@ func (sized[T]) pad(c *graph.Call, begin []int, fill *tensor.Tensor, in, out *va
 					copy(y[lo:lo+run], x[base+at:])
 				}
 				lo, col, n = lo+run, col+run, n-run
+			}
+		}
+	}
+}
+
+// fewColumns is how short rows are that padColumns is for.
+const fewColumns = 4
+
+// padColumns pads rows of few elements at their ends, as the gradient of a slice
+// with steps does: all is filled, then one column after the other copied.
+func padColumns[T tensor.Element](begin, have, want int, fill T, in, out *value) ranger {
+	return func(lo, hi int) {
+		x, y := view[T](in), view[T](out)
+		for ; lo < hi; lo += blockElements {
+			end := min(lo+blockElements, hi)
+			for i := range y[lo:end] {
+				y[lo+i] = fill
+			}
+			for col := range have {
+				row := max(0, (lo-begin-col+want-1)/want)
+				for i := row*want + begin + col; i < end; i += want {
+					y[i] = x[row*have+col]
+					row++
+				}
 			}
 		}
 	}

@@ -160,10 +160,28 @@ func stridesOf(c *graph.Call) (first int, strides []int, err error) {
 	return 0, tensor.BroadcastStrides(c.In[0].Shape, c.Out[0].Shape), nil
 }
 
-func (sized[T]) gather(shape tensor.Shape, first int, strides []int, in, out *value) ranger {
-	if len(shape) == 0 {
-		shape, strides = tensor.Shape{1}, []int{0}
+// mergeAxes makes one of neighbouring axes that the input is gone through along
+// as along one; there is at least one in the end.
+func mergeAxes(shape tensor.Shape, strides []int) (merged tensor.Shape, steps []int) {
+	for axis, extent := range shape {
+		n := len(merged)
+		switch {
+		case extent == 1:
+		case n > 0 && steps[n-1] == extent*strides[axis]:
+			merged[n-1] *= extent
+			steps[n-1] = strides[axis]
+		default:
+			merged, steps = append(merged, extent), append(steps, strides[axis])
+		}
 	}
+	if len(merged) == 0 {
+		return tensor.Shape{1}, []int{0}
+	}
+	return merged, steps
+}
+
+func (sized[T]) gather(shape tensor.Shape, first int, strides []int, in, out *value) ranger {
+	shape, strides = mergeAxes(shape, strides)
 	last := len(shape) - 1
 	inner, step := shape[last], strides[last]
 	outer, steps := slices.Clone(shape[:last]), strides[:last]

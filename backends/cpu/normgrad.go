@@ -12,7 +12,8 @@ import (
 var errBroadcastScale = errors.New("a scale or bias that broadcasts: there is a kernel for those of an element a parameter")
 
 // buildNormGrad computes dX group by group, then dscale and dB, each worker
-// some of the parameters.
+// some of the parameters. A channel of a batch norm is a group and a parameter:
+// its sums are made once.
 func buildNormGrad[T float32 | float64](b *builder, p *part, n graph.Normal) {
 	c := p.head()
 	g := &normGrad[T]{isa: b.isa, n: n, dy: b.in(c, 0), x: b.in(c, 1), scale: b.in(c, 2), dx: b.out(c, 0), dscale: b.out(c, 1),
@@ -28,7 +29,7 @@ func buildNormGrad[T float32 | float64](b *builder, p *part, n graph.Normal) {
 	}
 	serial := g.x.elements() < serialElements
 	p.phases = []phase{{task: g.groupwise, serial: serial || g.groups == 1}}
-	if g.dscale != nil || g.db != nil {
+	if !n.Batch && (g.dscale != nil || g.db != nil) {
 		g.sums = b.scratch(16 * n.Params)
 		p.phases = append(p.phases, phase{task: g.parameterwise, serial: serial || n.Params == 1})
 	}
@@ -60,9 +61,38 @@ func (k *normGrad[T]) groupwise(worker, workers int) {
 			mean, inv = m, 1/math.Sqrt(v+k.epsilon)
 		}
 		stats[2*g], stats[2*g+1] = mean, inv
-		if k.dx != nil {
+		switch {
+		case k.n.Batch:
+			k.channel(g, r, mean, inv)
+		case k.dx != nil:
 			k.group(r, mean, inv)
 		}
+	}
+}
+
+// channel is all three gradients of a batch norm's group.
+func (k *normGrad[T]) channel(g int, r runs, mean, inv float64) {
+	dy, x := view[T](k.dy), view[T](k.x)
+	var sum, product float64
+	for t := range r.times {
+		at := r.first + t*r.stride
+		s, q := kernel.Products(k.isa, dy[at:][:r.length], x[at:][:r.length], nil, mean)
+		sum, product = sum+s, product+q
+	}
+	if k.dscale != nil {
+		view[T](k.dscale)[g] = T(product * inv)
+	}
+	if k.db != nil {
+		view[T](k.db)[g] = T(sum)
+	}
+	if k.dx == nil {
+		return
+	}
+	dx, scale := view[T](k.dx), float64(view[T](k.scale)[g])
+	slope, shift := k.coefficients(r, inv, scale*sum, scale*product)
+	for t := range r.times {
+		at := r.first + t*r.stride
+		kernel.NormGrad(k.isa, dx[at:][:r.length], dy[at:][:r.length], x[at:][:r.length], nil, mean, inv*scale, slope, shift)
 	}
 }
 
