@@ -79,16 +79,21 @@ func targetLine(c draw.Canvas, p *plot.Plot, target float64) {
 	c.FillText(sty, vg.Point{X: c.Max.X - 2, Y: at - 5}, fmt.Sprintf("target %s %%", percentLabel(target)))
 }
 
-// paint draws one run; further seeds are thinner and have no markers.
+// paint draws one run.
 func (a accuracyCurve) paint(c draw.Canvas, p *plot.Plot) {
 	x, y := p.Transforms(&c)
-	s := styleOf(a.series)
 	var line []vg.Point
 	for i, t := range a.seconds {
 		if t >= p.X.Min && t > 0 {
 			line = append(line, vg.Point{X: x(t), Y: y(a.top1[i])})
 		}
 	}
+	a.stroke(&c, line)
+}
+
+// stroke draws a run's line; further seeds are thinner and have no markers.
+func (a accuracyCurve) stroke(c *draw.Canvas, line []vg.Point) {
+	s := styleOf(a.series)
 	width := vg.Points(0.8)
 	if a.first {
 		width = vg.Points(1.5)

@@ -240,8 +240,8 @@ func (c *latencyCurve) fromHistogram(h *results.Histogram, low, high float64) {
 // accuracyCurve is one training run.
 type accuracyCurve struct {
 	place
-	seconds, top1 []float64
-	first         bool // of its cell: it carries the markers
+	epochs, seconds, top1, loss []float64
+	first                       bool // of its cell: it carries the markers
 }
 
 // accuracies gives the training runs and the targets by task.
@@ -259,7 +259,8 @@ func (t *table) accuracies() (curves []accuracyCurve, targets map[int]float64) {
 			c := accuracyCurve{place: p, first: first}
 			first = false
 			for _, q := range run.Curve {
-				c.seconds, c.top1 = append(c.seconds, q.Seconds), append(c.top1, q.Top1)
+				c.epochs, c.seconds = append(c.epochs, q.Epoch), append(c.seconds, q.Seconds)
+				c.top1, c.loss = append(c.top1, q.Top1), append(c.loss, q.Loss)
 			}
 			curves = append(curves, c)
 		}
@@ -320,4 +321,28 @@ func (t *table) tradeoffs() []tradeoff {
 		points = append(points, x)
 	})
 	return points
+}
+
+// tested is a cell with its final evaluation.
+type tested struct {
+	place
+	test *results.Classification
+}
+
+func (t *table) tests() []tested {
+	var list []tested
+	t.each(func(p place, r *results.Result) {
+		if r.Accuracy != nil && r.Accuracy.Test != nil {
+			list = append(list, tested{p, r.Accuracy.Test})
+		}
+	})
+	return list
+}
+
+// nameOf is the name of a cell by itself.
+func (t *table) nameOf(p place) string {
+	if len(t.series) == 1 {
+		return t.tasks[p.task]
+	}
+	return t.tasks[p.task] + " · " + t.series[p.series]
 }

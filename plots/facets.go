@@ -10,8 +10,9 @@ import (
 
 // facets are panels of one size in rows, axes aligned.
 type facets struct {
-	panels []*panel
-	each   vg.Length // height of a panel
+	panels  []*panel
+	each    vg.Length // height of a panel
+	columns int       // at most; 0 is three
 }
 
 const facetGap = vg.Length(10)
@@ -19,6 +20,8 @@ const facetGap = vg.Length(10)
 // perRow is how many panels stand side by side.
 func (f *facets) perRow() int {
 	switch n := len(f.panels); {
+	case f.columns > 0:
+		return max(min(n, f.columns), 1)
 	case n <= 3:
 		return max(n, 1)
 	case n == 4:

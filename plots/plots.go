@@ -1,5 +1,6 @@
 // Package plots draws result documents as figures for papers and pages: throughput with its intervals, the distribution
-// of latencies, accuracy over training time, memory, and throughput against accuracy, each as PNG and SVG.
+// of latencies, accuracy and loss while training, confusions, calibration, the worst mistakes, memory, and throughput
+// against accuracy, each as PNG and SVG.
 //
 // Series are told apart by colour (Okabe and Ito's palette), by marker and by dashes, so that a grey print and a
 // colour-blind reader lose nothing; names stand beside the data where there is room. What is drawn is taken out of the
@@ -23,6 +24,10 @@ import (
 type Options struct {
 	Formats []string // of "png", "svg"
 	DPI     int      // of PNG; 0 is 150
+	// Pictures has the images of the sheet of mistakes, which nil leaves out.
+	Pictures Pictures
+	// Skipped is told why a figure is left out for which there are data; it may be nil.
+	Skipped func(error)
 }
 
 // Formats are the kinds of files that Draw writes.
@@ -46,7 +51,7 @@ func Draw(docs []*results.Document, dir string, o Options) ([]string, error) {
 			return nil, fmt.Errorf("plots: format %q; one of %s", f, strings.Join(Formats(), ", "))
 		}
 	}
-	figures, err := figuresOf(docs)
+	figures, err := figuresOf(docs, o)
 	if err != nil {
 		return nil, err
 	}
@@ -75,13 +80,21 @@ func Draw(docs []*results.Document, dir string, o Options) ([]string, error) {
 var ErrNothing = errors.New("plots: nothing to draw, no cell has a figure")
 
 // figuresOf makes the figures that the documents have data for.
-func figuresOf(docs []*results.Document) ([]*figure, error) {
+func figuresOf(docs []*results.Document, o Options) ([]*figure, error) {
 	t, err := newTable(docs)
 	if err != nil {
 		return nil, fmt.Errorf("plots: %w", err)
 	}
 	var figures []*figure
-	for _, draw := range []func(*table) *figure{throughputFigure, latencyFigure, accuracyFigure, memoryFigure, tradeoffFigure} {
+	mistakes := func(t *table) *figure {
+		f, err := mistakesFigure(t, o.Pictures)
+		if err != nil && o.Skipped != nil {
+			o.Skipped(err)
+		}
+		return f
+	}
+	for _, draw := range []func(*table) *figure{throughputFigure, latencyFigure, accuracyFigure, learningFigure, confusionFigure,
+		calibrationFigure, mistakes, memoryFigure, tradeoffFigure} {
 		if f := draw(t); f != nil {
 			if t.common != "" {
 				f.title += " · " + t.common

@@ -4,6 +4,9 @@ import (
 	"encoding/xml"
 	"errors"
 	"flag"
+	"fmt"
+	"image"
+	"image/color"
 	"io"
 	"math"
 	"os"
@@ -61,6 +64,35 @@ func tight(t testing.TB) *results.Document {
 	return d
 }
 
+// many is one.json with a thousand classes.
+func many(t testing.TB) *results.Document {
+	d := load(t, "one")
+	for i := range d.Results {
+		if a := d.Results[i].Accuracy; a != nil && a.Test != nil {
+			a.Test.Classes = a.Test.Classes[:0:0]
+			for k := range 1000 {
+				a.Test.Classes = append(a.Test.Classes, results.ClassScore{Name: fmt.Sprintf("n%08d of a long name", 7*k), Images: 500})
+			}
+		}
+	}
+	return d
+}
+
+// drawn are pictures of nothing, each its own.
+func drawn(_ *results.Result, images []int) ([]image.Image, error) {
+	var out []image.Image
+	for _, n := range images {
+		m := image.NewRGBA(image.Rect(0, 0, 32, 32))
+		for y := range 32 {
+			for x := range 32 {
+				m.Set(x, y, color.RGBA{uint8(8 * x), uint8(8 * y), uint8(n), 0xff})
+			}
+		}
+		out = append(out, m)
+	}
+	return out, nil
+}
+
 func TestFiguresLookAsTheyDid(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -69,11 +101,12 @@ func TestFiguresLookAsTheyDid(t *testing.T) {
 	}{
 		{"one", []*results.Document{load(t, "one")}, []string{"throughput", "latency"}},
 		{"tight", []*results.Document{tight(t)}, []string{"latency"}},
-		{"five", []*results.Document{load(t, "five")}, []string{"throughput", "latency", "accuracy", "memory", "throughput-accuracy"}},
+		{"five", []*results.Document{load(t, "five")}, []string{"throughput", "latency", "accuracy", "memory", "throughput-accuracy", "learning", "confusion", "calibration", "mistakes"}},
+		{"many", []*results.Document{many(t)}, []string{"confusion"}},
 		{"failed", []*results.Document{load(t, "failed")}, []string{"throughput"}},
 		{"docs", []*results.Document{load(t, "two"), second(t)}, []string{"throughput", "accuracy"}},
 	} {
-		figures, err := figuresOf(c.docs)
+		figures, err := figuresOf(c.docs, Options{Pictures: drawn})
 		require.NoError(t, err)
 		byName := map[string]*figure{}
 		for _, f := range figures {
@@ -110,7 +143,7 @@ func TestDrawWritesTheFiguresThatHaveData(t *testing.T) {
 		names = append(names, filepath.Base(p))
 	}
 	require.Equal(t, []string{"throughput.png", "throughput.svg", "latency.png", "latency.svg", "accuracy.png", "accuracy.svg",
-		"memory.png", "memory.svg", "throughput-accuracy.png", "throughput-accuracy.svg"}, names)
+		"learning.png", "learning.svg", "confusion.png", "confusion.svg", "calibration.png", "calibration.svg", "memory.png", "memory.svg", "throughput-accuracy.png", "throughput-accuracy.svg"}, names)
 
 	d := load(t, "one")
 	for i := range d.Results {
@@ -195,12 +228,16 @@ func texts(t *testing.T, svg []byte) []string {
 func TestFiguresNameUnitsMachineAndSeries(t *testing.T) {
 	d := load(t, "five")
 	d.Results[0].Cell += ";note=<script>" // no name may break out of the SVG
-	figures, err := figuresOf([]*results.Document{d})
+	figures, err := figuresOf([]*results.Document{d}, Options{Pictures: drawn})
 	require.NoError(t, err)
 	for name, want := range map[string][]string{
 		"throughput":          {"throughput, images/s (log scale)", "86.1k (85.6k–86.5k)", "unsupported", "torch-1.13-channels-last"},
 		"latency":             {"time (log scale)", "share of steps, %", "100 µs", "onnxruntime"},
 		"accuracy":            {"time, s", "top-1 accuracy, %", "target 98 %", "opencl"},
+		"learning":            {"epochs", "training loss", "train b64: accuracy"},
+		"confusion":           {"taken for", "is", "train b64 · opencl"},
+		"calibration":         {"confidence, %", "right, %", "ECE 0.61 %"},
+		"mistakes":            {"4 → 9", "99 %"},
 		"memory":              {"memory at its highest, MiB", "anonymous", "device, in use", "55M + 20M device", "reference"},
 		"throughput-accuracy": {"throughput, images/s", "top-1 accuracy, %", "infer", "train"},
 	} {

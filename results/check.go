@@ -182,6 +182,9 @@ func (c *checker) latency(at string, l *Latency) {
 }
 
 func (c *checker) accuracy(at string, a *Accuracy) {
+	if a.Test != nil {
+		c.classification(at+"/test", a.Test)
+	}
 	seeds := map[uint64]bool{}
 	for i, r := range a.Runs {
 		at := fmt.Sprintf("%s/runs/%d", at, i)

@@ -229,6 +229,8 @@ type Accuracy struct {
 	// Seconds is the time until Target, or to the end where there is none; evaluation is on the clock. Median over Runs.
 	Seconds float64    `json:"seconds,omitempty" jsonschema:"minimum=0"`
 	Runs    []Training `json:"runs,omitempty"`
+	// Test is the first run's final evaluation, or the loaded model's.
+	Test *Classification `json:"test,omitempty"`
 }
 
 // Training is one training run.

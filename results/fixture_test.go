@@ -197,7 +197,43 @@ func fixtureAccuracy(rng *rand.Rand, s subject, rate float64, mode string) *Accu
 		a.Runs = append(a.Runs, run)
 	}
 	a.Top1, a.Seconds = a.Runs[0].Top1, a.Runs[0].Seconds
+	a.Test = fixtureClassification(a.Top1)
 	return a
+}
+
+// fixtureClassification errs mostly between digits that look alike, and is surer than it is right.
+func fixtureClassification(top1 float64) *Classification {
+	rng := rand.New(rand.NewPCG(uint64(top1*1e4), 10))
+	x := &Classification{Images: 10_000, Top5: 0.9996, Loss: math.Round(4e4*(1-top1)) / 1e4, MacroF1: top1, CalibrationError: 0.0061}
+	for i := range 10 {
+		x.Classes = append(x.Classes, ClassScore{Name: fmt.Sprint(i), Images: 1000, Predicted: 1000, Precision: top1, Recall: top1})
+	}
+	wrong := int(math.Round(float64(x.Images) * (1 - top1)))
+	pairs := [][2]int{{4, 9}, {7, 1}, {3, 5}, {8, 3}, {9, 4}, {5, 6}, {2, 7}, {0, 6}}
+	for i, p := range pairs {
+		x.Confusions = append(x.Confusions, Confusion{p[0], p[1], max(1, wrong>>(i+1))})
+	}
+	left := x.Images
+	for i := range 15 {
+		share := 0.985
+		if i < 14 {
+			share = 0.001 * float64(1+i%3) * float64(i/10)
+		}
+		b := CalibrationBin{Images: min(left, int(share*float64(x.Images)))}
+		if i == 14 {
+			b.Images = left
+		}
+		if left -= b.Images; b.Images > 0 {
+			b.Confidence = math.Round((float64(i)+0.6)/15*1e4) / 1e4
+			b.Correct = int(float64(b.Images) * (b.Confidence - 0.1*rng.Float64()*(1-b.Confidence)))
+		}
+		x.Calibration = append(x.Calibration, b)
+	}
+	for i := range 24 {
+		p := pairs[i%len(pairs)]
+		x.Mistakes = append(x.Mistakes, Mistake{Image: rng.IntN(x.Images), Label: p[0], Predicted: p[1], Confidence: 0.99 - 0.01*float64(i)})
+	}
+	return x
 }
 
 func TestFixturesAreUpToDate(t *testing.T) {

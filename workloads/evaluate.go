@@ -20,6 +20,7 @@ type Evaluation struct {
 	Confusion [][]int // images by label, then by predicted class
 
 	Calibration [CalibrationBins]CalibrationBin
+	Mistakes    []Mistake // the worst ones, worst first
 }
 
 // Evaluator runs an inference or evaluation program over splits.
@@ -111,13 +112,13 @@ func (e *Evaluator) drain(step int64) error {
 		if label < 0 || label >= int64(e.classes) {
 			return fmt.Errorf("image %d: label %d, the network has %d classes", at, label, e.classes)
 		}
-		e.sum.add(logits[i*e.classes:(i+1)*e.classes], int(label))
+		e.sum.add(at, logits[i*e.classes:(i+1)*e.classes], int(label))
 	}
 	return nil
 }
 
-// add counts one image; the fields hold sums until the end.
-func (r *Evaluation) add(logits []float32, label int) {
+// add counts one image of the split; the fields hold sums until the end.
+func (r *Evaluation) add(image int, logits []float32, label int) {
 	best, above := 0, 0
 	if logits[label] != logits[label] {
 		above = len(logits) // not a number is no answer
@@ -144,5 +145,9 @@ func (r *Evaluation) add(logits []float32, label int) {
 	}
 	confidence := 1 / sum
 	r.Calibration[calibrationBin(confidence)].add(confidence, best == label)
-	r.Loss += math.Log(sum) + float64(logits[best]) - float64(logits[label])
+	loss := math.Log(sum) + float64(logits[best]) - float64(logits[label])
+	r.Loss += loss
+	if best != label {
+		r.mistaken(Mistake{image, label, best, confidence, loss})
+	}
 }

@@ -34,13 +34,13 @@ func TestEvaluationCountsRanks(t *testing.T) {
 		for i := range r.Confusion {
 			r.Confusion[i] = make([]int, len(c.logits))
 		}
-		r.add(c.logits, c.label)
+		r.add(0, c.logits, c.label)
 		require.Equal(t, c.top1, r.Top1, c.logits)
 		require.Equal(t, c.top5, r.Top5, c.logits)
 		require.Equal(t, 1, r.Confusion[c.label][c.predicted], c.logits)
 	}
 	r := Evaluation{Confusion: [][]int{{0, 0}, {0, 0}}}
-	r.add([]float32{1000, 999}, 1) // would overflow without the maximum taken out
+	r.add(0, []float32{1000, 999}, 1) // would overflow without the maximum taken out
 	require.InDelta(t, 1+math.Log1p(math.Exp(-1)), r.Loss, 1e-12)
 }
 

@@ -28,7 +28,7 @@ func TestMetricsAgreeWithScikitLearn(t *testing.T) {
 	for i, c := range cases {
 		e := newEvaluation(c.Classes)
 		for n, label := range c.Labels {
-			e.add(c.Logits[n*c.Classes:(n+1)*c.Classes], label)
+			e.add(n, c.Logits[n*c.Classes:(n+1)*c.Classes], label)
 		}
 		e.finish()
 		require.Equal(t, c.Confusion, e.Confusion, i)

@@ -69,7 +69,7 @@ func (h *run) train(ctx context.Context, c *Cell, b *bench) (*trained, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &trained{weights: weights, accuracy: h.accuracyOf(c, outcome)}, nil
+	return &trained{weights: weights, accuracy: h.accuracyOf(c, outcome, set)}, nil
 }
 
 // checkpoint is the file that a training run saves its epochs to, next to the
@@ -90,12 +90,13 @@ func (h *run) snapshot(ctx context.Context, c *Cell, b *bench, set *data.Set) (w
 	return workloads.Snapshot(ctx, b.session, p.State)
 }
 
-func (h *run) accuracyOf(c *Cell, o *workloads.Outcome) *results.Accuracy {
+func (h *run) accuracyOf(c *Cell, o *workloads.Outcome, set *data.Set) *results.Accuracy {
 	run := results.Training{Seed: h.opts.Seed, Top1: o.Final.Top1, Seconds: o.Seconds, Reached: o.Reached}
 	for _, p := range o.Curve {
 		run.Curve = append(run.Curve, results.CurvePoint{Epoch: float64(p.Epoch), Seconds: p.Seconds, Top1: p.Top1, Loss: p.TrainLoss})
 	}
-	a := &results.Accuracy{Top1: o.Final.Top1, Floor: c.Recipe.Floor, Seconds: o.Seconds, Runs: []results.Training{run}}
+	a := &results.Accuracy{Top1: o.Final.Top1, Floor: c.Recipe.Floor, Seconds: o.Seconds, Runs: []results.Training{run},
+		Test: classification(o.Final, set.Classes)}
 	if o.Reached {
 		a.Seconds = o.TimeToAccuracy
 	}
