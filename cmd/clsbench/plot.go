@@ -14,9 +14,11 @@ func newPlotCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plot RUN|FILE...",
 		Short: "Draw the plots of one or several results",
-		Long: `plot draws throughput, latency, accuracy over time, memory, and throughput
-against accuracy, as PNG and SVG, for every backend of every result given; what
-has no data is not drawn. Several results are drawn into the same plots.`,
+		Long: `plot draws throughput, latency, accuracy and loss while training, which classes
+are taken for which, calibration, the worst mistakes with their pictures,
+memory, and throughput against accuracy, as PNG and SVG, for every backend of
+every result given; what has no data is not drawn. Several results are drawn
+into the same plots.`,
 		Example: `  clsbench plot 7c1e
   clsbench plot old.json new.json --dir ./plots`,
 		Args:              cobra.MinimumNArgs(1),
@@ -30,7 +32,7 @@ has no data is not drawn. Several results are drawn into the same plots.`,
 					return usage(err)
 				}
 			}
-			paths, err := plots.Draw(docs, dir, plots.Options{})
+			paths, err := plots.Draw(docs, dir, plotOptions(cmd.Context(), func(s string) { fmt.Fprintln(cmd.ErrOrStderr(), s) }))
 			if err != nil {
 				return usage(err)
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"regexp"
@@ -193,7 +194,7 @@ func (f *runFlags) measure(cmd, flags *cobra.Command, before *harness.Interrupte
 	}
 	verdict := firstError(err, doc, limit, f.out)
 	if err == nil && !f.noPlots && f.format == "table" {
-		if err := drawBeside(doc, path); err != nil && verdict == nil {
+		if err := drawBeside(cmd.Context(), doc, path, ui.Note); err != nil && verdict == nil {
 			return err
 		} else if err != nil {
 			ui.Note(err.Error())
@@ -203,8 +204,8 @@ func (f *runFlags) measure(cmd, flags *cobra.Command, before *harness.Interrupte
 }
 
 // drawBeside draws the plots next to the result that is saved at path.
-func drawBeside(doc *results.Document, path string) error {
-	_, err := plots.Draw([]*results.Document{doc}, strings.TrimSuffix(path, ".json")+"-plots", plots.Options{})
+func drawBeside(ctx context.Context, doc *results.Document, path string, note func(string)) error {
+	_, err := plots.Draw([]*results.Document{doc}, strings.TrimSuffix(path, ".json")+"-plots", plotOptions(ctx, note))
 	if err == nil || errors.Is(err, plots.ErrNothing) { // a smoke run has no figures
 		return nil
 	}

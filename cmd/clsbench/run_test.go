@@ -120,12 +120,13 @@ func TestPlotsThatCannotBeDrawn(t *testing.T) {
 	require.NoError(t, err)
 	doc, err := results.Read(bytes.NewReader(text), "one.json")
 	require.NoError(t, err)
-	require.NoError(t, drawBeside(doc, path))
+	say := func(s string) { t.Log(s) }
+	require.NoError(t, drawBeside(t.Context(), doc, path, say))
 	folder := strings.TrimSuffix(path, ".json") + "-plots"
 	require.DirExists(t, folder)
 	require.NoError(t, os.RemoveAll(folder))
 	require.NoError(t, os.WriteFile(folder, nil, 0o644))
-	err = drawBeside(doc, path)
+	err = drawBeside(t.Context(), doc, path, say)
 	require.Equal(t, exitUsage, exitCode(t.Context(), err, true))
 	require.ErrorContains(t, err, "the result is saved, its plots are not: ")
 	require.ErrorContains(t, err, folder)

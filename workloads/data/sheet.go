@@ -98,6 +98,20 @@ func ContactSheet(w io.Writer, set *Set, split Split, opts SheetOptions) error {
 	return png.Encode(w, sheet)
 }
 
+// Picture is image i of a split of the set, as it is fed.
+func (s *Set) Picture(split Split, i int) (image.Image, error) {
+	if i < 0 || i >= split.Len() {
+		return nil, fmt.Errorf("data set %s: no image %d, the split has %d", s.Name, i, split.Len())
+	}
+	pixels := make([]byte, s.H*s.W*s.C)
+	if err := split.Read(pixels, []int32{int32(i)}); err != nil {
+		return nil, err
+	}
+	m := image.NewRGBA(image.Rect(0, 0, s.W, s.H))
+	stamp(m, image.Point{}, pixels, s, 1)
+	return m, nil
+}
+
 func sheetFace() (font.Face, error) {
 	parsed, err := opentype.Parse(goregular.TTF)
 	if err != nil {
