@@ -184,7 +184,7 @@ type Product struct {
 // of A together; 0: A is better read where it lies. A deep matrix that lies in
 // long columns puts every element of a row on a page of its own.
 func (g *Gemm) ScratchLen(a Matrix) int {
-	if a.RS != 1 || a.CS < 768 || g.K < 256 || g.Panels() < 8 {
+	if a.RS != 1 || a.CS < 256 || g.K < 256 || g.Panels() < 4 {
 		return 0
 	}
 	return g.blockRows(g.kc) * g.kc
@@ -227,7 +227,8 @@ func (g *Gemm) MultiplyBlock(p *Product, k0, first, panels int, b []float32) {
 // part is a block of C: rows and panels.
 type part struct{ r0, r1, p0, p1 int }
 
-// share cuts C along the axis whose largest piece is the smaller.
+// share cuts C along the axis whose largest piece is the smaller; if they are
+// nearly equal, such that each share reads a part of the larger operand.
 func (g *Gemm) share(share, shares int) part {
 	panels := g.Panels()
 	if shares == 1 {
@@ -235,7 +236,7 @@ func (g *Gemm) share(share, shares int) part {
 	}
 	byRows := g.rowsCost((g.M+shares-1)/shares) * panels
 	byPanels := g.rowsCost(g.M) * ((panels + shares - 1) / shares)
-	if byPanels <= byRows {
+	if byPanels <= byRows && (g.M <= g.N || 20*byPanels < 19*byRows) {
 		return part{0, g.M, panels * share / shares, panels * (share + 1) / shares}
 	}
 	return part{g.M * share / shares, g.M * (share + 1) / shares, 0, panels}
