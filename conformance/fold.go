@@ -26,7 +26,7 @@ var (
 		},
 	}
 	logSumExpBound = &Bound{
-		Name: "log-sum-exp", Formula: "u(8 + 2Σp|x − m| + 2√N) + 4u(|m| + |y*|), p the softmax", Source: "each term's exp as above, weighed by its share of the sum; N terms as in softmax", Proposal: true,
+		Name: "log-sum-exp", Formula: "u(8 + 2Σp|x − m| + 2√N) + L + 4u(|m| + |y*|), p the softmax, L as there", Source: "each term's exp as above, weighed by its share of the sum; N terms as in softmax", Proposal: true,
 		expect: expectLogSumExp,
 	}
 )
@@ -54,12 +54,19 @@ func expectLogSumExp(s *site) (*expectation, error) {
 	distance := reference.Sub(m, x)
 	shares := reference.Exp(reference.Sub(x, reference.Reshape(y, shape)))
 	weighed := reference.ReduceSum(reference.Mul(distance, shares), axes, shape).Array(&reference.Acc{})
+	small := reference.New(shares.Shape...)
+	for i, p := range shares.Data {
+		if p < s.statisticsUnit() {
+			small.Data[i] = p
+		}
+	}
+	lost := reference.ReduceSum(small, axes, shape).Array(&reference.Acc{})
 	n := float64(folded(s.call))
 	return s.within(func(i int, v float64) float64 {
 		if math.IsInf(m.Data[i], -1) {
 			return 0 // a sum of nothing, whose logarithm is −∞ again
 		}
-		return s.u() * (8 + 2*weighed.Data[i] + 2*math.Sqrt(n) + 4*(math.Abs(m.Data[i])+math.Abs(v)))
+		return s.u()*(8+2*weighed.Data[i]+2*math.Sqrt(n)+4*(math.Abs(m.Data[i])+math.Abs(v))) + lost.Data[i]
 	})
 }
 

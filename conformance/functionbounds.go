@@ -59,7 +59,7 @@ var (
 		expect: unaryLimit(limitMish),
 	}
 	logSoftmaxBound = &Bound{
-		Name: "log softmax", Formula: "u(2|x − m| + 6·l + 16 + 2√N), m the maximum, l = log Σ e^(x−m)", Source: "the logarithm of a sum from 1 on is off by the sum's relative error, however small it is", Proposal: true,
+		Name: "log softmax", Formula: "u(2|x − m| + 6·l + 16 + 2√N) + L, m the maximum, l = log Σ e^(x−m), L as in softmax", Source: "the logarithm of a sum from 1 on is off by the sum's relative error, however small it is", Proposal: true,
 		expect: expectLogSoftmax,
 	}
 )
@@ -129,13 +129,14 @@ func expectLogSoftmax(s *site) (*expectation, error) {
 		for _, i := range at {
 			m = max(m, x.Data[i])
 		}
+		sum := 2*s.u()*math.Sqrt(float64(len(at))) + lost(at, s.statisticsUnit(), func(i int) float64 { return math.Exp(s.want.Data[i]) })
 		for _, i := range at {
 			far := m - x.Data[i]
 			if math.IsInf(far, 0) {
 				continue // the result is infinite, exactly
 			}
 			log := max(0, -s.want.Data[i]-far)
-			limit[i] = s.u() * (2*far + 6*log + 16 + 2*math.Sqrt(float64(len(at))))
+			limit[i] = s.u()*(2*far+6*log+16) + sum
 		}
 	})
 	return &expectation{want: s.want.Data, limit: limit}, nil

@@ -13,7 +13,7 @@ import (
 
 var (
 	lossBound = &Bound{
-		Name: "cross-entropy", Formula: "u·Σ_c|t|((4 + √M)(|lse| + |x|) + 4 + 2√C), M shares beside the first; reduced, the rows' bounds reduced + √N·u·Σ|loss|, twice that where the divisor is a sum; lse and log-probability 4(|lse| + |x|) + 4 + 2√C",
+		Name: "cross-entropy", Formula: "u·Σ_c|t|((4 + √M)(|lse| + |x|) + 4 + 2√C + L/u), M shares beside the first, L as in softmax; reduced, the rows' bounds reduced + √N·u·Σ|loss|, twice that where the divisor is a sum; lse and log-probability 4(|lse| + |x|) + 4 + 2√C + L/u",
 		Source: "each difference cancels from both; the logarithm of a sum of C terms from 1 on is off by the sum's relative error, however small it is", Proposal: true,
 		expect: expectLoss,
 	}
@@ -71,16 +71,26 @@ func (s *site) rowLimits(g *targets, lse []float64) (limit, losses []float64) {
 				shares++
 			}
 		}
+		sum := s.lostOf(g.x, at, lse[row])
 		for _, i := range at {
 			if t := math.Abs(g.t.Data[i]); t != 0 {
 				x := g.x.Data[i]
-				limit[row] += s.u() * t * ((4+math.Sqrt(shares))*(math.Abs(lse[row])+math.Abs(x)) + 4 + 2*math.Sqrt(float64(g.classes)))
+				limit[row] += t * (s.u()*((4+math.Sqrt(shares))*(math.Abs(lse[row])+math.Abs(x))+4+2*math.Sqrt(float64(g.classes))) + sum)
 				losses[row] += g.t.Data[i] * (lse[row] - x)
 			}
 		}
 		row++
 	})
 	return limit, losses
+}
+
+// lostOf is what the sum of a row's exponentials may lose; nothing where the op
+// makes none.
+func (s *site) lostOf(x *reference.Array, at []int, lse float64) float64 {
+	if s.call.Op.Name == "NegativeLogLikelihoodLoss" {
+		return 0
+	}
+	return lost(at, s.statisticsUnit(), func(i int) float64 { return math.Exp(x.Data[i] - lse) })
 }
 
 func expectLoss(s *site) (*expectation, error) {
@@ -120,15 +130,15 @@ func (s *site) expectLSE(g *targets, lse []float64) (*expectation, error) {
 	limit := make([]float64, len(s.want.Data))
 	row := 0
 	alongAxis(g.x.Shape, 1, func(at []int) {
-		m, root := math.Inf(-1), 4+2*math.Sqrt(float64(len(at)))
+		m, root := math.Inf(-1), 4*s.u()+2*s.u()*math.Sqrt(float64(len(at)))+s.lostOf(g.x, at, lse[row])
 		for _, i := range at {
 			m = max(m, g.x.Data[i])
 			if len(limit) == len(g.x.Data) {
-				limit[i] = s.u() * (4*(math.Abs(lse[row])+math.Abs(g.x.Data[i])) + root)
+				limit[i] = 4*s.u()*(math.Abs(lse[row])+math.Abs(g.x.Data[i])) + root
 			}
 		}
 		if len(limit) == len(lse) {
-			limit[row] = s.u() * (4*(math.Abs(lse[row])+math.Abs(m)) + root)
+			limit[row] = 4*s.u()*(math.Abs(lse[row])+math.Abs(m)) + root
 		}
 		row++
 	})

@@ -27,6 +27,7 @@ const (
 	minGroup      = 64
 	groupFactor   = 2
 	dependence    = 5 // how much more the limit is where errors hang together, see groupErrors
+	backwardRun   = 2 // sums from the last term to the first
 	kinkRuns      = 3 // runs that say how near is too near to a kink
 	kinkDistance  = 4
 	spreadAllowed = 2 // times u·max|y*|
@@ -141,10 +142,11 @@ func (e *ensemble) evaluate(runs []*run, from, to int, feeds map[string]*referen
 			defer func() { <-slots }()
 			mode := reference.Mode{Threads: each}
 			if r > 0 {
-				// The first rounded run sums in the order of the formulas, one
-				// term after the other, as a matrix product's kernel does: of
-				// all legal orders that errs most.
-				mode.Round, mode.Order = true, uint64(r-1)
+				// The first two rounded runs sum one term after the other, as a
+				// matrix product's kernel does, from either end: of all legal
+				// orders these err most, and what comes behind a large term is
+				// lost (see lost) in one of the two.
+				mode.Round, mode.Order, mode.Backwards = true, uint64(r-1), r == backwardRun
 				mode = relaxed.Mode(mode, e.math)
 			}
 			runs[r], errs[r] = e.one(r, feeds, mode)

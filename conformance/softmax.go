@@ -26,6 +26,22 @@ func alongAxis(s tensor.Shape, axis int, f func(at []int)) {
 	}
 }
 
+// lost is the part of a sum of positive terms, as a share of it, that some order
+// of summation drops. A term below v times the sum so far is rounded away
+// (Higham 2002, §4.2: fl(s + t) = s); where a large term comes first, so are all
+// that are small beside it. These errors have one sign, so that they add up and
+// do not walk at random as √N says of the others. share gives term i as a share
+// of the sum.
+func lost(at []int, v float64, share func(i int) float64) float64 {
+	total := 0.0
+	for _, i := range at {
+		if p := share(i); p < v {
+			total += p
+		}
+	}
+	return total
+}
+
 func expectSoftmax(s *site) (*expectation, error) {
 	axis, err := s.call.Axis("axis")
 	if err != nil {
@@ -37,13 +53,13 @@ func expectSoftmax(s *site) (*expectation, error) {
 		for _, i := range at {
 			m = max(m, x.Data[i])
 		}
-		root := math.Sqrt(float64(len(at)))
+		sum := 2*s.u()*math.Sqrt(float64(len(at))) + lost(at, s.statisticsUnit(), func(i int) float64 { return s.want.Data[i] })
 		for _, i := range at {
 			far := m - x.Data[i]
 			if math.IsInf(far, 0) {
 				far = 0 // the result is 0, exactly
 			}
-			limit[i] = s.u()*s.want.Data[i]*(8+2*far+2*root) + minNormal(s.dtype())
+			limit[i] = s.want.Data[i]*(s.u()*(8+2*far)+sum) + minNormal(s.dtype())
 		}
 	})
 	return &expectation{want: s.want.Data, limit: limit}, nil
@@ -62,9 +78,11 @@ func expectSoftmaxGrad(s *site) (*expectation, error) {
 			lo, hi = min(lo, x.Data[i]), max(hi, x.Data[i])
 			twin += soft.Data[i] * math.Abs(dy.Data[i])
 		}
-		k := 12 + 2*(hi-lo) + 2*math.Sqrt(float64(len(at)))
+		// Both sums may lose terms: that of the softmax, and that of y·dy.
+		k := s.u()*(12+2*(hi-lo)+2*math.Sqrt(float64(len(at)))) + lost(at, s.statisticsUnit(), func(i int) float64 { return soft.Data[i] }) +
+			lost(at, s.statisticsUnit(), func(i int) float64 { return soft.Data[i] * math.Abs(dy.Data[i]) / twin })
 		for _, i := range at {
-			limit[i] = s.u()*k*soft.Data[i]*(math.Abs(dy.Data[i])+twin) + minNormal(s.dtype())*(1+math.Abs(dy.Data[i])+twin)
+			limit[i] = k*soft.Data[i]*(math.Abs(dy.Data[i])+twin) + minNormal(s.dtype())*(1+math.Abs(dy.Data[i])+twin)
 		}
 	})
 	return &expectation{want: s.want.Data, limit: limit}, nil

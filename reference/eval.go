@@ -17,6 +17,9 @@ type Mode struct {
 	Round bool
 	// Order, if not 0, is the seed of a random order of every node's sums.
 	Order uint64
+	// Backwards sums one term after the other, from the last of a formula to
+	// the first, whatever Order draws.
+	Backwards bool
 	// Relax, if not nil, computes a call in another way than its formula; it
 	// gives nil where it leaves the call alone. See package relaxed.
 	Relax func(acc *Acc, c *graph.Call, in []*Array) ([]*Array, error)
@@ -33,8 +36,11 @@ func (m Mode) Acc(c *graph.Call) *Acc {
 	}
 	d := c.Out[0].DType
 	single := m.Round && d.IsFloat() && d != tensor.F64
-	if single || m.Order != 0 {
+	if single || m.Order != 0 || m.Backwards {
 		o := drawOrder(m.Order, c.Name)
+		if m.Backwards {
+			o = order{lanes: 1, run: 1, backwards: true}
+		}
 		o.single = single
 		o.terms = o.terms && single
 		a.order = &o

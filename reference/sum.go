@@ -70,6 +70,9 @@ type order struct {
 	// f32, exact in float64, so that adding it rounds once, as a fused
 	// multiply-add does; terms says to round it first, as without one.
 	single, terms bool
+	// backwards takes the terms from the last to the first, which therefore all
+	// wait for the end.
+	backwards bool
 }
 
 const maxLanes = 64
@@ -109,6 +112,7 @@ type partials struct {
 	used int // lanes that have had terms; the others are 0
 	at   int // lane of the next term
 	left int // terms until the next lane
+	wait []float64
 }
 
 func (a *Acc) begin() Sum {
@@ -126,6 +130,15 @@ func (a *Acc) begin() Sum {
 //
 //go:noinline
 func (p *partials) add(term float64) {
+	if p.acc.order.backwards {
+		p.wait = append(p.wait, term)
+		return
+	}
+	p.take(term)
+}
+
+// take adds a term to its lane.
+func (p *partials) take(term float64) {
 	o := p.acc.order
 	i := p.at & (maxLanes - 1)
 	if o.single {
@@ -147,6 +160,10 @@ func (p *partials) add(term float64) {
 
 // end adds up the lanes and gives their memory back.
 func (p *partials) end() float64 {
+	for n := len(p.wait); n > 0; n-- {
+		p.take(p.wait[n-1])
+	}
+	p.wait = p.wait[:0]
 	o, lanes := p.acc.order, p.sum[:max(1, p.used)]
 	if o.tree {
 		for n := len(lanes); n > 1; n -= n / 2 {

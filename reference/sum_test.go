@@ -25,6 +25,8 @@ func anyOrder(t *rapid.T) *order {
 		tree:   rapid.Bool().Draw(t, "tree"),
 		single: rapid.Bool().Draw(t, "single"),
 		terms:  rapid.Bool().Draw(t, "terms"),
+
+		backwards: rapid.Bool().Draw(t, "backwards"),
 	}
 	o.first = rapid.IntRange(0, o.lanes-1).Draw(t, "first")
 	return o
@@ -74,6 +76,18 @@ func TestEveryOrderIsLegal(t *testing.T) {
 			t.Fatalf("%+v: off by %v", *o, e)
 		}
 	})
+}
+
+// What comes behind a large term is lost, one term after the other.
+func TestBackwardsBeginsAtTheEnd(t *testing.T) {
+	terms := make([]float64, 1001)
+	for i := range terms {
+		terms[i] = 0x1p-25
+	}
+	terms[0] = 1
+	forward, backward := order{lanes: 1, run: 1, single: true}, order{lanes: 1, run: 1, single: true, backwards: true}
+	require.Equal(t, 1.0, total(&forward, terms))
+	require.Equal(t, float64(float32(1+1000*0x1p-25)), total(&backward, terms))
 }
 
 func TestOrdersDiffer(t *testing.T) {
