@@ -30,16 +30,16 @@ type Fault struct {
 	Core    bool
 	Math    string // the mode that its cases are judged in; "" is strict
 	Backend func() backends.Backend
+	cpu     *cpuSubject // instead of Backend: a fault in the build of cpu
 }
 
-// Faults lists what the suite must reject, but for mutants of real backends,
-// which those bring along.
+// Faults lists what the suite must reject.
 func Faults() []Fault {
 	var all []Fault
 	for _, list := range [][]Fault{productFaults, elementwiseFaults, functionFaults, poolFaults, softmaxFaults, lossFaults, optimizerFaults, weightFaults, scalingFaults, quantizationFaults, attentionFaults, randomFaults, normFaults, indexingFaults, mixedFaults, relaxedFaults, planFaults, fusionFaults, proxyFaults} {
 		all = append(all, list...)
 	}
-	return all
+	return append(all, kernelFaults()...)
 }
 
 // kernel is a fault of one op's kernel.

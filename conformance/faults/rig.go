@@ -240,7 +240,7 @@ func (e *executable) node(c *graph.Call, env map[string]*reference.Array) error 
 		}
 		for i, name := range c.Outputs {
 			if name != "" {
-				env[name] = reference.FromTensor(out[i].Tensor(c.Out[i].DType))
+				env[name] = settled(out[i], c.Out[i].DType)
 			}
 		}
 	}
@@ -252,6 +252,15 @@ func (e *executable) node(c *graph.Call, env map[string]*reference.Array) error 
 		}
 	}
 	return nil
+}
+
+// settled is what an element type holds of x: floats are rounded, integers wrap
+// around, as those of the reference do. A kernel that saturates does so itself.
+func settled(x *reference.Array, d tensor.DType) *reference.Array {
+	if d.IsFloat() || d == tensor.Bool {
+		return reference.FromTensor(x.Tensor(d))
+	}
+	return reference.Cast(x, tensor.S64, d)
 }
 
 func mapped(x *reference.Array, f func(float64) float64) *reference.Array {

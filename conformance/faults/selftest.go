@@ -24,7 +24,11 @@ type Matrix struct {
 	Variants []VariantResult `json:"variants"`
 	// Mistrusted are cases that take a liar's answer for right.
 	Mistrusted []string `json:"mistrusted,omitempty"`
-	Cases      int      `json:"cases"`
+	// Untried are the faults and variants of cpu where it can't be built, Why
+	// says why not.
+	Untried []string `json:"untried,omitempty"`
+	Why     string   `json:"untried_why,omitempty"`
+	Cases   int      `json:"cases"`
 }
 
 // FaultResult is one fault's row of the kill matrix.
@@ -56,7 +60,7 @@ type VariantResult struct {
 type Config struct {
 	Seed   uint64             // 0: drawn
 	Effort conformance.Effort // of the cases that variants must pass; faults meet quick ones
-	Extra  []Fault            // mutants of real backends
+	Extra  []Fault            // beside Faults
 	Only   func(name string) bool
 	// Progress, if not nil, is called now and then.
 	Progress func(done, total int)
@@ -75,6 +79,9 @@ func (m *Matrix) OK() error {
 			return fmt.Errorf("legal variant %s (%s) is rejected by %s", v.Name, v.Why, v.Wrong[0])
 		}
 	}
+	if len(m.Untried) > 0 {
+		return fmt.Errorf("%s and %d more were not tried: %s", m.Untried[0], len(m.Untried)-1, m.Why)
+	}
 	if len(m.Mistrusted) > 0 {
 		return fmt.Errorf("case %s takes a liar's answer for right", m.Mistrusted[0])
 	}
@@ -91,6 +98,7 @@ type subject struct {
 	ops      []string // nil: all
 	effort   conformance.Effort
 	backend  func() backends.Backend
+	cpu      *cpuSubject
 	features []string
 
 	mu      sync.Mutex
@@ -113,15 +121,30 @@ func SelfTest(ctx context.Context, cfg Config) (*Matrix, error) {
 	all := append(Faults(), cfg.Extra...)
 	var subjects []*subject
 	for _, f := range all {
-		subjects = append(subjects, &subject{name: f.Name, math: f.Math, ops: f.Ops, effort: f.Effort, backend: f.Backend})
+		subjects = append(subjects, &subject{name: f.Name, math: f.Math, ops: f.Ops, effort: f.Effort, backend: f.Backend, cpu: f.cpu})
 	}
 	for _, v := range Variants() {
-		subjects = append(subjects, &subject{name: v.Name, math: v.Math, ops: v.Ops, effort: cfg.Effort, backend: v.Backend})
+		subjects = append(subjects, &subject{name: v.Name, math: v.Math, ops: v.Ops, effort: cfg.Effort, backend: v.Backend, cpu: v.cpu})
 	}
 	subjects = slices.DeleteFunc(subjects, func(s *subject) bool { return cfg.Only != nil && !cfg.Only(s.name) })
+	var built *cpuPlugin
+	if slices.ContainsFunc(subjects, ofCPU) {
+		var err error
+		if built, err = buildCPU(); err != nil {
+			m.Why = errUnbuilt(err).Error()
+			subjects = slices.DeleteFunc(subjects, func(s *subject) bool {
+				if ofCPU(s) {
+					m.Untried = append(m.Untried, s.name)
+				}
+				return ofCPU(s)
+			})
+		} else {
+			defer built.Close()
+		}
+	}
 	for _, s := range subjects {
 		var err error
-		if s.session, err = s.open(ctx); err != nil {
+		if s.session, err = s.open(ctx, built); err != nil {
 			return nil, fmt.Errorf("%s: %w", s.name, err)
 		}
 		defer s.session.Close()
@@ -150,14 +173,26 @@ func SelfTest(ctx context.Context, cfg Config) (*Matrix, error) {
 	return m, nil
 }
 
-func (s *subject) open(ctx context.Context) (backends.Session, error) {
-	b := s.backend()
+func ofCPU(s *subject) bool { return s.cpu != nil }
+
+func (s *subject) open(ctx context.Context, built *cpuPlugin) (backends.Session, error) {
+	cfg := backends.SessionConfig{Math: s.math}
+	var b backends.Backend
+	if s.cpu == nil {
+		b = s.backend()
+	} else {
+		var err error
+		if b, err = built.backend(ctx, s.cpu.fault); err != nil {
+			return nil, err
+		}
+		cfg = s.cpu.config()
+	}
 	d, err := b.Describe(ctx)
 	if err != nil {
 		return nil, err
 	}
 	s.features, s.kinds = d.Features, map[string]int{}
-	return b.Open(ctx, backends.SessionConfig{Math: s.math})
+	return b.Open(ctx, cfg)
 }
 
 // wants says whether a case is run against the subject.

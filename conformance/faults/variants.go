@@ -2,6 +2,7 @@ package faults
 
 import (
 	"math"
+	"slices"
 
 	"github.com/clsbench/clsbench/backends"
 	"github.com/clsbench/clsbench/graph"
@@ -17,6 +18,7 @@ type Variant struct {
 	Math    string   // the mode that it is legal in; "" is strict
 	Ops     []string // nil: all
 	Backend func() backends.Backend
+	cpu     *cpuSubject // instead of Backend: the build of cpu's wrong kernels where it is right
 }
 
 // Variants lists what the suite must pass.
@@ -27,8 +29,9 @@ func Variants() []Variant {
 	order := func(seed uint64) func() *Rig {
 		return func() *Rig { return &Rig{Mode: reference.Mode{Round: true, Order: seed}} }
 	}
-	return append(relaxedVariants(), []Variant{
+	return slices.Concat(relaxedVariants(), kernelVariants(), []Variant{
 		rig("in-order", "f32 throughout, sums term by term with fused multiply-add", func() *Rig { return &Rig{Mode: reference.Mode{Round: true}} }),
+		rig("backwards", "sums from the last term to the first", func() *Rig { return &Rig{Mode: reference.Mode{Round: true, Backwards: true}} }),
 		rig("more-precision", "float64 between nodes and in sums", func() *Rig { return &Rig{} }),
 		rig("lanes", "a vector unit's lanes, products rounded before they are added", order(101)),
 		rig("blocks", "a cache's blocks, summed as a tree", order(102)),
@@ -64,7 +67,7 @@ func Variants() []Variant {
 		rig("last-maximum", "of equal maxima the last: first-maximum is not declared", func() *Rig {
 			return &Rig{Mode: reference.Mode{Round: true}, Kernels: map[string]Kernel{"MaxPool": lastMaximum}}
 		}),
-	}...)
+	})
 }
 
 // least are the least normal numbers.

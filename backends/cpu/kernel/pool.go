@@ -28,16 +28,13 @@ func averagePool2Go(dst, src []float32, pitch, rows, cols int, scale float32) {
 }
 
 // AveragePool2Grad is the gradient of AveragePool2 where the windows cover
-// all: dx[y·2·cols+x] = scale · dy[y/2·cols+x/2] for 2·rows rows.
+// all: dx[y·2·cols+x] = scale · dy[y/2·cols+x/2] for 2·rows rows. Many rows are
+// its caller's to bring in blocks: it can't be preempted.
 func AveragePool2Grad(i ISA, dx, dy []float32, rows, cols int, scale float32) {
 	if rows == 0 || cols == 0 {
 		return
 	}
-	dx, dy = dx[:4*rows*cols], dy[:rows*cols]
-	step := max(1, chunk/(4*cols))
-	for y := 0; y < rows; y += step {
-		averagePool2GradLoop(i, dx[4*y*cols:], dy[y*cols:], min(step, rows-y), cols, scale)
-	}
+	averagePool2GradLoop(i, dx[:4*rows*cols], dy[:rows*cols], rows, cols, scale)
 }
 
 func averagePool2GradGo(dx, dy []float32, rows, cols int, scale float32) {

@@ -111,6 +111,41 @@ func Load(dir, path string, skip func(file, function string) bool) (*Package, er
 	return out, nil
 }
 
+// Dir is the folder of the package at an import path, from the module in dir.
+func Dir(dir, path string) (string, error) {
+	p, _, err := list(dir, path)
+	if err != nil {
+		return "", err
+	}
+	return p.Dir, nil
+}
+
+// Build builds the program at an import path, with the files of an overlay in
+// place of its own. What it writes lies in dir.
+func Build(dir, path string, overlay map[string][]byte) (binary string, err error) {
+	replace := map[string]string{}
+	for name, text := range overlay {
+		to := filepath.Join(dir, fmt.Sprint(len(replace))+filepath.Base(name))
+		if err := os.WriteFile(to, text, 0o600); err != nil {
+			return "", err
+		}
+		replace[name] = to
+	}
+	text, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		return "", err
+	}
+	binary = filepath.Join(dir, "mutant")
+	if out, err := exec.Command("go", "build", "-overlay", file, "-o", binary, path).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build %s: %w: %s", path, err, out)
+	}
+	return binary, nil
+}
+
 // listed is what `go list` says of a package.
 type listed struct {
 	Dir, Name, ImportPath, Export string

@@ -1,11 +1,9 @@
 package mutate
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -27,18 +25,8 @@ func TestEveryMutantIsAnotherProgram(t *testing.T) {
 	}, changes)
 
 	dir := t.TempDir()
-	replace := map[string]string{}
-	for name, text := range p.Overlay {
-		to := filepath.Join(dir, filepath.Base(name))
-		require.NoError(t, os.WriteFile(to, text, 0o644))
-		replace[name] = to
-	}
-	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	binary, err := Build(dir, fixture, p.Overlay)
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o644))
-	binary := filepath.Join(dir, "fixture")
-	out, err := exec.Command("go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", binary, fixture).CombinedOutput()
-	require.NoError(t, err, "%s", out)
 	run := func(id int) string {
 		cmd := exec.Command(binary)
 		cmd.Env = append(os.Environ(), VariableOf(fixture)+"="+fmt.Sprint(id))
