@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var update = flag.Bool("update", false, "rewrite the schema")
+var update = flag.Bool("update", false, "rewrite the schema, and the table of bounds")
 
 const reportSchemaFile = "schema/conformance-v1.schema.json"
 
