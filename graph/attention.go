@@ -197,7 +197,7 @@ func (a *Attention) checkMasks(c *Call) error {
 	}
 	m := c.In[a.mask]
 	if m.DType != tensor.Bool && m.DType != c.In[a.q].DType {
-		return fmt.Errorf("attn_mask is %v, Q is %v: want bool or the same type", m.DType, c.In[a.q].DType)
+		return limited("attn_mask is %v, Q is %v: want bool or the same type", m.DType, c.In[a.q].DType)
 	}
 	if len(m.Shape) < 1 || len(m.Shape) > 4 {
 		return fmt.Errorf("attn_mask is %v, want 1 to 4 axes", m.Shape)

@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/clsbench/clsbench/tensor"
@@ -91,7 +90,7 @@ func (c *Call) checkPlanes() error {
 		return fmt.Errorf("X is %v: want rank 3 or more", x)
 	}
 	if x[2:].Elements() == 0 {
-		return errors.New("X has planes without elements")
+		return limited("X has planes without elements")
 	}
 	return nil
 }

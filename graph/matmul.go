@@ -15,7 +15,7 @@ var matmulOps = []*Op{
 		Infer: func(c *Call) ([]tensor.Type, error) {
 			a, bs := c.In[0].Shape, c.In[1].Shape
 			if len(a) < 2 || len(bs) < 2 {
-				return nil, fmt.Errorf("A is %v, B is %v: want matrices or stacks of them", a, bs)
+				return nil, limited("A is %v, B is %v: want matrices or stacks of them", a, bs)
 			}
 			m, k, k2, n := a[len(a)-2], a[len(a)-1], bs[len(bs)-2], bs[len(bs)-1]
 			if k != k2 {

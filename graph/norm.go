@@ -194,7 +194,10 @@ func (c *Call) Normal() (Normal, error) {
 		n := x[axis:].Elements()
 		return Normal{Outer: x[:axis].Elements(), Params: n, Inner: 1, PerGroup: n}, nil
 	}
-	if len(x) < 2 {
+	switch {
+	case len(x) == 1 && c.Op.Name == "BatchNormalization": // of one channel, says ONNX
+		return Normal{}, limited("X is %v: want rank 2 or more", x)
+	case len(x) < 2:
 		return Normal{}, fmt.Errorf("X is %v: want rank 2 or more", x)
 	}
 	n := Normal{Outer: x[0], Params: x[1], Inner: x[2:].Elements(), PerGroup: 1}
@@ -220,10 +223,10 @@ func (c *Call) checkNorm(inputs ...int) error {
 		return err
 	}
 	if n.Groups() > 0 && n.Count() == 0 {
-		return fmt.Errorf("X is %v: nothing has no mean", c.In[0].Shape)
+		return limited("X is %v: nothing has no mean", c.In[0].Shape)
 	}
 	if a := c.Op.attr("stash_type"); a != nil && c.Int("stash_type") != 1 {
-		return fmt.Errorf("attribute stash_type: %d, want 1 (f32)", c.Int("stash_type"))
+		return limited("attribute stash_type: %d, want 1 (f32)", c.Int("stash_type"))
 	}
 	for _, i := range inputs {
 		if !c.Has(i) {

@@ -262,7 +262,7 @@ func (c *Call) checkInputs() error {
 		}
 		d := c.In[i].DType
 		if !p.Types.Has(d) {
-			return fmt.Errorf("input %s is %v, want one of %v", p.Name, d, p.Types.DTypes())
+			return limited("input %s is %v, want one of %v", p.Name, d, p.Types.DTypes())
 		}
 		if v, ok := vars[p.Var]; p.Var != "" && ok && v != d {
 			return fmt.Errorf("input %s is %v, the others are %v", p.Name, d, v)

@@ -118,13 +118,13 @@ func (c *Call) poolWindow(x tensor.Shape) (*Window, error) {
 	for i := range w.Kernel {
 		// A window wholly inside the padding would have no element.
 		if span := w.Dilations[i]*(w.Kernel[i]-1) + 1; w.PadBegin[i] >= span || w.PadEnd[i] >= span {
-			return nil, fmt.Errorf("attribute pads: %v reach the window of %d (spatial axis %d)", c.Ints("pads"), span, i)
+			return nil, limited("attribute pads: %v reach the window of %d (spatial axis %d)", c.Ints("pads"), span, i)
 		}
 		// Nor would a dilated one that begins before the input and steps over it.
 		for o := 0; o < w.Out[i] && w.Start(i, o) < 0; o++ {
 			before, d := -w.Start(i, o), w.Dilations[i]
 			if first := d - 1 - (before-1)%d; first >= w.In[i] {
-				return nil, fmt.Errorf("attribute dilations: %v: window %d meets no element (spatial axis %d)", w.Dilations, o, i)
+				return nil, limited("attribute dilations: %v: window %d meets no element (spatial axis %d)", w.Dilations, o, i)
 			}
 		}
 	}

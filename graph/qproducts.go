@@ -157,7 +157,7 @@ func (c *Call) QMatMul() (QMatMul, error) {
 		q = QMatMul{A: c.Input(0), B: c.Input(3), AZero: c.Input(2), BZero: c.Input(5), AScale: c.Input(1), BScale: c.Input(4)}
 	}
 	if len(q.A.Type.Shape) < 2 || len(q.B.Type.Shape) < 2 {
-		return q, fmt.Errorf("A is %v, B is %v: want matrices or stacks of them", q.A.Type, q.B.Type)
+		return q, limited("A is %v, B is %v: want matrices or stacks of them", q.A.Type, q.B.Type)
 	}
 	return q, nil
 }

@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/clsbench/clsbench/tensor"
@@ -72,7 +71,7 @@ func reduction(name string, version int, types TypeSet, core bool,
 				return nil, err
 			}
 			if name == "ReduceMean" && elements(c.In[0]) == 0 {
-				return nil, errors.New("input is empty: the mean of nothing has no value")
+				return nil, limited("input is empty: the mean of nothing has no value")
 			}
 			return []tensor.Type{{DType: c.In[0].DType, Shape: reducedShape(c.In[0].Shape, axes, c.Int("keepdims") != 0)}}, nil
 		},

@@ -70,11 +70,11 @@ func (c *Call) ResizeAxes() ([]ResizeAxis, error) {
 	case crop && len(roi) != 2*len(axes):
 		return nil, fmt.Errorf("attribute roi: %d entries, want %d", len(roi), 2*len(axes))
 	case c.Int("antialias") != 0 || c.Int("exclude_outside") != 0:
-		return nil, errors.New("attributes antialias and exclude_outside: only 0 is defined here")
+		return nil, limited("attributes antialias and exclude_outside: only 0 is defined here")
 	case c.Str("mode") != "nearest" && !c.In[0].DType.IsFloat():
-		return nil, fmt.Errorf("attribute mode: %s of %v, want floats", c.Str("mode"), c.In[0].DType)
+		return nil, limited("attribute mode: %s of %v, want floats", c.Str("mode"), c.In[0].DType)
 	case c.Str("mode") != "nearest" && c.Str("coordinate_transformation_mode") == "tf_half_pixel_for_nn":
-		return nil, errors.New("attribute coordinate_transformation_mode: tf_half_pixel_for_nn is for nearest neighbours alone")
+		return nil, limited("attribute coordinate_transformation_mode: tf_half_pixel_for_nn is for nearest neighbours alone")
 	case c.Str("keep_aspect_ratio_policy") != "stretch" && len(sizes) == 0:
 		return nil, errors.New("attribute keep_aspect_ratio_policy: without sizes there is nothing to keep")
 	}

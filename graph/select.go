@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/clsbench/clsbench/tensor"
@@ -95,7 +94,7 @@ func argument(name string, decompose func(*Builder, *Call) Value) *Op {
 				return nil, err
 			}
 			if c.In[0].Shape[axis] == 0 {
-				return nil, errors.New("input is empty along the axis: there is no extreme")
+				return nil, limited("input is empty along the axis: there is no extreme")
 			}
 			return []tensor.Type{{DType: tensor.S64, Shape: reducedShape(c.In[0].Shape, []int{axis}, c.Int("keepdims") != 0)}}, nil
 		},

@@ -1,7 +1,6 @@
 package onnx
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -30,15 +29,18 @@ func adapters() map[string]adapter {
 		"Equal": {7, axisBroadcast}, "Greater": {7, axisBroadcast}, "Less": {7, axisBroadcast},
 		"Gemm":               {7, dropping("broadcast")},
 		"BatchNormalization": {14, inferenceNorm},
+		"Clip":               {11, clipBounds},
 		"Cast":               same("saturate", "round_mode"), // of meaning for 8-bit floats alone
 		"CastLike":           {always, castLike},
 		"ConstantOfShape":    {always, constantOfShape},
 		"Dropout":            {always, dropout},
 		"EyeLike":            {always, eyeLike},
 		"LogSoftmax":         {13, flatSoftmax},
+		"MatMul":             {always, vectorProduct},
 		"Max":                {always, chain("Max")},
 		"Mean":               {always, mean},
 		"Min":                {always, chain("Min")},
+		"PRelu":              {7, channelSlope},
 		"Range":              {always, rangeOf},
 		"Scatter":            {always, renamed("ScatterElements")},
 		"Shape":              {always, shapeOf},
@@ -65,7 +67,7 @@ func (r *reader) adapt(n *nodeProto) ([]nodeProto, error) {
 		return []nodeProto{*n}, nil
 	}
 	if len(n.inputs) == 0 || len(n.outputs) == 0 {
-		return nil, fmt.Errorf("%d inputs and %d outputs, want at least one of each", len(n.inputs), len(n.outputs))
+		return nil, flaw(fmt.Sprintf("%d inputs and %d outputs, want at least one of each", len(n.inputs), len(n.outputs)))
 	}
 	return a.adapt(r, n)
 }
@@ -102,6 +104,9 @@ func (r *reader) input(n *nodeProto, i int) (tensor.Type, bool) {
 	t, ok := r.types[n.inputs[i]]
 	return t, ok
 }
+
+// missing says that an input is left out that must not be.
+func missing(n *nodeProto, i int) error { return invalid(numbered("input", i), "%s needs it", n.op) }
 
 // wants says whether output i has a name.
 func (n *nodeProto) wants(i int) bool { return i < len(n.outputs) && n.outputs[i] != "" }
@@ -151,7 +156,7 @@ func axisBroadcast(r *reader, n *nodeProto) ([]nodeProto, error) {
 	}
 	trailing := len(a.Shape) - len(b.Shape) - int(axis)
 	if axis < 0 || trailing < 0 {
-		return nil, fmt.Errorf("attribute axis: %v does not fit %v at axis %d", b, a, axis)
+		return nil, invalid("attribute axis", "%v does not fit %v at axis %d", b, a, axis)
 	}
 	shape := append(slices.Clone(b.Shape), slices.Repeat([]int{1}, trailing)...)
 	aligned := n.outputs[0] + "/aligned"
@@ -166,6 +171,75 @@ func (r *reader) reshape(from, to string, shape tensor.Shape) nodeProto {
 		attrs: []attrProto{intList("shape", graph.L(shape...).Ints...), intValue("allowzero", 1)}}
 }
 
+// clipBounds makes inputs of the attributes that Clip had before opset 11.
+func clipBounds(r *reader, n *nodeProto) ([]nodeProto, error) {
+	x, ok := r.input(n, 0)
+	if !ok {
+		return nil, missing(n, 0)
+	}
+	m := *n
+	m.inputs = []string{n.inputs[0], "", ""}
+	m.attrs = without(n.attrs, "min", "max", "consumed_inputs")
+	for i, bound := range []string{"min", "max"} {
+		a := n.attr(bound)
+		if a == nil {
+			continue
+		}
+		if a.kind != attrTypeFloat {
+			return nil, invalid("attribute "+bound, "it is of type %s, want FLOAT", attrTypes[a.kind])
+		}
+		m.inputs[i+1] = n.outputs[0] + "/" + bound
+		if err := r.addConst(m.inputs[i+1], tensor.Scalar(x.DType, float64(a.f))); err != nil {
+			return nil, err
+		}
+	}
+	return now(&m), nil
+}
+
+// channelSlope is PRelu before opset 7, whose slopes are one a channel.
+func channelSlope(r *reader, n *nodeProto) ([]nodeProto, error) {
+	m := *n
+	m.attrs = without(n.attrs, "consumed_inputs")
+	x, okX := r.input(n, 0)
+	slope, okS := r.input(n, 1)
+	if !okX || !okS || len(slope.Shape) != 1 || slope.Shape[0] == 1 || len(x.Shape) < 3 {
+		return now(&m), nil
+	}
+	aligned := n.outputs[0] + "/slope"
+	m.inputs = []string{n.inputs[0], aligned}
+	shape := append(slope.Shape.Clone(), slices.Repeat([]int{1}, len(x.Shape)-2)...)
+	return append([]nodeProto{r.reshape(n.inputs[1], aligned, shape)}, now(&m)...), nil
+}
+
+// vectorProduct gives MatMul's vectors the axis that numpy's matmul thinks them
+// to have, and takes it from the result.
+func vectorProduct(r *reader, n *nodeProto) ([]nodeProto, error) {
+	a, okA := r.input(n, 0)
+	b, okB := r.input(n, 1)
+	if !okA || !okB || len(n.inputs) != 2 || len(a.Shape) != 1 && len(b.Shape) != 1 || len(a.Shape) == 0 || len(b.Shape) == 0 {
+		return []nodeProto{*n}, nil // the row says what is wrong, if anything is
+	}
+	m := *n
+	m.inputs, m.outputs = slices.Clone(n.inputs), []string{n.outputs[0] + "/matrix"}
+	var list []nodeProto
+	rows, columns := a.Shape[:len(a.Shape)-1], tensor.Shape{}
+	stack := a.Shape[:max(0, len(a.Shape)-2)]
+	if len(b.Shape) > 1 {
+		columns, stack = b.Shape[len(b.Shape)-1:], b.Shape[:len(b.Shape)-2]
+	}
+	if len(a.Shape) == 1 {
+		m.inputs[0] = n.outputs[0] + "/row"
+		list = append(list, r.reshape(n.inputs[0], m.inputs[0], tensor.Shape{1, a.Shape[0]}))
+	} else {
+		rows = a.Shape[len(a.Shape)-2 : len(a.Shape)-1]
+	}
+	if len(b.Shape) == 1 {
+		m.inputs[1] = n.outputs[0] + "/column"
+		list = append(list, r.reshape(n.inputs[1], m.inputs[1], tensor.Shape{b.Shape[0], 1}))
+	}
+	return append(list, m, r.reshape(m.outputs[0], n.outputs[0], slices.Concat(stack, rows, columns))), nil
+}
+
 // emptyAxes resolves noop_with_empty_axes: without axes a reduction is over all
 // of them or, so asked, over none.
 func emptyAxes(r *reader, n *nodeProto) ([]nodeProto, error) {
@@ -177,7 +251,7 @@ func emptyAxes(r *reader, n *nodeProto) ([]nodeProto, error) {
 	if len(n.inputs) > 1 && n.inputs[1] != "" {
 		x, err := r.known(n.inputs[1])
 		if err != nil {
-			return nil, fmt.Errorf("input axes: %w", err)
+			return nil, where("input axes", err)
 		}
 		if x.Shape.Elements() > 0 {
 			return []nodeProto{m}, nil
@@ -187,7 +261,7 @@ func emptyAxes(r *reader, n *nodeProto) ([]nodeProto, error) {
 	case "ReduceMax", "ReduceMin", "ReduceMean", "ReduceProd", "ReduceSum":
 		return []nodeProto{{name: n.name, op: "Identity", today: true, inputs: n.inputs[:1], outputs: n.outputs}}, nil
 	}
-	return nil, errors.New("attribute noop_with_empty_axes: 1 without axes is not read: write the function of one element")
+	return nil, where("attribute noop_with_empty_axes", unsupported("1 without axes is not read: write the function of one element"))
 }
 
 // flatSoftmax is Softmax and its logarithm before opset 13: all axes from axis
@@ -207,7 +281,7 @@ func flatSoftmax(r *reader, n *nodeProto) ([]nodeProto, error) {
 		return now(&m), nil
 	}
 	if axis < 0 || axis > int64(len(x.Shape)) {
-		return nil, fmt.Errorf("attribute axis: %d is none of %v", axis, x)
+		return nil, invalid("attribute axis", "%d is none of %v", axis, x)
 	}
 	flat, soft := n.outputs[0]+"/flat", n.outputs[0]+"/soft"
 	m.inputs, m.outputs = []string{flat}, []string{soft}
@@ -219,12 +293,12 @@ func flatSoftmax(r *reader, n *nodeProto) ([]nodeProto, error) {
 // by its number of outputs, or by is_test.
 func inferenceNorm(_ *reader, n *nodeProto) ([]nodeProto, error) {
 	if n.integer("spatial", 1) != 1 {
-		return nil, errors.New("attribute spatial: 0, statistics of every element, is not read: convert the model to opset 9")
+		return nil, where("attribute spatial", unsupported("0, statistics of every element, is not read: convert the model to opset 9"))
 	}
 	m := *n
 	m.attrs = without(n.attrs, "spatial", "is_test", "consumed_inputs")
 	if len(n.outputs) > 1 && slices.ContainsFunc(n.outputs[1:], func(s string) bool { return s != "" }) {
-		return nil, errors.New("training-mode outputs before opset 14 are not read: convert the model to opset 14")
+		return nil, unsupported("training-mode outputs before opset 14 are not read: convert the model to opset 14")
 	}
 	m.outputs = n.outputs[:min(1, len(n.outputs))]
 	return now(&m), nil
@@ -252,7 +326,7 @@ func dropout(r *reader, n *nodeProto) ([]nodeProto, error) {
 	if n.wants(1) {
 		x, ok := r.input(n, 0)
 		if !ok {
-			return nil, fmt.Errorf("input 0: no value %q before this node", n.inputs[0])
+			return nil, missing(n, 0)
 		}
 		mask, err := r.make(tensor.Type{DType: tensor.Bool, Shape: x.Shape})
 		if err != nil {
@@ -275,7 +349,7 @@ func isTrue(x *tensor.Tensor) bool { return x.Shape.Elements() == 1 && x.Float64
 func castLike(r *reader, n *nodeProto) ([]nodeProto, error) {
 	like, ok := r.input(n, 1)
 	if !ok {
-		return nil, errors.New("input 1: no such value before this node")
+		return nil, missing(n, 1)
 	}
 	m := nodeProto{name: n.name, op: "Cast", today: true, inputs: n.inputs[:1], outputs: n.outputs,
 		attrs: []attrProto{intValue("to", dataTypes[like.DType])}}
@@ -287,7 +361,7 @@ func chain(op string) func(*reader, *nodeProto) ([]nodeProto, error) {
 	return func(_ *reader, n *nodeProto) ([]nodeProto, error) {
 		switch {
 		case len(n.inputs) == 0:
-			return nil, errors.New("no inputs")
+			return nil, invalid("inputs", "there are none")
 		case len(n.inputs) == 1:
 			return []nodeProto{{name: n.name, op: "Identity", today: true, inputs: n.inputs, outputs: n.outputs}}, nil
 		case len(n.inputs) == 2 && n.op == op:

@@ -31,12 +31,33 @@ func TestOlderOpsetsMeanTheSame(t *testing.T) {
 		"an aligned operand":          {model(6, x, input("b", 3), node("Add", "xb", "y", intAttr("broadcast", 1), intAttr("axis", 1)), output1("y")), []string{"Reshape", "Add"}},
 		"a sum of three":              {model(13, x, node("Sum", "xxx", "y"), output1("y")), []string{"Add", "Add"}},
 		"a mean":                      {model(13, x, node("Mean", "xx", "y"), output1("y")), []string{"Add", "Div"}},
+		"a clip with attributes":      {model(6, x, node("Clip", "x", "y", floatAttr("max", 6)), output1("y")), []string{"Clip"}},
+		"slopes of channels":          {model(6, x, input("s", 3), node("PRelu", "xs", "y"), output1("y")), []string{"Reshape", "PRelu"}},
+		"a slope for all":             {model(6, x, input("s", 1), node("PRelu", "xs", "y"), output1("y")), []string{"PRelu"}},
+		"a vector times a stack":      {model(13, input("v", 3), x, node("MatMul", "vx", "y"), output1("y")), []string{"Reshape", "MatMul", "Reshape"}},
+		"a scalar product":            {model(13, input("v", 3), node("MatMul", "vv", "y"), output1("y")), []string{"Reshape", "Reshape", "MatMul", "Reshape"}},
 		"a cast like another":         {model(15, x, initializer("i", 7, []int64{1}, packed(tensorInt64Data, 1)), node("CastLike", "xi", "y"), output1("y")), []string{"Cast"}},
 	} {
 		p, err := Unmarshal(c.model)
 		require.NoError(t, err, name)
 		require.Equal(t, c.want, ops(p), name)
 	}
+}
+
+func TestVectorsLeaveTheirAxisOut(t *testing.T) {
+	for in, want := range map[string]tensor.Shape{"ab": {2, 4}, "bv": {2, 3}, "vv": {}, "wm": {5}, "mc": {6}} {
+		p, err := Unmarshal(model(13, input("a", 3), input("b", 2, 3, 4), input("v", 4), input("w", 6), input("m", 6, 5), input("c", 5),
+			node("MatMul", in, "y"), output1("y")))
+		require.NoError(t, err, in)
+		require.True(t, mustInfer(t, p).Types["y"].Shape.Equal(want), in)
+	}
+}
+
+func TestOldClipHasConstantBounds(t *testing.T) {
+	p, err := Unmarshal(model(6, input("x", 2), node("Clip", "x", "y", floatAttr("max", 6)), output1("y")))
+	require.NoError(t, err)
+	require.Equal(t, []string{"x", "", "y/max"}, p.Nodes[0].Inputs)
+	require.Equal(t, []float64{6}, p.Consts[0].Tensor.Float64s())
 }
 
 func TestShapesAreFoldedFromWhatIsKnown(t *testing.T) {

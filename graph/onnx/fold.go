@@ -26,7 +26,7 @@ func (r *reader) fold(op *graph.Op, n *graph.Node) error {
 		return nil
 	}
 	if most := len(op.Inputs) + len(op.Folded); len(n.Inputs) > most {
-		return fmt.Errorf("%d inputs, the op takes %d", len(n.Inputs), most)
+		return invalid("inputs", "%d inputs, the op takes %d", len(n.Inputs), most)
 	}
 	end := min(at+len(op.Folded), len(n.Inputs))
 	folded := n.Inputs[at:end]
@@ -40,18 +40,18 @@ func (r *reader) fold(op *graph.Op, n *graph.Node) error {
 		}
 		attr := op.Folded[i]
 		if _, dup := n.Attrs[attr]; dup {
-			return fmt.Errorf("%s is both an attribute and input %q", attr, name)
+			return invalid("attribute "+attr, "it is both an attribute and input %q", name)
 		}
 		x, err := r.known(name)
 		if err != nil {
-			return fmt.Errorf("input %s: %w", attr, err)
+			return where("input "+attr, err)
 		}
 		if len(x.Shape) > 1 {
-			return fmt.Errorf("input %q (%s) is %v, want a list", name, attr, x.Type)
+			return invalid("input "+attr, "%q is %v, want a list", name, x.Type)
 		}
 		v, err := attributeOf(x, kindOf(op, attr))
 		if err != nil {
-			return fmt.Errorf("input %q (%s) is %v, %w", name, attr, x.Type, err)
+			return where("input "+attr, where(fmt.Sprintf("%q is %v", name, x.Type), err))
 		}
 		if n.Attrs == nil {
 			n.Attrs = graph.Attrs{}
@@ -71,25 +71,25 @@ func kindOf(op *graph.Op, attr string) graph.AttrKind {
 func attributeOf(x *tensor.Tensor, kind graph.AttrKind) (graph.Attr, error) {
 	if kind == graph.IntList {
 		if !graph.Indices.Has(x.DType) {
-			return graph.Attr{}, fmt.Errorf("want a list of s64")
+			return graph.Attr{}, flaw("want a list of s64")
 		}
 		return graph.L(integers(x)...), nil
 	}
 	values := x.Float64s()
 	if kind != graph.FloatList && len(values) != 1 {
-		return graph.Attr{}, fmt.Errorf("want one element")
+		return graph.Attr{}, flaw("want one element")
 	}
 	if kind == graph.Int {
 		v := int64(values[0])
 		if float64(v) != values[0] {
-			return graph.Attr{}, fmt.Errorf("want a whole number, not %v", values[0])
+			return graph.Attr{}, flaw(fmt.Sprintf("want a whole number, not %v", values[0]))
 		}
 		return graph.Attr{Kind: graph.Int, Int: v}, nil
 	}
 	list := make([]float32, len(values))
 	for i, v := range values {
 		if list[i] = float32(v); float64(list[i]) != v && v == v {
-			return graph.Attr{}, fmt.Errorf("%v is no number of f32, which attributes are", v)
+			return graph.Attr{}, unsupported("%v is no number of f32, which attributes are", v)
 		}
 	}
 	if kind == graph.FloatList {

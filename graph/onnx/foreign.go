@@ -2,7 +2,6 @@ package onnx
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/clsbench/clsbench/graph"
@@ -39,6 +38,31 @@ var equalOpsets = map[string]int{
 	"Attention": 23, "QuantizeLinear": 10, "DequantizeLinear": 10, "QLinearMatMul": 10, "NegativeLogLikelihoodLoss": 12, "SoftmaxCrossEntropyLoss": 12,
 }
 
+// beyondRows are attributes that ONNX gives to ops of the table and that their
+// rows lack, or values of such (Changelog.md). No other is ONNX's: what is older
+// the adapters know.
+var beyondRows = map[string]map[string][]string{
+	"Attention": {"left_window_size": nil, "right_window_size": nil},
+	"Resize":    {"mode": {"cubic"}},
+}
+
+// untied are ops whose inputs may differ in element type by ONNX, and not by
+// their rows.
+var untied = []string{"Attention", "BatchNormalization", "RMSNormalization"}
+
+// checkMixed refuses floats of several types where ONNX allows them.
+func checkMixed(n *graph.Node, in []tensor.Type) error {
+	if n.Domain != graph.Std || !slices.Contains(untied, n.Op) {
+		return nil
+	}
+	for _, t := range in {
+		if t.DType.IsFloat() && t.DType != in[0].DType {
+			return unsupported("inputs of %v and %v in one node are beyond the op table", in[0].DType, t.DType)
+		}
+	}
+	return nil
+}
+
 func equalSince(op *graph.Op) int {
 	if v, ok := equalOpsets[op.Name]; ok {
 		return v
@@ -57,13 +81,13 @@ func (r *reader) autoPad(n *nodeProto, out *graph.Node, in []tensor.Type) error 
 		return nil
 	}
 	if !slices.Contains([]string{"SAME_UPPER", "SAME_LOWER", "VALID"}, mode) {
-		return fmt.Errorf("attribute auto_pad: %q, want NOTSET, SAME_UPPER, SAME_LOWER or VALID", mode)
+		return invalid("attribute auto_pad", "%q, want NOTSET, SAME_UPPER, SAME_LOWER or VALID", mode)
 	}
 	if slices.ContainsFunc(out.Attrs["pads"].Ints, func(p int64) bool { return p != 0 }) {
-		return errors.New("attributes auto_pad and pads are both given")
+		return flaw("attributes auto_pad and pads are both given")
 	}
 	if len(in) == 0 || len(in[0].Shape) < 3 {
-		return errors.New("attribute auto_pad: the input has no spatial axes")
+		return invalid("attribute auto_pad", "the input has no spatial axes")
 	}
 	pads, err := samePads(mode, out, in)
 	if err != nil {
@@ -95,7 +119,7 @@ func samePads(mode string, n *graph.Node, in []tensor.Type) ([]int64, error) {
 		case len(list) == 0 && attr != "kernel_shape":
 			return 1, nil
 		case len(list) != len(spatial) || list[i] < 1 || list[i] > maxWindow:
-			return 0, fmt.Errorf("attribute %s: %v does not fit %d spatial axes", attr, list, len(spatial))
+			return 0, invalid("attribute "+attr, "%v does not fit %d spatial axes", list, len(spatial))
 		}
 		return list[i], nil
 	}
@@ -137,7 +161,7 @@ func (r *reader) checkCeil(c *graph.Call) error {
 		same = same && (room+w.Strides[i]-1)/w.Strides[i]+1 == w.Out[i]
 	}
 	if !same {
-		return fmt.Errorf("attribute ceil_mode: at opset %d its last window differs from today's: convert the model to opset 22", r.std)
+		return where("attribute ceil_mode", unsupported("at opset %d its last window differs from today's: convert the model to opset 22", r.std))
 	}
 	return nil
 }

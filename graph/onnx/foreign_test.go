@@ -258,7 +258,7 @@ func TestRefusesWithTheMend(t *testing.T) {
 		"opset 28, want":        model(28, add),
 		`dynamic ("batch")`:     model(13, sub(graphInput, text(valueName, "x"), tensorType(1, symbol))),
 		"no shape":              model(13, sub(graphInput, text(valueName, "x"), sub(valueType, sub(typeTensor, ints(typeElem, 1))))),
-		"no tensor type":        model(13, sub(graphInput, text(valueName, "x"))),
+		"no type":               model(13, sub(graphInput, text(valueName, "x"))),
 		"data type 14":          model(13, sub(graphInput, text(valueName, "x"), tensorType(14))),
 		"stands twice":          model(13, x, x),
 		"sparse":                model(13, sub(graphSparse)),

@@ -1,8 +1,6 @@
 package onnx
 
 import (
-	"errors"
-	"fmt"
 	"math"
 
 	"github.com/clsbench/clsbench/graph"
@@ -52,7 +50,7 @@ func (r *reader) make(t tensor.Type) (*tensor.Tensor, error) {
 func (r *reader) spend(types ...tensor.Type) error {
 	for _, t := range types {
 		if r.made += int64(t.Bytes()); r.made > max(maxMade, r.room) {
-			return fmt.Errorf("constants of %d bytes are made from shapes, want at most %d", r.made, max(maxMade, r.room))
+			return unsupported("constants of %d bytes are made from shapes, want at most %d", r.made, max(maxMade, r.room))
 		}
 	}
 	return nil
@@ -63,6 +61,9 @@ const maxKnown = 1 << 16
 
 // known is the value of a name, if it does not depend on feeds.
 func (r *reader) known(name string) (*tensor.Tensor, error) {
+	if name == "" {
+		return nil, flaw("an input that the op needs is left out")
+	}
 	if x, ok := r.consts[name]; ok {
 		return x, nil
 	}
@@ -75,7 +76,7 @@ func (r *reader) known(name string) (*tensor.Tensor, error) {
 	}
 	c, ok := r.producers[name]
 	if !ok || r.evaluate == nil {
-		return nil, fmt.Errorf("%q is computed: programs are static, so it must be an initialiser or a Constant; simplify the model", name)
+		return nil, unsupported("%q is computed: programs are static, so it must be an initialiser or a Constant; simplify the model", name)
 	}
 	in := make([]*tensor.Tensor, len(c.Inputs))
 	for i, from := range c.Inputs {
@@ -83,7 +84,7 @@ func (r *reader) known(name string) (*tensor.Tensor, error) {
 			continue
 		}
 		if c.In[i].Shape.Elements() > maxKnown {
-			return nil, fmt.Errorf("%q is computed from %v: too large for a shape", name, c.In[i])
+			return nil, unsupported("%q is computed from %v: too large for a shape", name, c.In[i])
 		}
 		x, err := r.known(from)
 		if err != nil {
@@ -93,7 +94,7 @@ func (r *reader) known(name string) (*tensor.Tensor, error) {
 	}
 	for _, t := range c.Out {
 		if t.Shape.Elements() > maxKnown {
-			return nil, fmt.Errorf("%q is computed as %v of %d bytes: too large for a shape", name, t, t.Bytes())
+			return nil, unsupported("%q is computed as %v of %d bytes: too large for a shape", name, t, t.Bytes())
 		}
 	}
 	if err := r.spend(c.Out...); err != nil {
@@ -116,7 +117,7 @@ func (r *reader) known(name string) (*tensor.Tensor, error) {
 func shapeOf(r *reader, n *nodeProto) ([]nodeProto, error) {
 	x, ok := r.input(n, 0)
 	if !ok {
-		return nil, errors.New("input 0: no such value before this node")
+		return nil, missing(n, 0)
 	}
 	rank := int64(len(x.Shape))
 	clamp := func(i int64) int64 {
@@ -133,7 +134,7 @@ func shapeOf(r *reader, n *nodeProto) ([]nodeProto, error) {
 func sizeOf(r *reader, n *nodeProto) ([]nodeProto, error) {
 	x, ok := r.input(n, 0)
 	if !ok {
-		return nil, errors.New("input 0: no such value before this node")
+		return nil, missing(n, 0)
 	}
 	return nil, r.addConst(n.outputs[0], of(tensor.Shape{}, []int64{int64(x.Shape.Elements())}))
 }
@@ -141,28 +142,28 @@ func sizeOf(r *reader, n *nodeProto) ([]nodeProto, error) {
 // constantOfShape fills a shape with one value, an f32 zero by default.
 func constantOfShape(r *reader, n *nodeProto) ([]nodeProto, error) {
 	if len(n.inputs) != 1 {
-		return nil, fmt.Errorf("%d inputs, the op takes 1", len(n.inputs))
+		return nil, invalid("inputs", "%d inputs, the op takes 1", len(n.inputs))
 	}
 	s, err := r.known(n.inputs[0])
 	if err != nil {
 		return nil, err
 	}
 	if s.DType != tensor.S64 || len(s.Shape) != 1 {
-		return nil, fmt.Errorf("input is %v, want a list of s64", s.Type)
+		return nil, invalid("input 0", "it is %v, want a list of s64", s.Type)
 	}
 	value := tensor.New(tensor.F32, 1)
 	if a := n.attr("value"); a != nil && a.t != nil {
 		if value, err = a.t.load(&r.options); err != nil {
-			return nil, fmt.Errorf("attribute value: %w", err)
+			return nil, where("attribute value", err)
 		}
 	}
 	if value.Shape.Elements() != 1 {
-		return nil, fmt.Errorf("attribute value is %v, want one element", value.Type)
+		return nil, invalid("attribute value", "it is %v, want one element", value.Type)
 	}
 	ty := tensor.Type{DType: value.DType}
 	for _, d := range integers(s) {
 		if d < 0 || d > math.MaxInt32 {
-			return nil, fmt.Errorf("dimension %d: want 0 or more", d)
+			return nil, invalid("input 0", "dimension %d: want 0 or more", d)
 		}
 		ty.Shape = append(ty.Shape, int(d))
 	}
@@ -179,7 +180,7 @@ func constantOfShape(r *reader, n *nodeProto) ([]nodeProto, error) {
 // rangeOf is start, start + delta, … up to limit, which is left out.
 func rangeOf(r *reader, n *nodeProto) ([]nodeProto, error) {
 	if len(n.inputs) != 3 {
-		return nil, fmt.Errorf("%d inputs, the op takes 3", len(n.inputs))
+		return nil, invalid("inputs", "%d inputs, the op takes 3", len(n.inputs))
 	}
 	var v [3]float64
 	var d tensor.DType
@@ -189,13 +190,16 @@ func rangeOf(r *reader, n *nodeProto) ([]nodeProto, error) {
 			return nil, err
 		}
 		if x.Shape.Elements() != 1 {
-			return nil, fmt.Errorf("input %d is %v, want one element", i, x.Type)
+			return nil, invalid(numbered("input", i), "it is %v, want one element", x.Type)
 		}
 		v[i], d = x.Float64s()[0], x.DType
 	}
+	if v[2] == 0 {
+		return nil, invalid("input 2", "a step of 0")
+	}
 	count := max(0, math.Ceil((v[1]-v[0])/v[2]))
 	if !(count <= maxKnown) {
-		return nil, fmt.Errorf("from %v to %v by %v: more than %d elements, or none", v[0], v[1], v[2], maxKnown)
+		return nil, unsupported("from %v to %v by %v: more than %d elements, or none", v[0], v[1], v[2], maxKnown)
 	}
 	list := make([]float64, int(count))
 	for i := range list {
@@ -213,7 +217,7 @@ func rangeOf(r *reader, n *nodeProto) ([]nodeProto, error) {
 func eyeLike(r *reader, n *nodeProto) ([]nodeProto, error) {
 	like, ok := r.input(n, 0)
 	if !ok || len(like.Shape) != 2 {
-		return nil, errors.New("input 0: want a matrix")
+		return nil, invalid("input 0", "want a matrix")
 	}
 	if a := n.attr("dtype"); a != nil {
 		d, err := dtypeOf(a.i)

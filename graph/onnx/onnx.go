@@ -18,6 +18,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/tensor"
@@ -69,14 +70,15 @@ func Digest(p *graph.Program) string {
 }
 
 // UnmarshalTensor reads a TensorProto, such as ONNX's backend tests keep their
-// inputs and outputs in.
+// inputs and outputs in. Its errors are of Unmarshal's two kinds.
 func UnmarshalTensor(b []byte) (name string, x *tensor.Tensor, err error) {
 	var t tensorProto
-	if err := fields(b, t.read); err != nil {
-		return "", nil, fmt.Errorf("onnx: %w", err)
+	if err = fields(b, t.read); err == nil {
+		x, err = t.load(&options{})
+		err = where(quoted("tensor", t.name), err)
 	}
-	if x, err = t.load(&options{}); err != nil {
-		return t.name, nil, fmt.Errorf("onnx: tensor %q: %w", t.name, err)
+	if err != nil {
+		return t.name, nil, fmt.Errorf("onnx: %w", (&modelProto{}).refuse(err))
 	}
 	return t.name, x, nil
 }
@@ -84,18 +86,33 @@ func UnmarshalTensor(b []byte) (name string, x *tensor.Tensor, err error) {
 // Signature is what a model takes and gives, and the ops it is made of.
 type Signature struct {
 	Inputs  []string               // without initialisers
-	Types   map[string]tensor.Type // of the inputs that are static
+	Types   map[string]tensor.Type // of the inputs and outputs that are static
 	Outputs []string
 	Ops     []string // each once, in order of appearance
+	graph   *graphProto
 }
 
-// ReadSignature reads no more of a model than that.
+// OpOf is the op of the first node that reads or makes a value, of the first of
+// all if none does, and empty in a model without nodes.
+func (s Signature) OpOf(value string) string {
+	if i := s.graph.userOf(value); i >= 0 {
+		return s.graph.nodes[i].op
+	}
+	return strings.Join(s.Ops[:min(1, len(s.Ops))], "")
+}
+
+// ReadSignature reads no more of a model than that. It refuses a model of which
+// an input or output is no tensor of an element type that programs have, with
+// Unmarshal's errors.
 func ReadSignature(b []byte) (Signature, error) {
 	m, err := readModel(b)
 	if err != nil {
-		return Signature{}, fmt.Errorf("onnx: %w", err)
+		return Signature{}, err
 	}
-	s := Signature{Types: map[string]tensor.Type{}}
+	if err := m.graph.ends(); err != nil {
+		return Signature{}, fmt.Errorf("onnx: %w", m.refuse(err))
+	}
+	s := Signature{Types: map[string]tensor.Type{}, graph: m.graph}
 	for i := range m.graph.inputs {
 		v := &m.graph.inputs[i]
 		if !slices.ContainsFunc(m.graph.initializers, func(t tensorProto) bool { return t.name == v.name }) {
@@ -107,6 +124,9 @@ func ReadSignature(b []byte) (Signature, error) {
 	}
 	for _, v := range m.graph.outputs {
 		s.Outputs = append(s.Outputs, v.name)
+		if t, err := v.static(); err == nil {
+			s.Types[v.name] = t
+		}
 	}
 	for _, n := range m.graph.nodes {
 		if !slices.Contains(s.Ops, n.op) {

@@ -1,7 +1,6 @@
 package onnx
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"unicode/utf8"
@@ -52,14 +51,14 @@ func fields(b []byte, f func(field) error) error {
 }
 
 func malformed(n int) error {
-	return fmt.Errorf("not a protobuf message, or cut short: %w", protowire.ParseError(n))
+	return flaw(fmt.Sprintf("not a protobuf message, or cut short: %v", protowire.ParseError(n)))
 }
 
-var errNotUTF8 = errors.New("a name is not UTF-8")
+const errNotUTF8 = flaw("a name is not UTF-8")
 
 func (f field) want(kind protowire.Type) error {
 	if f.kind != kind {
-		return fmt.Errorf("field %d has wire type %d, want %d", f.num, f.kind, kind)
+		return flaw(fmt.Sprintf("field %d has wire type %d, want %d", f.num, f.kind, kind))
 	}
 	return nil
 }
@@ -155,7 +154,7 @@ func (f field) pair(dst *map[string]string) error {
 		return err
 	}
 	if _, dup := (*dst)[k]; dup {
-		return fmt.Errorf("key %q stands twice", k)
+		return flaw(fmt.Sprintf("key %q stands twice", k))
 	}
 	if *dst == nil {
 		*dst = map[string]string{}

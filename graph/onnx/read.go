@@ -37,6 +37,8 @@ type nodeProto struct {
 type attrProto struct {
 	name   string
 	kind   int64 // AttributeProto.AttributeType
+	held   int64 // the type of the field that is set; mixed: there are others
+	mixed  bool
 	f      float32
 	i      int64
 	s      []byte
@@ -45,17 +47,18 @@ type attrProto struct {
 	ints   []int64
 }
 
-// valueProto is a ValueInfoProto of a tensor. Dims below 0 are not static;
-// symbols holds their names.
+// valueProto is a ValueInfoProto.
 type valueProto struct {
 	name     string
-	isTensor bool
+	kind     string // of typeKinds
 	elem     int64
 	hasShape bool
 	dims     []int64
-	symbols  []string
+	open     []bool   // those that are not static
+	symbols  []string // their names
 }
 
+// readModel takes a file apart and holds it against what ONNX asks of any model.
 func readModel(b []byte) (*modelProto, error) {
 	m := &modelProto{opsets: map[string]int64{}}
 	err := fields(b, func(f field) error {
@@ -73,17 +76,15 @@ func readModel(b []byte) (*modelProto, error) {
 		return nil
 	})
 	if err == nil && m.graph == nil {
-		err = fmt.Errorf("no graph: not an ONNX model, or cut short")
+		err = invalid("graph", "no graph: not an ONNX model, or cut short")
 	}
-	return m, err
-}
-
-// where says in which part of the file an error lies.
-func where(part string, err error) error {
+	if err == nil {
+		err = m.graph.sound()
+	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", part, err)
+		return nil, fmt.Errorf("onnx: %w", m.refuse(err))
 	}
-	return nil
+	return m, nil
 }
 
 func (m *modelProto) readOpset(f field) error {
@@ -114,11 +115,11 @@ func (g *graphProto) read(f field) error {
 	switch f.num {
 	case graphNode:
 		if len(g.nodes) == graph.MaxNodes {
-			return fmt.Errorf("more than %d nodes", graph.MaxNodes)
+			return unsupported("more than %d nodes", graph.MaxNodes)
 		}
 		n := nodeProto{}
 		if err := f.message(n.read); err != nil {
-			return fmt.Errorf("node %d (%s): %w", len(g.nodes), n.name, err)
+			return where(fmt.Sprintf("node %d %s (%s)", len(g.nodes), n.name, n.op), err)
 		}
 		n.domain = standard(n.domain)
 		g.nodes = append(g.nodes, n)
@@ -127,7 +128,7 @@ func (g *graphProto) read(f field) error {
 	case graphInitializer:
 		t := tensorProto{}
 		if err := f.message(t.read); err != nil {
-			return fmt.Errorf("initializer %d (%s): %w", len(g.initializers), t.name, err)
+			return where(fmt.Sprintf("initializer %d (%s)", len(g.initializers), t.name), err)
 		}
 		g.initializers = append(g.initializers, t)
 	case graphInput:
@@ -137,7 +138,7 @@ func (g *graphProto) read(f field) error {
 	case graphValueInfo:
 		return where("value_info", f.value(&g.values))
 	case graphSparse:
-		return fmt.Errorf("sparse initialisers are not read: store them dense")
+		return unsupported("sparse initialisers are not read: store them dense")
 	}
 	return nil
 }
@@ -156,7 +157,14 @@ func (n *nodeProto) read(f field) error {
 		return f.text(&n.domain)
 	case nodeAttribute:
 		a := attrProto{}
-		if err := f.message(a.read); err != nil {
+		err := f.message(a.read)
+		if err == nil {
+			err = a.sound()
+		}
+		if err == nil && n.attr(a.name) != nil {
+			err = flaw("it stands twice")
+		}
+		if err != nil {
 			return where("attribute "+a.name, err)
 		}
 		n.attrs = append(n.attrs, a)
@@ -166,34 +174,48 @@ func (n *nodeProto) read(f field) error {
 	return nil
 }
 
-// read keeps the attribute's type as written; a file of the first IR version,
-// which has none, takes it from the field that is set.
 func (a *attrProto) read(f field) error {
-	set := func(kind int64, err error) error {
-		if a.kind == 0 {
-			a.kind = kind
-		}
-		return err
+	if kind, ok := attrValues[f.num]; ok {
+		a.mixed = a.mixed || a.held != 0 && a.held != kind
+		a.held = kind
 	}
 	switch f.num {
 	case attrName:
 		return f.text(&a.name)
 	case attrF:
-		return set(attrTypeFloat, f.float(&a.f))
+		return f.float(&a.f)
 	case attrI:
-		return set(attrTypeInt, f.integer(&a.i))
+		return f.integer(&a.i)
 	case attrS:
 		a.s = f.bytes
-		return set(attrTypeString, f.want(protowire.BytesType))
+		return f.want(protowire.BytesType)
 	case attrT:
 		a.t = &tensorProto{}
-		return set(attrTypeTensor, where("tensor", f.message(a.t.read)))
+		return where("tensor", f.message(a.t.read))
 	case attrFloats:
-		return set(attrTypeFloats, f.floats(&a.floats))
+		return f.floats(&a.floats)
 	case attrInts:
-		return set(attrTypeInts, f.integers(&a.ints))
+		return f.integers(&a.ints)
 	case attrType:
 		return f.integer(&a.kind)
+	}
+	return nil
+}
+
+// sound holds an attribute's type against its value. A file of the first IR
+// version, which names no type, has that of the field that is set; a list may be
+// empty, and a writer of proto3 leaves zeros out.
+func (a *attrProto) sound() error {
+	if a.kind == 0 {
+		a.kind = a.held
+	}
+	switch {
+	case a.kind < 1 || a.kind >= int64(len(attrTypes)):
+		return flaw(fmt.Sprintf("attribute type %d is none of ONNX's", a.kind))
+	case a.mixed:
+		return flaw("it has values of more than one type")
+	case a.held != 0 && a.held != a.kind:
+		return flaw(fmt.Sprintf("it says %s and holds %s", attrTypes[a.kind], attrTypes[a.held]))
 	}
 	return nil
 }
@@ -206,8 +228,10 @@ func (f field) value(dst *[]valueProto) error {
 			return f.text(&v.name)
 		case valueType:
 			return f.message(func(f field) error {
+				if kind, ok := typeKinds[f.num]; ok {
+					v.kind = kind
+				}
 				if f.num == typeTensor {
-					v.isTensor = true
 					return f.message(v.readTensorType)
 				}
 				return nil
@@ -216,10 +240,7 @@ func (f field) value(dst *[]valueProto) error {
 		return nil
 	})
 	*dst = append(*dst, v)
-	if err != nil {
-		return fmt.Errorf("%q: %w", v.name, err)
-	}
-	return nil
+	return where(fmt.Sprintf("%q", v.name), err)
 }
 
 func (v *valueProto) readTensorType(f field) error {
@@ -239,10 +260,11 @@ func (v *valueProto) readTensorType(f field) error {
 }
 
 func (v *valueProto) readDim(f field) error {
-	dim, symbol := int64(-1), ""
+	dim, open, symbol := int64(-1), true, ""
 	err := f.message(func(f field) error {
 		switch f.num {
 		case dimValue:
+			open = false
 			return f.integer(&dim)
 		case dimParam:
 			return f.text(&symbol)
@@ -250,6 +272,7 @@ func (v *valueProto) readDim(f field) error {
 		return nil
 	})
 	v.dims = append(v.dims, dim)
+	v.open = append(v.open, open)
 	v.symbols = append(v.symbols, symbol)
 	return err
 }

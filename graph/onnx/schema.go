@@ -84,6 +84,22 @@ const (
 	attrTypeInts   = 7
 )
 
+// attrTypes are all of them by number.
+var attrTypes = []string{"UNDEFINED", "FLOAT", "INT", "STRING", "TENSOR", "GRAPH", "FLOATS", "INTS", "STRINGS", "TENSORS", "GRAPHS",
+	"SPARSE_TENSOR", "SPARSE_TENSORS", "TYPE_PROTO", "TYPE_PROTOS"}
+
+// attrValues are the fields that hold an attribute's value, with the type that
+// each is of.
+var attrValues = map[protowire.Number]int64{
+	attrF: attrTypeFloat, attrI: attrTypeInt, attrS: attrTypeString, attrT: attrTypeTensor, attrFloats: attrTypeFloats, attrInts: attrTypeInts,
+	6: 5, 9: 8, 10: 9, 11: 10, 22: 11, 23: 12, 14: 13, 15: 14,
+}
+
+// typeKinds are the fields of a TypeProto.
+var typeKinds = map[protowire.Number]string{
+	typeTensor: "tensor", 4: "sequence", 5: "map", 7: "opaque", 8: "sparse_tensor", 9: "optional",
+}
+
 // locationExternal is TensorProto.DataLocation's EXTERNAL.
 const locationExternal = 1
 
@@ -105,6 +121,11 @@ var dataTypes = map[tensor.DType]int64{
 	tensor.Bool: 9, tensor.F16: 10, tensor.F64: 11, tensor.U32: 12, tensor.BF16: 16,
 }
 
+// dataTypeNames are ONNX's names of all element types by number; 0 is none.
+var dataTypeNames = []string{"undefined", "float", "uint8", "int8", "uint16", "int16", "int32", "int64", "string", "bool", "float16", "double",
+	"uint32", "uint64", "complex64", "complex128", "bfloat16", "float8e4m3fn", "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz",
+	"uint4", "int4", "float4e2m1", "float8e8m0", "uint2", "int2"}
+
 // dtypeOf is the inverse of dataTypes.
 func dtypeOf(dataType int64) (tensor.DType, error) {
 	for d, n := range dataTypes {
@@ -112,5 +133,9 @@ func dtypeOf(dataType int64) (tensor.DType, error) {
 			return d, nil
 		}
 	}
-	return tensor.Invalid, fmt.Errorf("ONNX data type %d is not one that programs have (%v)", dataType, tensor.DTypes())
+	if dataType < 1 || dataType >= int64(len(dataTypeNames)) {
+		return tensor.Invalid, flaw(fmt.Sprintf("data type %d is none of ONNX's", dataType))
+	}
+	name := dataTypeNames[dataType]
+	return tensor.Invalid, &lack{typ: name, what: fmt.Sprintf("element type %s (ONNX data type %d) is not one that programs have: %v", name, dataType, tensor.DTypes())}
 }

@@ -1,7 +1,6 @@
 package onnx
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -34,7 +33,7 @@ func (t *tensorProto) read(f field) error {
 	case tensorDataType:
 		return f.integer(&t.dataType)
 	case tensorSegment:
-		return errors.New("segmented tensors are not read")
+		return unsupported("segmented tensors are not read")
 	case tensorFloatData:
 		return f.floats(&t.f32)
 	case tensorInt32Data:
@@ -70,7 +69,7 @@ func (t *tensorProto) load(o *options) (*tensor.Tensor, error) {
 		ty.Shape[i] = int(n)
 	}
 	if err := ty.Validate(); err != nil {
-		return nil, err
+		return nil, where("dims", err)
 	}
 	switch {
 	case t.location == locationExternal:
@@ -85,12 +84,12 @@ func (t *tensorProto) load(o *options) (*tensor.Tensor, error) {
 // aligned, else by a copy.
 func fromBytes(ty tensor.Type, b []byte, inPlace bool) (*tensor.Tensor, error) {
 	if len(b) != ty.Bytes() {
-		return nil, fmt.Errorf("%d bytes of data, %v takes %d", len(b), ty, ty.Bytes())
+		return nil, invalid("data", "%d bytes of data, %v takes %d", len(b), ty, ty.Bytes())
 	}
 	if ty.DType == tensor.Bool {
 		for i, v := range b {
 			if v > 1 {
-				return nil, fmt.Errorf("element %d: %d is no bool", i, v)
+				return nil, invalid("data", "element %d: %d is no bool", i, v)
 			}
 		}
 	}
@@ -107,24 +106,24 @@ func fromBytes(ty tensor.Type, b []byte, inPlace bool) (*tensor.Tensor, error) {
 func (t *tensorProto) loadExternal(ty tensor.Type, o *options) (*tensor.Tensor, error) {
 	location := t.external["location"]
 	if o.resolve == nil {
-		return nil, fmt.Errorf("data lies outside of the model, in %q, and nothing here can open it", location)
+		return nil, unsupported("data lies outside of the model, in %q, and nothing here can open it", location)
 	}
 	offset, length := int64(0), int64(-1)
 	for key, dst := range map[string]*int64{"offset": &offset, "length": &length} {
 		if s, ok := t.external[key]; ok {
 			v, err := strconv.ParseInt(s, 10, 64)
 			if err != nil || v < 0 {
-				return nil, fmt.Errorf("external_data: %s %q is no size", key, s)
+				return nil, invalid("external_data", "%s %q is no size", key, s)
 			}
 			*dst = v
 		}
 	}
 	if length >= 0 && length != int64(ty.Bytes()) {
-		return nil, fmt.Errorf("external_data: length %d, %v takes %d", length, ty, ty.Bytes())
+		return nil, invalid("external_data", "length %d, %v takes %d", length, ty, ty.Bytes())
 	}
 	b, err := o.resolve(location, offset, length)
 	if err != nil {
-		return nil, fmt.Errorf("external data %q: %w", location, err)
+		return nil, where(fmt.Sprintf("external data %q", location), err)
 	}
 	if length < 0 && len(b) > ty.Bytes() {
 		b = b[:ty.Bytes()]
@@ -163,14 +162,14 @@ func within[E ~int8 | ~uint8 | ~uint16 | ~int32 | ~uint32](lo, hi int64) func(in
 
 func convert[S any, E tensor.Element](ty tensor.Type, src []S, conv func(S) (E, bool)) (*tensor.Tensor, error) {
 	if len(src) != ty.Shape.Elements() {
-		return nil, fmt.Errorf("%d elements of data, %v has %d", len(src), ty, ty.Shape.Elements())
+		return nil, invalid("data", "%d elements of data, %v has %d", len(src), ty, ty.Shape.Elements())
 	}
 	x := tensor.New(ty.DType, ty.Shape...)
 	dst := tensor.View[E](x.Data)
 	for i, v := range src {
 		e, ok := conv(v)
 		if !ok {
-			return nil, fmt.Errorf("element %d: %v is out of the range of %v", i, v, ty.DType)
+			return nil, invalid("data", "element %d: %v is out of the range of %v", i, v, ty.DType)
 		}
 		dst[i] = e
 	}

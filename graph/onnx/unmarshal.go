@@ -13,13 +13,14 @@ import (
 )
 
 // Unmarshal reads an ONNX ModelProto as a program and checks it whole; the
-// error names the part at fault and, for a model of somebody else's that could
-// be written otherwise, the mend. The program shares no memory with b; external
-// data may be used in place (see WithResolver).
+// error is an *UnsupportedError or an *InvalidError and names the part at fault
+// and, for a model of somebody else's that could be written otherwise, the mend.
+// The program shares no memory with b; external data may be used in place (see
+// WithResolver).
 func Unmarshal(b []byte, opts ...Option) (*graph.Program, error) {
 	m, err := readModel(b)
 	if err != nil {
-		return nil, fmt.Errorf("onnx: %w", err)
+		return nil, err
 	}
 	r := reader{
 		options: collect(opts),
@@ -31,14 +32,11 @@ func Unmarshal(b []byte, opts ...Option) (*graph.Program, error) {
 		names:   map[string]bool{},
 		memo:    map[string]*tensor.Tensor{}, producers: map[string]*graph.Call{}, adapters: adapters(),
 	}
-	for _, step := range []func() error{r.opset, r.initializers, r.inputs, r.nodes, r.outputs, r.metadata, r.declared} {
+	program := func() error { _, err := r.prog.Infer(); return err }
+	for _, step := range []func() error{r.opset, r.initializers, r.inputs, r.postponed, r.nodes, r.outputs, r.metadata, r.declared, r.dropFolded, program} {
 		if err := step(); err != nil {
-			return nil, fmt.Errorf("onnx: %w", err)
+			return nil, fmt.Errorf("onnx: %w", m.refuse(err))
 		}
-	}
-	r.dropFolded()
-	if _, err := r.prog.Infer(); err != nil {
-		return nil, fmt.Errorf("onnx: %w", err)
 	}
 	return r.prog, nil
 }
@@ -54,21 +52,39 @@ type reader struct {
 	folded map[string]bool // values that became attributes
 	names  map[string]bool // of nodes
 	made   int64           // bytes of constants that the file does not hold
+	first  error           // of what is unsupported; see postpone
 
 	memo      map[string]*tensor.Tensor // see known
 	producers map[string]*graph.Call
 	adapters  map[string]adapter
 }
 
+// postpone keeps what is unsupported for later, so that a mistake in what else
+// can be judged comes first; other errors it hands back.
+func (r *reader) postpone(err error) error {
+	if !isLack(err) {
+		return err
+	}
+	if r.first == nil {
+		r.first = err
+	}
+	return nil
+}
+
+func (r *reader) postponed() error { return r.first }
+
 // opset refuses versions whose ops this package can't vouch for.
 func (r *reader) opset() error {
 	std, ok := r.model.opsets[graph.Std]
-	if ok && (std < minOpset || std > maxOpset) {
-		return fmt.Errorf("opset_import: opset %d, want %d to %d: convert the model with onnx.version_converter", std, minOpset, maxOpset)
+	if ok && std < minOpset {
+		return invalid("opset_import", "opset %d, want %d to %d", std, minOpset, maxOpset)
+	}
+	if std > maxOpset {
+		return r.postpone(where("opset_import", unsupported("opset %d, want %d to %d: convert the model with onnx.version_converter", std, minOpset, maxOpset)))
 	}
 	r.std = std
 	if own, ok := r.model.opsets[graph.Own]; ok && own != 1 {
-		return fmt.Errorf("opset_import: domain %s version %d, want 1", graph.Own, own)
+		return r.postpone(where("opset_import", unsupported("domain %s version %d, want 1", graph.Own, own)))
 	}
 	return nil
 }
@@ -76,8 +92,12 @@ func (r *reader) opset() error {
 func (r *reader) initializers() error {
 	for i := range r.model.graph.initializers {
 		t := &r.model.graph.initializers[i]
-		if err := r.constant(t.name, t); err != nil {
-			return fmt.Errorf("initializer %q: %w", t.name, err)
+		err := r.constant(t.name, t)
+		if l := (*lack)(nil); errors.As(err, &l) {
+			l.value = t.name
+		}
+		if err := r.postpone(where(quoted("initializer", t.name), err)); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -93,7 +113,7 @@ func (r *reader) constant(name string, t *tensorProto) error {
 
 func (r *reader) addConst(name string, x *tensor.Tensor) error {
 	if _, dup := r.consts[name]; dup {
-		return errors.New("the name stands twice")
+		return flaw("the name stands twice")
 	}
 	r.consts[name], r.types[name] = x, x.Type
 	r.prog.Consts = append(r.prog.Consts, graph.Const{Name: name, Tensor: x})
@@ -121,10 +141,10 @@ func (r *reader) inputs() error {
 			t, err = x.Type, v.fits(x.Type)
 		}
 		if err != nil {
-			return fmt.Errorf("input %q: %w", v.name, err)
-		}
-		if _, dup := r.types[v.name]; dup {
-			return fmt.Errorf("input %q: the name stands twice", v.name)
+			if err := r.postpone(where(quoted("input", v.name), err)); err != nil {
+				return err
+			}
+			continue
 		}
 		r.types[v.name] = t
 		if isState[v.name] {
@@ -135,42 +155,9 @@ func (r *reader) inputs() error {
 		}
 	}
 	for _, s := range slices.Sorted(maps.Keys(isState)) {
-		return fmt.Errorf("%s: %q is no input", keyState, s)
+		return invalid(keyState, "%q is no input", s)
 	}
 	return nil
-}
-
-// static is the value's type; it must be whole.
-func (v *valueProto) static() (tensor.Type, error) {
-	if !v.isTensor {
-		return tensor.Type{}, errors.New("no tensor type: sequences, maps and optionals are not read")
-	}
-	d, err := dtypeOf(v.elem)
-	if err != nil {
-		return tensor.Type{}, err
-	}
-	if !v.hasShape {
-		return tensor.Type{}, errors.New("no shape: programs are static, so export the model with fixed input shapes")
-	}
-	t := tensor.Type{DType: d, Shape: make(tensor.Shape, len(v.dims))}
-	for i, n := range v.dims {
-		if n < 0 {
-			return t, fmt.Errorf("dimension %d is dynamic (%q): programs are static, so export the model with a fixed size there", i, v.symbols[i])
-		}
-		t.Shape[i] = int(n)
-	}
-	return t, t.Validate()
-}
-
-// fits holds a given value's type against what the model says of the input.
-func (v *valueProto) fits(t tensor.Type) error {
-	if d, err := dtypeOf(v.elem); v.isTensor && (err != nil || d != t.DType) {
-		return fmt.Errorf("declared with ONNX data type %d, the value given is %v", v.elem, t)
-	}
-	if v.hasShape && !v.agrees(t.Shape) {
-		return fmt.Errorf("declared with dimensions %v, the value given is %v", v.dims, t)
-	}
-	return t.Validate()
 }
 
 func (r *reader) nodes() error {
@@ -178,7 +165,7 @@ func (r *reader) nodes() error {
 		n := &r.model.graph.nodes[i]
 		if n.op == "Constant" && n.domain == graph.Std {
 			if err := r.constantNode(n); err != nil {
-				return fmt.Errorf("node %d %q (Constant): %w", i, n.name, err)
+				return &graph.NodeError{Node: r.model.graph.label(i), Op: n.op, Err: err}
 			}
 			continue
 		}
@@ -189,7 +176,7 @@ func (r *reader) nodes() error {
 		if err != nil {
 			var node *graph.NodeError
 			if !errors.As(err, &node) {
-				err = &graph.NodeError{Node: n.name, Op: n.op, Err: err}
+				err = &graph.NodeError{Node: r.model.graph.label(i), Op: n.op, Err: err}
 			}
 			return err
 		}
@@ -218,11 +205,14 @@ func (r *reader) node(i int, n *nodeProto) error {
 		}
 		t, ok := r.types[name]
 		if !ok {
-			return fmt.Errorf("input %d: no value %q before this node", j, name)
+			return invalid(numbered("input", j), "no value %q before this node", name)
 		}
 		in[j] = t
 	}
 	if err := r.autoPad(n, &out, in); err != nil {
+		return err
+	}
+	if err := checkMixed(&out, in); err != nil {
 		return err
 	}
 	c, err := graph.Resolve(&out, in)
@@ -265,10 +255,7 @@ func (r *reader) attributes(n *nodeProto, out *graph.Node) error {
 		}
 		v, err := a.value(n)
 		if err != nil {
-			return fmt.Errorf("attribute %s: %w", a.name, err)
-		}
-		if _, dup := out.Attrs[a.name]; dup {
-			return fmt.Errorf("attribute %s stands twice", a.name)
+			return where("attribute "+a.name, err)
 		}
 		if out.Attrs == nil {
 			out.Attrs = graph.Attrs{}
@@ -283,6 +270,9 @@ func (a *attrProto) value(n *nodeProto) (graph.Attr, error) {
 		d, err := dtypeOf(a.i)
 		return graph.S(d.String()), err
 	}
+	if values, ok := beyondRows[n.op][a.name]; ok && n.domain == graph.Std && (len(values) == 0 || slices.Contains(values, string(a.s))) {
+		return graph.Attr{}, unsupported("the op's row has no such attribute, or not the value %q", a.s)
+	}
 	switch a.kind {
 	case attrTypeFloat:
 		return graph.Attr{Kind: graph.Float, Float: a.f}, nil
@@ -295,16 +285,13 @@ func (a *attrProto) value(n *nodeProto) (graph.Attr, error) {
 	case attrTypeInts:
 		return graph.L(a.ints...), nil
 	}
-	return graph.Attr{}, fmt.Errorf("ONNX attribute type %d is not one that programs have", a.kind)
+	return graph.Attr{}, unsupported("a value of type %s (ONNX attribute type %d) is not one that programs have", attrTypes[a.kind], a.kind)
 }
 
 // constantNode folds a Constant into the program's constants.
 func (r *reader) constantNode(n *nodeProto) error {
 	if len(n.attrs) != 1 || len(n.outputs) != 1 || n.outputs[0] == "" {
-		return fmt.Errorf("%d attributes, %d outputs: want one of each", len(n.attrs), len(n.outputs))
-	}
-	if _, dup := r.types[n.outputs[0]]; dup {
-		return fmt.Errorf("output %q: a value of that name exists already", n.outputs[0])
+		return flaw(fmt.Sprintf("%d attributes, %d outputs: want one of each", len(n.attrs), len(n.outputs)))
 	}
 	a := &n.attrs[0]
 	switch {
@@ -319,7 +306,10 @@ func (r *reader) constantNode(n *nodeProto) error {
 	case a.name == "value_ints" && a.kind == attrTypeInts:
 		return r.addConst(n.outputs[0], of(tensor.Shape{len(a.ints)}, a.ints))
 	}
-	return fmt.Errorf("attribute %s is not read: want value, value_float, value_floats, value_int or value_ints", a.name)
+	if slices.Contains([]string{"sparse_value", "value_string", "value_strings"}, a.name) {
+		return where("attribute "+a.name, unsupported("it is not read: want value, value_float, value_floats, value_int or value_ints"))
+	}
+	return invalid("attribute "+a.name, "a Constant has no such attribute of type %s", attrTypes[a.kind])
 }
 
 // dropNodes removes nodes of which nothing is left but what was folded.
@@ -397,47 +387,17 @@ func (r *reader) json(key string, dst any) error {
 	dec := json.NewDecoder(strings.NewReader(text))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(dst); err != nil {
-		return fmt.Errorf("metadata_props: %s: %w", key, err)
+		return where("metadata_props: "+key, err)
 	}
 	if dec.More() {
-		return fmt.Errorf("metadata_props: %s: more than one value", key)
+		return invalid("metadata_props: "+key, "more than one value")
 	}
 	return nil
-}
-
-// declared holds the types that the file states for outputs and values in
-// between against those inferred. What it leaves open is no contradiction.
-func (r *reader) declared() error {
-	for _, v := range slices.Concat(r.model.graph.outputs, r.model.graph.values) {
-		t, ok := r.types[v.name]
-		if !ok || !v.isTensor {
-			continue
-		}
-		if d, err := dtypeOf(v.elem); v.elem != 0 && (err != nil || d != t.DType) {
-			return fmt.Errorf("value %q: declared with ONNX data type %d, but it is %v", v.name, v.elem, t)
-		}
-		if v.hasShape && !v.agrees(t.Shape) {
-			return fmt.Errorf("value %q: declared with dimensions %v, but it is %v", v.name, v.dims, t)
-		}
-	}
-	return nil
-}
-
-func (v *valueProto) agrees(s tensor.Shape) bool {
-	if len(v.dims) != len(s) {
-		return false
-	}
-	for i, d := range v.dims {
-		if d >= 0 && d != int64(s[i]) {
-			return false
-		}
-	}
-	return true
 }
 
 // dropFolded removes the nodes, constants and given inputs that nobody reads
 // any more since they became attributes.
-func (r *reader) dropFolded() {
+func (r *reader) dropFolded() error {
 	r.dropNodes()
 	for i := range r.prog.Nodes {
 		for _, in := range r.prog.Nodes[i].Inputs {
@@ -451,11 +411,12 @@ func (r *reader) dropFolded() {
 		delete(r.folded, u.Value)
 	}
 	if len(r.folded) == 0 {
-		return
+		return nil
 	}
 	r.prog.Consts = slices.DeleteFunc(r.prog.Consts, func(c graph.Const) bool { return r.folded[c.Name] })
 	r.prog.Feeds = slices.DeleteFunc(r.prog.Feeds, func(v graph.Value) bool { return r.folded[v.Name] })
 	if len(r.prog.Consts) == 0 {
 		r.prog.Consts = nil
 	}
+	return nil
 }

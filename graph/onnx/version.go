@@ -1,7 +1,6 @@
 package onnx
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 
@@ -12,7 +11,7 @@ import (
 func (r *reader) checkVersion(n *nodeProto) error {
 	op := graph.Lookup(n.domain, n.op)
 	if op == nil {
-		return &graph.NodeError{Node: n.name, Op: n.op, Err: &graph.UnknownOpError{Domain: n.domain, Op: n.op}}
+		return &graph.UnknownOpError{Domain: n.domain, Op: n.op}
 	}
 	version, need := r.std, int64(equalSince(op))
 	if n.domain == graph.Own {
@@ -20,18 +19,18 @@ func (r *reader) checkVersion(n *nodeProto) error {
 		if s, ok := n.meta[keyVersion]; ok {
 			v, err := strconv.ParseInt(s, 10, 64)
 			if err != nil {
-				return fmt.Errorf("metadata_props: %s %q is no number", keyVersion, s)
+				return invalid("metadata_props: "+keyVersion, "%q is no number", s)
 			}
 			version = v
 		}
 	}
 	switch {
 	case n.domain == graph.Std && version == 0:
-		return errors.New("opset_import does not name the standard domain, which the node uses")
+		return invalid("opset_import", "it does not name the standard domain, which the node uses")
 	case n.today, n.domain == graph.Std && version >= need, version == need:
 		return nil
 	}
-	return &graph.NodeError{Node: n.name, Op: n.op, Err: &VersionError{Domain: n.domain, Op: n.op, Version: int(version), Known: int(need)}}
+	return &VersionError{Domain: n.domain, Op: n.op, Version: int(version), Known: int(need)}
 }
 
 // VersionError says that a node uses a version of an op that the table lacks.
