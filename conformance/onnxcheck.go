@@ -20,8 +20,10 @@ type ONNXResult struct {
 	Test   string `json:"test"`
 	Status Status `json:"status"`
 	Why    string `json:"why,omitempty"`
-	// Op is, when unsupported, the op that the table or the backend lacks.
+	// Op is, when unsupported, the op that the table or the backend lacks, or the
+	// first with values of the Type that programs lack.
 	Op    string   `json:"op,omitempty"`
+	Type  string   `json:"type,omitempty"`
 	Ops   []string `json:"ops,omitempty"` // that ran
 	Sets  int      `json:"sets,omitempty"`
 	Worst Number   `json:"worst"` // largest error as a multiple of ONNX's own tolerance
@@ -67,7 +69,7 @@ func (r *ONNXResult) fail(err error) *ONNXResult {
 	var typed *backends.Error
 	switch {
 	case errors.As(err, &u):
-		r.Status, r.Op, r.Why = StatusUnsupported, u.op, u.why
+		r.Status, r.Op, r.Type, r.Why = StatusUnsupported, u.op, u.typ, u.why
 	case errors.As(err, &refused):
 		r.Status, r.Op, r.Why = StatusUnsupported, refused.cause.Op, refused.Error()
 	case errors.Is(err, context.DeadlineExceeded), backends.CodeOf(err) == backends.DeadlineExceeded:

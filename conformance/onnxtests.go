@@ -18,7 +18,6 @@ import (
 // ONNX's own backend tests, an oracle by people who never saw this project: a
 // folder with model.onnx and folders test_data_set_N of input_I.pb and
 // output_I.pb (onnx/docs/OnnxBackendTest.md).
-
 //
 // Its light models are single files X.onnx with their outputs X_output_I.pb:
 // real networks whose weights are constants, so that they need no room
@@ -33,16 +32,24 @@ type ONNXTest struct {
 	away  bool   // there is only its address
 }
 
-// FindONNXTests lists the tests below dir, in the order of their names.
+// FindONNXTests lists the tests below dir, in the order of their names. A folder
+// that is empty or has data alone is one as well, whose model is missing.
 func FindONNXTests(dir string) ([]ONNXTest, error) {
 	var list []ONNXTest
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		if err != nil {
 			return err
 		}
 		t := ONNXTest{Dir: filepath.Dir(path)}
 		name := t.Dir
 		switch stem := strings.TrimSuffix(path, modelSuffix); {
+		case d.IsDir() && path != dir && empty(path):
+			name, t.Dir = path, path
+		case d.IsDir():
+			orphans := strings.HasPrefix(d.Name(), dataFolder) && !exists(filepath.Join(t.Dir, modelFile)) && !exists(filepath.Join(t.Dir, addressFile))
+			if !orphans || len(list) > 0 && list[len(list)-1].Dir == t.Dir {
+				return nil
+			}
 		case d.Name() == modelFile:
 		case d.Name() == addressFile && !exists(filepath.Join(t.Dir, modelFile)):
 			t.away = true
@@ -66,8 +73,14 @@ func exists(path string) bool {
 	return err == nil
 }
 
+func empty(dir string) bool {
+	entries, err := os.ReadDir(dir)
+	return err == nil && len(entries) == 0
+}
+
 const (
 	modelFile   = "model.onnx"
+	dataFolder  = "test_data_set_"
 	modelSuffix = ".onnx"
 	addressFile = "data.json"
 	lightOutput = "_output_"
@@ -89,8 +102,12 @@ type onnxSet struct {
 	folded  bool    // no op is left to run
 }
 
-// unread is a test that this project can't read, and the op at fault.
-type unread struct{ op, why string }
+// noModel stands in place of an op for tests whose model is not here.
+const noModel = "(no model)"
+
+// unread is a test that asks for what programs don't have: the op at fault and,
+// if it is that, the element type or kind of value.
+type unread struct{ op, typ, why string }
 
 func (u unread) Error() string { return u.why }
 
@@ -98,22 +115,22 @@ func (u unread) Error() string { return u.why }
 func (t ONNXTest) sets() ([]*onnxSet, error) {
 	switch {
 	case t.away:
-		return nil, unread{"", t.Dir + ": there is only the model's address here, not the model"}
+		return nil, unread{noModel, "", t.Dir + ": there is only the model's address here, not the model"}
 	case t.light != "":
 		return t.lightSet()
 	}
-	model, err := readLimited(filepath.Join(t.Dir, modelFile))
+	m, err := readONNX(filepath.Join(t.Dir, modelFile))
 	if err != nil {
 		return nil, err
 	}
-	dirs, err := filepath.Glob(filepath.Join(t.Dir, "test_data_set_*"))
+	dirs, err := filepath.Glob(filepath.Join(t.Dir, dataFolder+"*"))
 	if err != nil || len(dirs) == 0 {
-		return nil, fmt.Errorf("%s: no folder test_data_set_0", t.Dir)
+		return nil, fmt.Errorf("%s: no folder %s0 beside the model", t.Dir, dataFolder)
 	}
 	slices.Sort(dirs)
 	var list []*onnxSet
 	for _, dir := range dirs {
-		s, err := readSet(model, dir)
+		s, err := m.set(dir)
 		if err != nil {
 			return nil, err
 		}
@@ -122,22 +139,51 @@ func (t ONNXTest) sets() ([]*onnxSet, error) {
 	return list, nil
 }
 
+// onnxModel is a model as it lies in its file.
+type onnxModel struct {
+	path string
+	data []byte
+	sig  onnx.Signature
+}
+
+func readONNX(path string) (*onnxModel, error) {
+	m := &onnxModel{path: path}
+	var err error
+	if m.data, err = readLimited(path); err != nil {
+		return nil, err
+	}
+	if m.sig, err = onnx.ReadSignature(m.data); err != nil {
+		return nil, m.refused(err)
+	}
+	return m, nil
+}
+
+// refused tells a model that needs what programs don't have, which is listed,
+// from one that is broken, which fails its test.
+func (m *onnxModel) refused(err error) error {
+	var lack *onnx.UnsupportedError
+	var broken *onnx.InvalidError
+	switch {
+	case errors.As(err, &lack):
+		return unread{lack.Op, lack.Type, lack.Error()}
+	case errors.As(err, &broken):
+		err = broken
+	}
+	return fmt.Errorf("invalid model: %s: %w", m.path, err)
+}
+
 // lightSet is a light model's only set of data, with the inputs that ONNX's own
 // runner makes: i/n of n elements.
 func (t ONNXTest) lightSet() ([]*onnxSet, error) {
-	model, err := readLimited(filepath.Join(t.Dir, t.light+modelSuffix))
-	if err != nil {
-		return nil, err
-	}
-	sig, err := onnx.ReadSignature(model)
+	m, err := readONNX(filepath.Join(t.Dir, t.light+modelSuffix))
 	if err != nil {
 		return nil, err
 	}
 	given := Values{}
-	for _, name := range sig.Inputs {
-		typ, ok := sig.Types[name]
+	for _, name := range m.sig.Inputs {
+		typ, ok := m.sig.Types[name]
 		if !ok || typ.DType != tensor.F32 {
-			return nil, unread{"", fmt.Sprintf("%s: input %s is no f32 of a static shape", t.Name, name)}
+			return nil, unread{m.sig.OpOf(name), "", fmt.Sprintf("%s: input %s is no f32 of a static shape", t.Name, name)}
 		}
 		if typ.Shape.Elements() > lightInput {
 			return nil, fmt.Errorf("%s: input %s is %v: more than the %d elements that a light model's may have", t.Name, name, typ, lightInput)
@@ -149,44 +195,39 @@ func (t ONNXTest) lightSet() ([]*onnxSet, error) {
 		given[name] = tensor.New(typ.DType, typ.Shape...)
 		given[name].SetFloat64s(v)
 	}
-	want, err := readTensors(t.Dir, t.light+"_output", sig.Outputs)
+	want, err := m.tensors(t.Dir, t.light+"_output", m.sig.Outputs)
 	if err != nil {
 		return nil, err
 	}
-	s, err := newSet(t.Name, model, sig, given, want, onnx.WithRoom(lightRoom))
+	s, err := m.read(t.Dir, given, want, onnx.WithRoom(lightRoom))
 	return []*onnxSet{s}, err
 }
 
-func readSet(model []byte, dir string) (*onnxSet, error) {
-	sig, err := onnx.ReadSignature(model)
+// set is the model with the data of one folder.
+func (m *onnxModel) set(dir string) (*onnxSet, error) {
+	given, err := m.tensors(dir, "input", m.sig.Inputs)
 	if err != nil {
 		return nil, err
 	}
-	given, err := readTensors(dir, "input", sig.Inputs)
+	want, err := m.tensors(dir, "output", m.sig.Outputs)
 	if err != nil {
 		return nil, err
 	}
-	want, err := readTensors(dir, "output", sig.Outputs)
-	if err != nil {
-		return nil, err
-	}
-	return newSet(dir, model, sig, given, want)
+	return m.read(dir, given, want)
 }
 
-// newSet reads the model for the inputs given.
-func newSet(from string, model []byte, sig onnx.Signature, given, want Values, more ...onnx.Option) (*onnxSet, error) {
+// read reads the model for the inputs given.
+func (m *onnxModel) read(from string, given, want Values, more ...onnx.Option) (*onnxSet, error) {
 	s, err := &onnxSet{feeds: Values{}}, error(nil)
-	s.program, err = onnx.Unmarshal(model, append(more, onnx.WithInputs(given), onnx.WithEvaluator(evaluateCall))...)
+	s.program, err = onnx.Unmarshal(m.data, append(more, onnx.WithInputs(given), onnx.WithEvaluator(evaluateCall))...)
 	if err != nil {
-		return nil, notRead(err, sig)
+		return nil, m.refused(err)
 	}
 	if s.graph, err = s.program.Infer(); err != nil {
 		return nil, err
 	}
 	for _, f := range s.graph.Feeds {
-		if s.feeds[f.Name] = given[f.Name]; given[f.Name] == nil {
-			return nil, fmt.Errorf("%s: no file for input %s", from, f.Name)
-		}
+		s.feeds[f.Name] = given[f.Name]
 	}
 	s.want, s.folded = Outputs(want), len(s.program.Nodes) == 0
 	for name, t := range want {
@@ -197,39 +238,47 @@ func newSet(from string, model []byte, sig onnx.Signature, given, want Values, m
 	return s, nil
 }
 
-// notRead tells a model that needs what the op table lacks from one that is
-// broken.
-func notRead(err error, sig onnx.Signature) error {
-	var node *graph.NodeError
-	if errors.As(err, &node) {
-		return unread{node.Op, err.Error()}
-	}
-	return unread{strings.Join(sig.Ops, " "), err.Error()}
-}
-
-// readTensors reads KIND_0.pb, KIND_1.pb, … of a folder. A tensor that says no
-// name, or one that the model lacks, has that of its place.
-func readTensors(dir, kind string, names []string) (Values, error) {
+// tensors reads KIND_0.pb, KIND_1.pb, … of a folder, one a name and no more. A
+// tensor that says no name, or one that the model lacks, has that of its place.
+func (m *onnxModel) tensors(dir, kind string, names []string) (Values, error) {
 	v := Values{}
+	file := func(i int) string { return filepath.Join(dir, fmt.Sprintf("%s_%d.pb", kind, i)) }
 	for i := range names {
-		path := filepath.Join(dir, fmt.Sprintf("%s_%d.pb", kind, i))
-		b, err := readLimited(path)
+		b, err := readLimited(file(i))
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // an optional input that is left out
+			return nil, fmt.Errorf("%s: no such file: the model has %q", file(i), names[i])
 		}
 		if err != nil {
 			return nil, err
 		}
 		name, t, err := onnx.UnmarshalTensor(b)
 		if err != nil {
-			return nil, unread{"", fmt.Sprintf("%s: %v", path, err)}
+			return nil, m.refusedTensor(file(i), names[i], err)
 		}
 		if !slices.Contains(names, name) {
 			name = names[i]
 		}
+		if v[name] != nil {
+			return nil, fmt.Errorf("%s: a file before it holds %q already", file(i), name)
+		}
 		v[name] = t
 	}
+	if exists(file(len(names))) {
+		return nil, fmt.Errorf("%s: one file too many: the model has only %q", file(len(names)), names)
+	}
 	return v, nil
+}
+
+// refusedTensor is refused for a file of data. The model has been found to have
+// but types that programs have; ONNX up to 1.12 kept bfloat16 as uint16, cut
+// where Cast rounds.
+func (m *onnxModel) refusedTensor(path, name string, err error) error {
+	var lack *onnx.UnsupportedError
+	bits := m.sig.Types[name].DType == tensor.BF16
+	if errors.As(err, &lack) && (lack.Type == "" || lack.Type == "uint16" && bits) {
+		return unread{m.sig.OpOf(name), lack.Type, fmt.Sprintf("%s: %v", path, lack)}
+	}
+	return fmt.Errorf("invalid data: %s: %w", path, err)
 }
 
 func readLimited(path string) ([]byte, error) {

@@ -22,7 +22,7 @@ func (f *conformFlags) onnxTests(cmd *cobra.Command, o conformance.Options) ([]c
 			return nil, usagef("flag --%s: ONNX's tests bring their own data and are all run: leave it out", flag)
 		}
 	}
-	if _, err := os.Stat(f.onnx); err != nil {
+	if info, err := os.Stat(f.onnx); err != nil || !info.IsDir() {
 		return nil, usagef("flag --onnx: there is no folder %s", f.onnx)
 	}
 	tests, err := conformance.FindONNXTests(f.onnx)
@@ -51,7 +51,7 @@ func (f *conformFlags) judgeONNX(cmd *cobra.Command, p *plugin.Plugin, o conform
 	report, err := runner.RunONNX(cmd.Context(), f.onnx, tests, func(done int, x *conformance.ONNXResult) {
 		ui.Stage("onnx", done, len(tests), x.Test)
 		if slices.Contains([]conformance.Status{conformance.StatusFail, conformance.StatusCrashed, conformance.StatusTimeout}, x.Status) {
-			ui.say("%-12s%s: %s", x.Status, x.Test, x.Why)
+			ui.say("%-12s%s: %s", x.Status, plain(x.Test), plain(x.Why))
 		}
 	})
 	ui.Close()
@@ -114,17 +114,27 @@ func printONNX(cmd *cobra.Command, r *conformance.ONNXReport) {
 	out := cmd.OutOrStdout()
 	ops, tests := r.UnsupportedOps()
 	for _, op := range ops {
-		name, why := op, ""
+		var why string // of the first
+		var types []string
 		for _, x := range r.Results {
-			if x.Status == conformance.StatusUnsupported && x.Op == op {
+			if x.Status != conformance.StatusUnsupported || x.Op != op {
+				continue
+			}
+			if why == "" {
 				why = x.Why
-				break
+			}
+			if x.Type != "" && !slices.Contains(types, x.Type) {
+				types = append(types, x.Type)
 			}
 		}
+		name, of := op, ""
 		if name == "" {
-			name = "(no op)"
+			name = "(no op)" // a model without nodes
 		}
-		fmt.Fprintf(out, "unsupported %s: %d tests (%s)\n", plain(name), tests[op], plain(why))
+		if len(types) > 0 {
+			of = ", types " + strings.Join(types, " ")
+		}
+		fmt.Fprintf(out, "unsupported %s: %d tests%s (%s)\n", plain(name), tests[op], of, plain(why))
 	}
 }
 
