@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -20,7 +21,7 @@ func (v *valueProto) dtype() (tensor.DType, error) {
 		return tensor.Invalid, &lack{typ: v.kind, value: v.name, what: "a value of kind " + v.kind + ": programs have tensors alone"}
 	}
 	d, err := dtypeOf(v.elem)
-	if l, ok := err.(*lack); ok {
+	if l := (*lack)(nil); errors.As(err, &l) {
 		l.value = v.name
 	}
 	return d, err
