@@ -15,7 +15,7 @@ import (
 func newDataCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "data",
-		Short: "List, make and look at data sets",
+		Short: "List, make, fetch and look at data sets",
 		Long: `data alone lists the sets that --data takes by name. It takes a folder of
 MNIST-format IDX files too, gzipped or not (train-images-idx3-ubyte,
 train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte), and
@@ -24,9 +24,11 @@ train.bin, test.bin, and the class names beside them), and an image tree:
 train/CLASS/ and val/CLASS/ with JPEG, PNG or WebP files, as ImageNet's.`,
 		Example: `  clsbench data
   clsbench data show digits/v1                  a contact sheet of samples
-  clsbench data make digits/v1 ./digits         as IDX files, for other tools`,
+  clsbench data show shapes/v1@224              the same of a set that is drawn at any size
+  clsbench data make digits/v1 ./digits         as IDX files, for other tools
+  clsbench data fetch cifar-10                  download a public set`,
 	}
-	cmd.AddCommand(newDataListCmd(), newDataMakeCmd(), newDataShowCmd())
+	cmd.AddCommand(newDataListCmd(), newDataMakeCmd(), newDataShowCmd(), newDataFetchCmd())
 	return listAlone(cmd)
 }
 

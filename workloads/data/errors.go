@@ -23,6 +23,7 @@ const (
 	LabelRange  Kind = "label out of range"    // a label that is no class
 	Exists      Kind = "exists"                // a file that would be overwritten
 	Unwritable  Kind = "unwritable"            // the system refused to create or write
+	BadArchive  Kind = "bad archive"           // a damaged one, or one that is not what it should be
 	Unsupported Kind = "unsupported by format" // a set that the format cannot hold
 )
 
