@@ -76,18 +76,18 @@ func kinksAt(c *graph.Call, at ...float64) []kink {
 // kinks lists the values to watch in a program; none if nothing in it jumps.
 func kinks(g *graph.Graph) []kink {
 	var list []kink
-	jumps := false
+	jumps, ties := false, !loose(g)
 	read := map[string]bool{}
 	for _, out := range outputsOf(g) {
 		read[out.value] = true
 	}
 	for i := len(g.Calls) - 1; i >= 0; i-- {
 		c := &g.Calls[i]
-		jumps = jumps || jumping[c.Op.Name] || (c.Op.Name == "MaxPool" && c.Wants(1) && read[c.Outputs[1]])
+		jumps = jumps || jumping[c.Op.Name] && (ties || !isQuantizer(c)) || (c.Op.Name == "MaxPool" && c.Wants(1) && read[c.Outputs[1]])
 		for _, in := range c.Inputs {
 			read[in] = true
 		}
-		if c.Op.Name == "QuantizeLinear" {
+		if c.Op.Name == "QuantizeLinear" && ties {
 			list = append(list, quantizerKink(g, c)...)
 		}
 		if f := kinkOf[c.Op.Name]; f != nil && c.In[0].DType.IsFloat() {

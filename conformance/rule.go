@@ -44,6 +44,7 @@ type ensemble struct {
 	steps   *graph.Graph // what the rounded runs evaluate, see stepwise
 	outputs []output
 	watched []kink
+	loose   bool // see there
 	threads int
 	math    string
 	consts  map[string]*reference.Array
@@ -59,7 +60,7 @@ func newEnsemble(g *graph.Graph, state map[string]*reference.Array, o *Oracle) *
 	case steps != g:
 		runs = steppedRuns
 	}
-	e := &ensemble{graph: g, steps: steps, outputs: outputsOf(g), watched: kinks(g), threads: o.threads(), math: o.Math,
+	e := &ensemble{graph: g, steps: steps, outputs: outputsOf(g), watched: kinks(g), loose: loose(g), threads: o.threads(), math: o.Math,
 		consts: map[string]*reference.Array{}, states: make([]map[string]*reference.Array, 1+runs)}
 	for _, c := range e.steps.Consts {
 		e.consts[c.Name] = reference.FromTensor(c.Tensor)
