@@ -83,6 +83,8 @@ var csvColumns = []csvColumn{
 		return a.Seconds
 	})},
 	{"seeds", accuracy(func(a *Accuracy) any { return len(a.Runs) })},
+	{"tensor_bytes", of(func(r *Result) *Model { return r.Model }, func(m *Model) any { return m.Bytes })},
+	{"checkpoint_bytes", of(func(r *Result) *Model { return r.Model }, func(m *Model) any { return m.Checkpoint })},
 	{"peak_bytes", memory(func(m *Memory) any { return m.Peak })},
 	{"anonymous_bytes", memory(func(m *Memory) any { return m.Anonymous })},
 	{"shared_bytes", memory(func(m *Memory) any { return m.Shared })},

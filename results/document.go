@@ -134,6 +134,7 @@ type Result struct {
 	Latency    *Latency    `json:"latency_ms,omitempty"`
 	Accuracy   *Accuracy   `json:"accuracy,omitempty"`
 	Memory     *Memory     `json:"memory,omitempty"`
+	Model      *Model      `json:"model,omitempty"` // of inference
 	Setup      *Setup      `json:"setup_ms,omitempty"`
 	// PeakShare is that of the peak that Peak names. Above 1.1 the row is invalid: no honest one is that much faster
 	// than the machine.
@@ -142,6 +143,8 @@ type Result struct {
 	PluginHash  string      `json:"plugin_hash,omitempty"` // hexadecimal
 	PlanDigest  string      `json:"plan_digest,omitempty"` // hexadecimal
 	Repro       string      `json:"repro" jsonschema:"minLength=1"`
+
+	Quantization *Quantization `json:"quantization,omitempty"` // of int8
 
 	Cause   *Cause            `json:"cause,omitempty"`
 	Options map[string]string `json:"options,omitempty"` // the backend's own, as asked
@@ -218,6 +221,27 @@ type DeviceMemory struct {
 	Used      int64 `json:"used_bytes" jsonschema:"minimum=0"`      // by values and state
 	Allocated int64 `json:"allocated_bytes" jsonschema:"minimum=0"` // by the backend's allocator
 	Reserved  int64 `json:"reserved_bytes" jsonschema:"minimum=0"`  // taken from the driver
+}
+
+// Model is what an inference row's network takes in a file: its tensors.
+type Model struct {
+	Bytes int64 `json:"tensor_bytes" jsonschema:"minimum=0"` // of the program's constants: integers, scales, what is left in floats
+	// Checkpoint is what the weights take as they were trained, in f32 with the norms unfolded.
+	Checkpoint int64 `json:"checkpoint_bytes" jsonschema:"minimum=0"`
+}
+
+// Quantization is how an int8 row came by its integers.
+type Quantization struct {
+	// Recipe is what --quant takes: dynamic, or static with the method that chose the ranges of activations.
+	Recipe string `json:"recipe" jsonschema:"minLength=1"`
+	// Sensitivity is of each product, the most sensitive first, where it was asked for.
+	Sensitivity []Sensitivity `json:"sensitivity,omitempty"`
+}
+
+// Sensitivity is what the quantization of one node alone costs.
+type Sensitivity struct {
+	Node string  `json:"node" jsonschema:"minLength=1"`
+	Lost float64 `json:"top1_lost" jsonschema:"minimum=-1,maximum=1"` // of top-1, a fraction; below 0 it gains
 }
 
 // Accuracy is that of a trained or loaded model on the test split. Fractions, not percents.

@@ -39,6 +39,8 @@ func (d *Document) sections(o RenderOptions) []section {
 	for _, g := range order {
 		out = append(out, d.groupSection(g, rows[g], painter(o.Color)))
 	}
+	out = append(out, d.precisions(o)...)
+	out = append(out, d.sensitivities(o)...)
 	return append(out, d.sideBySide(o)...)
 }
 

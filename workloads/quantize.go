@@ -1,15 +1,19 @@
 package workloads
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/clsbench/clsbench/backends"
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/graph/pass"
 	"github.com/clsbench/clsbench/tensor"
 	"github.com/clsbench/clsbench/workloads/calibrate"
+	"github.com/clsbench/clsbench/workloads/data"
 )
 
 // Quantization is how a network's inference is brought to 8-bit integers.
@@ -156,6 +160,59 @@ func (w *Workload) Uncalibrated(batch int, s Standard, weights Weights, q *Quant
 		ranges[n] = pass.Range{Lo: -1, Hi: 1}
 	}
 	return pass.Quantize(p, q.pass(ranges))
+}
+
+// Loss is the accuracy lost by the quantization of one node alone, a share of
+// all images; less than 0 where it gains.
+type Loss struct {
+	Node string
+	Lost float64
+}
+
+// Sensitivity quantizes one product at a time, by the ranges that q's
+// calibration found, and gives what that costs of top-1 on the test split: the
+// most sensitive first.
+func (w *Workload) Sensitivity(ctx context.Context, session backends.Session, batch int, set *data.Set, weights Weights, q *Quantization, ranges map[string]pass.Range) ([]Loss, error) {
+	p, err := w.Folded(batch, StandardOf(set), weights)
+	if err != nil {
+		return nil, err
+	}
+	nodes, err := pass.Quantized(p, q.pass(ranges))
+	if err != nil {
+		return nil, err
+	}
+	top1 := func(p *graph.Program) (float64, error) {
+		e, err := NewEvaluator(ctx, session, p, evalPerCall)
+		if err != nil {
+			return 0, err
+		}
+		defer e.Close()
+		got, err := e.Run(ctx, set.Test)
+		if err != nil {
+			return 0, err
+		}
+		return got.Top1, nil
+	}
+	whole, err := top1(p)
+	if err != nil {
+		return nil, err
+	}
+	var list []Loss
+	for _, node := range nodes {
+		only := q.pass(ranges)
+		only.Only = node
+		one, err := pass.Quantize(p, only)
+		if err != nil {
+			return nil, err
+		}
+		got, err := top1(one)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, Loss{node, whole - got})
+	}
+	slices.SortStableFunc(list, func(a, b Loss) int { return cmp.Compare(b.Lost, a.Lost) })
+	return list, nil
 }
 
 // Bytes is what a network's tensors take in a file: of a checkpoint all that it

@@ -17,6 +17,7 @@ import (
 	"github.com/clsbench/clsbench/internal/measure"
 	"github.com/clsbench/clsbench/results"
 	"github.com/clsbench/clsbench/workloads"
+	"github.com/clsbench/clsbench/workloads/calibrate"
 	"github.com/clsbench/clsbench/workloads/data"
 )
 
@@ -215,7 +216,7 @@ func (f *runFlags) completeCells(cmd *cobra.Command, _ []string, _ string) ([]st
 	plain.filter = ""
 	// cobra reads the flags more than once, and lists grow with each time.
 	plain.backends, plain.workloads, plain.modes = once(f.backends), once(f.workloads), once(f.modes)
-	plain.batches, plain.precision, plain.math = once(f.batches), once(f.precision), once(f.math)
+	plain.batches, plain.precision, plain.math, plain.quant = once(f.batches), once(f.precision), once(f.math), once(f.quant)
 	o, err := plain.options(cmd)
 	if err != nil {
 		return nil, noFiles
@@ -278,9 +279,18 @@ func (f *runFlags) registerCompletions(cmd *cobra.Command) {
 	}
 	complete(cmd, map[string]cobra.CompletionFunc{
 		"backend": completeBackends, "workload": completeWorkloads, "data": completeData, "filter": f.completeCells,
-		"mode": list(harness.Modes...), "scenario": fixed(harness.Scenarios...), "precision": list(harness.Precisions...),
+		"mode": list(harness.Modes...), "scenario": fixed(harness.Scenarios...), "precision": list(harness.Precisions...), "quant": fixed(quantRecipes()...),
 		"effort": fixed(efforts...), "math": completeMath, "resume": completeJournals, "fail-on": fixed("slower:2%"),
 	})
+}
+
+// quantRecipes are those without settings.
+func quantRecipes() []string {
+	list := []string{"dynamic"}
+	for _, m := range calibrate.Methods() {
+		list = append(list, "static:"+string(m))
+	}
+	return list
 }
 
 // complete ties flags to what completes them.

@@ -26,6 +26,8 @@ type runFlags struct {
 	scenario  string
 	batches   []int
 	precision []string
+	quant     []string
+	sensitive bool
 	threads   int
 	data      string
 	epochs    int
@@ -60,6 +62,7 @@ rest stands; 130 interrupted (what was finished is kept: --resume RUN goes on).`
   clsbench run --backend cpu --backend cpu:isa=avx2   two instruction sets, side by side
   clsbench run --backend 'new=exec:./my-plugin' --backend cpu --effort standard
   clsbench run --mode infer --batch 1,8,64 --threads 1
+  clsbench run --precision f32,int8 --quant static:entropy --quant dynamic
   clsbench run --data ~/mnist --epochs 30             IDX files in place of digits/v1
   clsbench run --dry-run                              which cells, how long, how much memory
   clsbench run --filter 'infer/.*/32/' --json         one document on standard output`,
@@ -78,6 +81,8 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	fl.StringVar(&f.scenario, "scenario", "offline", strings.Join(harness.Scenarios, " or "))
 	fl.IntSliceVar(&f.batches, "batch", nil, "images a step, a list (default 1,32 for infer, 64 for train)")
 	fl.StringSliceVar(&f.precision, "precision", []string{"f32"}, strings.Join(harness.Precisions, ", "))
+	fl.StringArrayVar(&f.quant, "quant", nil, "how int8 is made, repeatable: dynamic, or static[:minmax|percentile|mse|entropy], then ,act=s8 ,keep=first ,keep=last ,exclude=RE2 (default static:mse)")
+	fl.BoolVar(&f.sensitive, "sensitivity", false, "the accuracy that the quantization of each layer alone costs")
 	fl.IntVar(&f.threads, "threads", 0, "threads of a backend (default all that the process may use)")
 	fl.StringVar(&f.data, "data", "", "data set: a name (clsbench data list) or a folder of IDX files (default the workload's)")
 	fl.IntVar(&f.epochs, "epochs", 0, "epochs to train (default the recipe's)")
@@ -108,7 +113,7 @@ func (f *runFlags) registerPresentation(cmd *cobra.Command) {
 func (f *runFlags) options(cmd *cobra.Command) (*harness.Options, error) {
 	o := &harness.Options{
 		Workloads: f.workloads, Modes: f.modes, Scenario: f.scenario, Batches: f.batches,
-		Precision: f.precision, Threads: f.threads, Data: f.data, Epochs: f.epochs, Target: f.target,
+		Precision: f.precision, Quant: f.quant, Sensitivity: f.sensitive, Threads: f.threads, Data: f.data, Epochs: f.epochs, Target: f.target,
 		Effort: f.effort, Seed: f.seed, Math: f.math, Timeout: f.timeout, Memory: f.memory << 20,
 		Command: f.command(cmd), Store: results.Store{Dir: f.out},
 	}

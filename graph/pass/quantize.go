@@ -23,6 +23,7 @@ type Quantization struct {
 	Exclude     *regexp.Regexp // names of nodes that stay in floats; nil: none
 	KeepFirst   bool           // the first product of the program stays in floats
 	KeepLast    bool           // so does the last
+	Only        string         // the one node that is quantized; "" for all
 	// Also are ops without weights whose inputs are quantized as well, "Add"
 	// say: that costs accuracy, and brings what moves between nodes to 8 bits.
 	Also []string
@@ -41,6 +42,21 @@ func Quantizable(p *graph.Program, q Quantization) ([]string, error) {
 			if v := r.from.Calls[i].Inputs[k]; !slices.Contains(list, v) {
 				list = append(list, v)
 			}
+		}
+	}
+	return list, nil
+}
+
+// Quantized lists the products that Quantize writes quantizers for, by name.
+func Quantized(p *graph.Program, q Quantization) ([]string, error) {
+	r, err := newRewriter(p)
+	if err != nil {
+		return nil, err
+	}
+	var list []string
+	for i, inputs := range r.targets(q) {
+		if c := &r.from.Calls[i]; len(inputs) > 0 && r.isProduct(c) {
+			list = append(list, c.Name)
 		}
 	}
 	return list, nil
@@ -106,7 +122,7 @@ func (r *rewriter) targets(q Quantization) [][]int {
 				}
 			}
 		}
-		if q.Exclude != nil && q.Exclude.MatchString(c.Name) {
+		if q.Exclude != nil && q.Exclude.MatchString(c.Name) || q.Only != "" && q.Only != c.Name {
 			list[i] = nil
 		}
 	}

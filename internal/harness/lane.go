@@ -49,6 +49,9 @@ func (l *lane) prepare(ctx context.Context, h *run) error {
 	}
 	l.rig = r
 	l.result.PlanDigest = r.Plan().Digest
+	if l.cell.Mode == "infer" {
+		l.result.Model = &results.Model{Bytes: workloads.TensorBytes(r.canonical), Checkpoint: l.weights.Bytes()}
+	}
 	setup := results.Setup{Open: l.bench.openMillis, Compile: millis(time.Since(begin))}
 	r.refill(1)
 	first := time.Now()

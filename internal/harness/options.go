@@ -17,6 +17,7 @@ import (
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/internal/measure"
 	"github.com/clsbench/clsbench/results"
+	"github.com/clsbench/clsbench/workloads"
 )
 
 // Options is a run as it was asked for. Zero values take the defaults that the
@@ -28,16 +29,19 @@ type Options struct {
 	Scenario  string   // offline or singlestream; default offline
 	Batches   []int    // default 1 and 32 for inference, 64 for training
 	Precision []string // default f32
-	Threads   int      // default: all that the process may use
-	Data      string   // name or folder; default the workload's
-	Epochs    int      // default the recipe's
-	Target    float64  // top-1 at which training may stop; default none
-	Effort    string   // smoke, quick, standard, publish; default quick
-	Seed      uint64
-	Filter    *regexp.Regexp // on cell names
-	Math      []string       // beside strict, which is always measured
-	Timeout   time.Duration  // for one answer of a plugin; default a minute
-	Memory    int64          // bytes that a plugin may take; default 90 % of the machine's
+	Quant     []string // how int8 is made, see workloads.ParseQuantization; default static
+	// Sensitivity asks for the accuracy that each layer's quantization alone costs.
+	Sensitivity bool
+	Threads     int     // default: all that the process may use
+	Data        string  // name or folder; default the workload's
+	Epochs      int     // default the recipe's
+	Target      float64 // top-1 at which training may stop; default none
+	Effort      string  // smoke, quick, standard, publish; default quick
+	Seed        uint64
+	Filter      *regexp.Regexp // on cell names
+	Math        []string       // beside strict, which is always measured
+	Timeout     time.Duration  // for one answer of a plugin; default a minute
+	Memory      int64          // bytes that a plugin may take; default 90 % of the machine's
 
 	Command []string      // the command line, for the record
 	Store   results.Store // where journal, checkpoints and document go
@@ -60,7 +64,7 @@ func badFlag(flag, format string, args ...any) error {
 var (
 	Modes      = []string{"infer", "train"}
 	Scenarios  = []string{"offline", "singlestream"}
-	Precisions = []string{"f32"}
+	Precisions = []string{"f32", precisionInt8}
 )
 
 const (
@@ -111,6 +115,9 @@ func (o *Options) complete() error {
 	case o.Memory < 0:
 		return badFlag("memory", "%d: want a number of MiB, or 0 for 90 %% of the machine's", o.Memory>>20)
 	}
+	if err := o.completeQuant(); err != nil {
+		return err
+	}
 	o.Math = slices.DeleteFunc(slices.Clone(o.Math), func(m string) bool { return m == graph.Strict })
 	if len(o.Backends) == 0 {
 		return badFlag("backend", "none given")
@@ -138,10 +145,15 @@ func (o *Options) repeated() string {
 	for i, b := range o.Batches {
 		batches[i] = strconv.Itoa(b)
 	}
+	quant := make([]string, len(o.Quant))
+	for i, spec := range o.Quant {
+		q, _ := workloads.ParseQuantization(spec) // which completeQuant has done
+		quant[i] = q.String()
+	}
 	for _, f := range []struct {
 		flag string
 		list []string
-	}{{"batch", batches}, {"math", o.Math}, {"workload", o.Workloads}} {
+	}{{"batch", batches}, {"math", o.Math}, {"quant", quant}, {"workload", o.Workloads}} {
 		list := slices.Sorted(slices.Values(f.list))
 		if len(slices.Compact(list)) < len(f.list) {
 			return f.flag
@@ -177,6 +189,10 @@ func (o *Options) reproFlags(c *Cell) string {
 	s := fmt.Sprintf(" --batch %d", c.Batch)
 	if c.Mode == "train" && c.Batch == c.Recipe.Batch && len(o.Batches) == 0 {
 		s = ""
+	}
+	s += quantFlags(c)
+	if o.Sensitivity && c.Precision == precisionInt8 {
+		s += " --sensitivity"
 	}
 	if c.Scenario == "singlestream" {
 		s += " --scenario singlestream"

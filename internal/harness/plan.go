@@ -37,7 +37,8 @@ type Cell struct {
 	Recipe   *workloads.Recipe
 	Scenario string // offline, singlestream, train
 	Math     string
-	Data     string // what data.Open is given
+	Data     string                  // what data.Open is given
+	Quant    *workloads.Quantization // of int8
 }
 
 // label is the cell's task, short enough for a progress bar.
@@ -127,9 +128,9 @@ func (p *Plan) addWorkload(ctx context.Context, w *workloads.Workload) error {
 		if mode == "train" && len(p.opts.Batches) == 0 {
 			batches = []int{recipe.Batch}
 		}
-		for _, precision := range p.opts.Precision {
+		for _, v := range p.versions(mode) {
 			for _, batch := range batches {
-				p.addTask(w, recipe, mode, precision, batch)
+				p.addTask(w, recipe, mode, v, batch)
 			}
 		}
 	}
@@ -212,7 +213,7 @@ func (p *Plan) checkBatches() error {
 }
 
 // addTask adds one cell a backend and math mode.
-func (p *Plan) addTask(w *workloads.Workload, recipe *workloads.Recipe, mode, precision string, batch int) {
+func (p *Plan) addTask(w *workloads.Workload, recipe *workloads.Recipe, mode string, v version, batch int) {
 	scenario, input := p.opts.Scenario, ""
 	if mode == "train" {
 		scenario = "train"
@@ -226,8 +227,11 @@ func (p *Plan) addTask(w *workloads.Workload, recipe *workloads.Recipe, mode, pr
 	}
 	for _, s := range p.opts.Backends {
 		for _, math := range append([]string{graph.Strict}, p.opts.Math...) {
-			c := &Cell{Spec: s, Workload: w, Recipe: &r, Scenario: scenario, Math: math, Data: cmpOr(p.opts.Data, recipe.Data),
-				Cell: results.Cell{Workload: w.Name, Mode: mode, Precision: precision, Batch: batch, Backend: s.Label, Settings: map[string]string{}}}
+			c := &Cell{Spec: s, Workload: w, Recipe: &r, Scenario: scenario, Math: math, Data: cmpOr(p.opts.Data, recipe.Data), Quant: v.quant,
+				Cell: results.Cell{Workload: w.Name, Mode: mode, Precision: v.precision, Batch: batch, Backend: s.Label, Settings: map[string]string{}}}
+			if v.quant != nil {
+				c.Settings[results.KeyQuant] = v.quant.String()
+			}
 			if scenario == "singlestream" {
 				c.Settings[results.KeyScenario] = scenario
 			}

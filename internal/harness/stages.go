@@ -179,6 +179,9 @@ func (h *run) newLane(ctx context.Context, c *Cell, t *trained) (*lane, error) {
 	b.identify(l.result)
 	l.build = func(ctx context.Context) (*rig, error) { return h.rigFor(ctx, c, b, set, weights) }
 	l.judge = newJudge(h, l)
+	if c.Quant != nil {
+		l.result.Quantization = &results.Quantization{Recipe: c.Quant.String()}
+	}
 	if t != nil {
 		h.credit(ctx, l, t)
 	}
@@ -211,7 +214,11 @@ func (h *run) evaluate(ctx context.Context, l *lane) error {
 	if l.cell.Mode != "infer" || !l.trained {
 		return nil
 	}
-	p, err := h.program(l.cell, l.set, l.weights)
+	ranges, err := h.ranges(ctx, l.cell, l.bench, l.set, l.weights)
+	if err != nil {
+		return err
+	}
+	p, err := h.program(l.cell, l.set, l.weights, ranges)
 	if err != nil {
 		return err
 	}
@@ -225,7 +232,7 @@ func (h *run) evaluate(ctx context.Context, l *lane) error {
 		return err
 	}
 	l.result.Accuracy = &results.Accuracy{Top1: got.Top1}
-	return nil
+	return h.sensitivity(ctx, l, ranges)
 }
 
 // repro is the line that measures the cell alone, under the same seed, from

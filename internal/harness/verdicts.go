@@ -99,7 +99,7 @@ func (h *run) opsOf(ctx context.Context, cells []*Cell) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		p, err := h.program(c, set, c.Workload.Init(0))
+		p, err := h.uncalibrated(c, set)
 		if err != nil {
 			return nil, err
 		}
