@@ -45,6 +45,7 @@ func movements() []movement {
 		shape("Reshape", tensor.Shape{37}, 1, 37, 1),
 		flat(tensor.Shape{3, 16, 4, 4}, 1),
 		flat(tensor.Shape{2, 3, 5}, -1),
+		flat(tensor.Shape{2, 3, 5}, 0),
 		shape("Expand", tensor.Shape{1, 17, 1}, 3, 17, 5),
 		shape("Expand", tensor.Shape{5, 1}, 4, 5, 3),
 		shape("Expand", tensor.Shape{}, 33),
