@@ -232,7 +232,7 @@ type Model struct {
 
 // Quantization is how an int8 row came by its integers.
 type Quantization struct {
-	// Recipe is what --quant takes: dynamic, or static with the method that chose the ranges of activations.
+	// Recipe is what --quant takes: dynamic, static with the method that chose the ranges of activations, or aware.
 	Recipe string `json:"recipe" jsonschema:"minLength=1"`
 	// Sensitivity is of each product, the most sensitive first, where it was asked for.
 	Sensitivity []Sensitivity `json:"sensitivity,omitempty"`

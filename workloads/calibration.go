@@ -22,27 +22,39 @@ const (
 	calibrationRoom  = 32 << 20 // bytes of activations a step, about
 )
 
-// Calibrate finds the ranges of the activations that q quantizes: it runs the
-// network in floats on images drawn from split by the seed, and fetches what
-// will be quantized. Dynamic quantization needs none.
-func (w *Workload) Calibrate(ctx context.Context, session backends.Session, s Standard, weights Weights, q *Quantization, split data.Split, seed uint64) (map[string]pass.Range, error) {
-	if q.Dynamic() {
-		return nil, nil
-	}
-	c, err := w.newCalibration(ctx, session, s, weights, q, split, seed)
-	if err != nil {
-		return nil, fmt.Errorf("calibrating %s: %w", w, err)
-	}
-	defer c.stream.Close()
-	ranges, err := c.ranges(ctx, q.Method)
-	if err != nil {
-		return nil, fmt.Errorf("calibrating %s: %w", w, err)
-	}
-	return ranges, nil
+// Calibration is what a quantization learned ahead; its zero value is what a
+// dynamic one needs.
+type Calibration struct {
+	Ranges map[string]pass.Range // of activations
+	Tuned  Weights               // constants of Folded that fine-tuning changed
 }
 
-// calibration is a program that shows its activations, and images for it.
-type calibration struct {
+// Calibrate finds the ranges of the activations that q quantizes: it runs the
+// network in floats on images for training drawn by the seed, and fetches what
+// will be quantized. If q is to be aware, it then trains the network on between
+// quantizers. Dynamic quantization needs neither.
+func (w *Workload) Calibrate(ctx context.Context, session backends.Session, set *data.Set, weights Weights, q *Quantization, seed uint64) (*Calibration, error) {
+	if q.Dynamic() {
+		return &Calibration{}, nil
+	}
+	c, err := w.newActivations(ctx, session, StandardOf(set), weights, q, set.Train, seed)
+	if err != nil {
+		return nil, fmt.Errorf("calibrating %s: %w", w, err)
+	}
+	ranges, err := c.ranges(ctx, q.Method)
+	c.stream.Close()
+	if err != nil {
+		return nil, fmt.Errorf("calibrating %s: %w", w, err)
+	}
+	found := &Calibration{Ranges: ranges}
+	if q.Aware {
+		found.Tuned, err = w.tune(ctx, session, weights, q, ranges, set, seed)
+	}
+	return found, err
+}
+
+// activations is a program that shows its activations, and images for it.
+type activations struct {
 	stream *stream
 	names  []string // fetches
 	split  data.Split
@@ -51,8 +63,8 @@ type calibration struct {
 	drain  func(name string, values []float32) error
 }
 
-func (w *Workload) newCalibration(ctx context.Context, session backends.Session, s Standard, weights Weights, q *Quantization, split data.Split, seed uint64) (*calibration, error) {
-	c := &calibration{split: split}
+func (w *Workload) newActivations(ctx context.Context, session backends.Session, s Standard, weights Weights, q *Quantization, split data.Split, seed uint64) (*activations, error) {
+	c := &activations{split: split}
 	for _, i := range rand.New(rand.NewPCG(seed, uint64(streamOf("calibration")))).Perm(split.Len()) {
 		c.chosen = append(c.chosen, int32(i))
 	}
@@ -60,7 +72,7 @@ func (w *Workload) newCalibration(ctx context.Context, session backends.Session,
 	if len(c.chosen) == 0 {
 		return nil, fmt.Errorf("no images")
 	}
-	one, err := w.activations(1, s, weights, q)
+	one, err := w.shown(1, s, weights, q)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +90,7 @@ func (w *Workload) newCalibration(ctx context.Context, session backends.Session,
 	}
 	c.batch = max(1, min(calibrationBatch, len(c.chosen), calibrationRoom/bytes))
 	c.chosen = c.chosen[:len(c.chosen)/c.batch*c.batch]
-	p, err := w.activations(c.batch, s, weights, q)
+	p, err := w.shown(c.batch, s, weights, q)
 	if err != nil {
 		return nil, err
 	}
@@ -97,8 +109,8 @@ func (w *Workload) newCalibration(ctx context.Context, session backends.Session,
 	return c, nil
 }
 
-// activations is the network in floats with what q quantizes as its fetches.
-func (w *Workload) activations(batch int, s Standard, weights Weights, q *Quantization) (*graph.Program, error) {
+// shown is the network in floats with what q quantizes as its fetches.
+func (w *Workload) shown(batch int, s Standard, weights Weights, q *Quantization) (*graph.Program, error) {
 	p, err := w.Folded(batch, s, weights)
 	if err != nil {
 		return nil, err
@@ -112,19 +124,19 @@ func (w *Workload) activations(batch int, s Standard, weights Weights, q *Quanti
 	return pass.Prune(p), nil
 }
 
-func (c *calibration) fill(step int64) error {
+func (c *activations) fill(step int64) error {
 	return c.split.Read(c.stream.At(FeedImage, step), c.chosen[int(step)*c.batch:][:c.batch])
 }
 
 // pass runs over all images.
-func (c *calibration) pass(ctx context.Context, drain func(name string, values []float32) error) error {
+func (c *activations) pass(ctx context.Context, drain func(name string, values []float32) error) error {
 	c.drain = drain
 	return c.stream.run(ctx, 0, int64(len(c.chosen)/c.batch))
 }
 
 // ranges finds what the values lie between, then, if the method wants to know
 // more, how they are spread.
-func (c *calibration) ranges(ctx context.Context, m calibrate.Method) (map[string]pass.Range, error) {
+func (c *activations) ranges(ctx context.Context, m calibrate.Method) (map[string]pass.Range, error) {
 	ranges := map[string]pass.Range{}
 	err := c.pass(ctx, func(name string, values []float32) (err error) {
 		ranges[name], err = calibrate.Widen(ranges[name], values)

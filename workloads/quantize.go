@@ -21,6 +21,7 @@ type Quantization struct {
 	// Method finds the ranges of activations ahead, on images for training; ""
 	// leaves that to every step: dynamic quantization.
 	Method      calibrate.Method
+	Aware       bool           // after a calibration the network is trained on between quantizers
 	Activations tensor.DType   // u8 or s8
 	KeepFirst   bool           // the first product stays in floats
 	KeepLast    bool           // so does the last
@@ -30,8 +31,8 @@ type Quantization struct {
 // Dynamic says whether each step finds the ranges of its activations.
 func (q *Quantization) Dynamic() bool { return q.Method == "" }
 
-// ParseQuantization reads what String writes: "dynamic" or "static", the method
-// behind a colon ("mse" if there is none), then, each behind a comma, act=s8,
+// ParseQuantization reads what String writes: "dynamic", "static" or "aware", the
+// method behind a colon ("mse" if there is none), then, each behind a comma, act=s8,
 // keep=first, keep=last, and last exclude=EXPRESSION, which takes all the rest.
 func ParseQuantization(spec string) (*Quantization, error) {
 	q := &Quantization{Activations: tensor.U8}
@@ -39,16 +40,16 @@ func ParseQuantization(spec string) (*Quantization, error) {
 	way, method, given := strings.Cut(kind, ":")
 	switch {
 	case way == "dynamic" && !given:
-	case way == "static" && !given:
-		q.Method = calibrate.MSE
-	case way == "static":
+	case (way == "static" || way == "aware") && !given:
+		q.Method, q.Aware = calibrate.MSE, way == "aware"
+	case way == "static" || way == "aware":
 		m, err := calibrate.Parse(method)
 		if err != nil {
 			return nil, fmt.Errorf("quantization %q: %w", spec, err)
 		}
-		q.Method = m
+		q.Method, q.Aware = m, way == "aware"
 	default:
-		return nil, fmt.Errorf("quantization %q: want dynamic, static or static:METHOD", spec)
+		return nil, fmt.Errorf("quantization %q: want dynamic, static[:METHOD] or aware[:METHOD]", spec)
 	}
 	for more {
 		var setting string
@@ -95,7 +96,10 @@ func (q *Quantization) set(setting string) error {
 // mean the same.
 func (q *Quantization) String() string {
 	s := "dynamic"
-	if !q.Dynamic() {
+	switch {
+	case q.Aware:
+		s = "aware:" + string(q.Method)
+	case !q.Dynamic():
 		s = "static:" + string(q.Method)
 	}
 	if q.Activations == tensor.S8 {
@@ -133,15 +137,29 @@ func (w *Workload) Folded(batch int, s Standard, weights Weights) (*graph.Progra
 	return pass.FoldBatchNorms(p)
 }
 
-// Quantized is Folded between quantizers, in ONNX's QDQ form. ranges are those
-// that Calibrate found; dynamic quantization wants none.
-func (w *Workload) Quantized(batch int, s Standard, weights Weights, q *Quantization, ranges map[string]pass.Range) (*graph.Program, error) {
-	p, err := w.Folded(batch, s, weights)
+// Quantized is Folded between quantizers, in ONNX's QDQ form, by what Calibrate
+// found.
+func (w *Workload) Quantized(batch int, s Standard, weights Weights, q *Quantization, c *Calibration) (*graph.Program, error) {
+	p, err := w.tuned(batch, s, weights, c)
 	if err != nil {
 		return nil, err
 	}
 	p.Name = w.String() + " inference in 8 bits"
-	return pass.Quantize(p, q.pass(ranges))
+	return pass.Quantize(p, q.pass(c.Ranges))
+}
+
+// tuned is Folded with the constants that fine-tuning gave.
+func (w *Workload) tuned(batch int, s Standard, weights Weights, c *Calibration) (*graph.Program, error) {
+	p, err := w.Folded(batch, s, weights)
+	if err != nil {
+		return nil, err
+	}
+	for i := range p.Consts {
+		if t := c.Tuned[p.Consts[i].Name]; t != nil {
+			p.Consts[i].Tensor = t
+		}
+	}
+	return p, nil
 }
 
 // Uncalibrated is Quantized with ranges that say nothing: the same nodes, to
@@ -169,15 +187,15 @@ type Loss struct {
 	Lost float64
 }
 
-// Sensitivity quantizes one product at a time, by the ranges that q's
-// calibration found, and gives what that costs of top-1 on the test split: the
+// Sensitivity quantizes one product at a time, by what q's calibration found,
+// and gives what that costs of top-1 on the test split: the
 // most sensitive first.
-func (w *Workload) Sensitivity(ctx context.Context, session backends.Session, batch int, set *data.Set, weights Weights, q *Quantization, ranges map[string]pass.Range) ([]Loss, error) {
-	p, err := w.Folded(batch, StandardOf(set), weights)
+func (w *Workload) Sensitivity(ctx context.Context, session backends.Session, batch int, set *data.Set, weights Weights, q *Quantization, c *Calibration) ([]Loss, error) {
+	p, err := w.tuned(batch, StandardOf(set), weights, c)
 	if err != nil {
 		return nil, err
 	}
-	nodes, err := pass.Quantized(p, q.pass(ranges))
+	nodes, err := pass.Quantized(p, q.pass(c.Ranges))
 	if err != nil {
 		return nil, err
 	}
@@ -199,7 +217,7 @@ func (w *Workload) Sensitivity(ctx context.Context, session backends.Session, ba
 	}
 	var list []Loss
 	for _, node := range nodes {
-		only := q.pass(ranges)
+		only := q.pass(c.Ranges)
 		only.Only = node
 		one, err := pass.Quantize(p, only)
 		if err != nil {

@@ -28,6 +28,8 @@ func TestQuantizationSpecs(t *testing.T) {
 		"dynamic":                      "dynamic",
 		"static":                       "static:mse",
 		"static:entropy":               "static:entropy",
+		"aware":                        "aware:mse",
+		"aware:minmax,keep=last":       "aware:minmax,keep=last",
 		"static:minmax,act=s8":         "static:minmax,act=s8",
 		"static,keep=last,keep=first":  "static:mse,keep=first,keep=last",
 		"dynamic,exclude=^fc[12]{1,2}": "dynamic,exclude=^fc[12]{1,2}",
@@ -37,9 +39,9 @@ func TestQuantizationSpecs(t *testing.T) {
 		require.Equal(t, q, parsed(t, canonical))
 	}
 	for spec, want := range map[string]string{
-		"":                 "want dynamic, static or static:METHOD",
-		"statically":       "want dynamic, static or static:METHOD",
-		"dynamic:mse":      "want dynamic, static or static:METHOD",
+		"":                 "want dynamic, static[:METHOD] or aware[:METHOD]",
+		"statically":       "want dynamic, static[:METHOD] or aware[:METHOD]",
+		"dynamic:mse":      "want dynamic, static[:METHOD] or aware[:METHOD]",
 		"static:best":      `calibration method "best": want minmax, percentile, mse, entropy`,
 		"dynamic,act=s8":   "dynamic quantization is to u8",
 		"static,act=s4":    `"act=s4": want act=u8, act=s8, keep=first`,
@@ -49,6 +51,13 @@ func TestQuantizationSpecs(t *testing.T) {
 		_, err := workloads.ParseQuantization(spec)
 		require.ErrorContains(t, err, want, spec)
 	}
+}
+
+// setOf is a data set of a network's images.
+func setOf(w *workloads.Workload, train data.Split) *data.Set {
+	in := w.Input
+	return &data.Set{Name: "noise", Classes: make([]string, w.Classes), H: in.Height, W: in.Width, C: in.Channels, Train: train, Test: train,
+		Mean: slices.Repeat([]float64{0.5}, in.Channels), Std: slices.Repeat([]float64{0.3}, in.Channels)}
 }
 
 // noisy are images that say nothing, as a data set's split.
@@ -92,16 +101,17 @@ func TestQuantizedWorkloads(t *testing.T) {
 	} {
 		w, err := workloads.Lookup(c.workload)
 		require.NoError(t, err)
-		standard := workloads.Standard{Mean: slices.Repeat([]float64{0.5}, w.Input.Channels), Std: slices.Repeat([]float64{0.3}, w.Input.Channels)}
 		weights, images := w.Init(1), noisy(w, 48)
+		set := setOf(w, images)
+		standard := workloads.StandardOf(set)
 		plain, err := w.Inference(2, standard, weights)
 		require.NoError(t, err)
 		want := logits(t, plain, images.Images)
 		for _, spec := range c.specs {
 			q := parsed(t, spec)
-			ranges, err := w.Calibrate(context.Background(), s, standard, weights, q, images, 1)
+			found, err := w.Calibrate(context.Background(), s, set, weights, q, 1)
 			require.NoError(t, err)
-			p, err := w.Quantized(2, standard, weights, q, ranges)
+			p, err := w.Quantized(2, standard, weights, q, found)
 			require.NoError(t, err)
 			got := logits(t, p, images.Images)
 			e, size := 0.0, 0.0
@@ -126,17 +136,17 @@ func TestCalibrationIsSeeded(t *testing.T) {
 	s := openCPU(t)
 	w, err := workloads.Lookup("lenet5")
 	require.NoError(t, err)
-	standard, weights, images := workloads.Standard{Mean: []float64{0.5}, Std: []float64{0.3}}, w.Init(1), noisy(w, 800)
+	weights, images := w.Init(1), noisy(w, 800)
 	of := func(spec string, seed uint64) any {
-		ranges, err := w.Calibrate(context.Background(), s, standard, weights, parsed(t, spec), images, seed)
+		found, err := w.Calibrate(context.Background(), s, setOf(w, images), weights, parsed(t, spec), seed)
 		require.NoError(t, err)
-		return ranges
+		return found.Ranges
 	}
 	require.Equal(t, of("static:mse", 1), of("static:mse", 1))
 	require.NotEqual(t, of("static:mse", 1), of("static:mse", 2))
 	require.Len(t, of("static:minmax", 1), 5)
 	require.Len(t, of("static:minmax,keep=first,exclude=^fc", 1), 1)
-	require.Nil(t, of("dynamic", 1))
+	require.Empty(t, of("dynamic", 1))
 
 	for want, c := range map[string]struct {
 		spec   string
@@ -145,11 +155,11 @@ func TestCalibrationIsSeeded(t *testing.T) {
 		"no images":                  {"static", data.Split{}},
 		"leaves every node in float": {"static,exclude=.", images},
 	} {
-		_, err := w.Calibrate(context.Background(), s, standard, weights, parsed(t, c.spec), c.images, 1)
+		_, err := w.Calibrate(context.Background(), s, setOf(w, c.images), weights, parsed(t, c.spec), 1)
 		require.ErrorContains(t, err, want)
 	}
 	weights["conv1.bias"].SetFloat64s([]float64{math.NaN(), 0, 0, 0, 0, 0})
-	_, err = w.Calibrate(context.Background(), s, standard, weights, parsed(t, "static"), images, 1)
+	_, err = w.Calibrate(context.Background(), s, setOf(w, images), weights, parsed(t, "static"), 1)
 	require.ErrorContains(t, err, "a value is NaN")
 }
 
@@ -169,11 +179,12 @@ func TestQuantizationKeepsAccuracy(t *testing.T) {
 	require.NoError(t, err)
 	weights, err := workloads.Snapshot(ctx, s, state.State)
 	require.NoError(t, err)
-	for _, spec := range []string{"dynamic", "static:minmax", "static:percentile", "static:mse", "static:entropy", "static:mse,act=s8"} {
+	for _, spec := range []string{"dynamic", "static:minmax", "static:percentile", "static:mse", "static:entropy", "static:mse,act=s8", "aware:mse"} {
 		q := parsed(t, spec)
-		ranges, err := w.Calibrate(ctx, s, workloads.StandardOf(set), weights, q, set.Train, 1)
+		found, err := w.Calibrate(ctx, s, set, weights, q, 1)
 		require.NoError(t, err)
-		p, err := w.Quantized(100, workloads.StandardOf(set), weights, q, ranges)
+		require.Equal(t, q.Aware, len(found.Tuned) == 10, "weights and biases")
+		p, err := w.Quantized(100, workloads.StandardOf(set), weights, q, found)
 		require.NoError(t, err)
 		e, err := workloads.NewEvaluator(ctx, s, p, 4)
 		require.NoError(t, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"time"
 
@@ -18,8 +19,9 @@ type TrainConfig struct {
 	Workload     *Workload
 	Recipe       *Recipe
 	Data         *data.Set
-	Seed         uint64 // of the first parameters and of every epoch's order
-	PerCall      int    // steps a Run call
+	Seed         uint64  // of the first parameters and of every epoch's order
+	Weights      Weights // to begin with; nil: fresh ones
+	PerCall      int     // steps a Run call
 	EvalBatch    int
 	StopAtTarget bool   // end with the first epoch that reaches the recipe's target
 	Checkpoint   string // file that each epoch's end is saved to; "" for none
@@ -196,6 +198,7 @@ func (t *trainer) close() {
 // begin writes the first state: a checkpoint's, or fresh parameters and zeros.
 func (t *trainer) begin(ctx context.Context) error {
 	weights := t.Workload.Init(t.Seed)
+	maps.Copy(weights, t.Weights)
 	if t.Resume && t.Checkpoint != "" {
 		saved, err := t.load()
 		if err != nil {

@@ -288,7 +288,7 @@ func (f *runFlags) registerCompletions(cmd *cobra.Command) {
 func quantRecipes() []string {
 	list := []string{"dynamic"}
 	for _, m := range calibrate.Methods() {
-		list = append(list, "static:"+string(m))
+		list = append(list, "static:"+string(m), "aware:"+string(m))
 	}
 	return list
 }

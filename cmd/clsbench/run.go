@@ -81,7 +81,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	fl.StringVar(&f.scenario, "scenario", "offline", strings.Join(harness.Scenarios, " or "))
 	fl.IntSliceVar(&f.batches, "batch", nil, "images a step, a list (default 1,32 for infer, 64 for train)")
 	fl.StringSliceVar(&f.precision, "precision", []string{"f32"}, strings.Join(harness.Precisions, ", "))
-	fl.StringArrayVar(&f.quant, "quant", nil, "how int8 is made, repeatable: dynamic, or static[:minmax|percentile|mse|entropy], then ,act=s8 ,keep=first ,keep=last ,exclude=RE2 (default static:mse)")
+	fl.StringArrayVar(&f.quant, "quant", nil, "how int8 is made, repeatable: dynamic, static[:minmax|percentile|mse|entropy] or aware[:…], which trains on for an epoch, then ,act=s8 ,keep=first ,keep=last ,exclude=RE2 (default static:mse)")
 	fl.BoolVar(&f.sensitive, "sensitivity", false, "the accuracy that the quantization of each layer alone costs")
 	fl.IntVar(&f.threads, "threads", 0, "threads of a backend (default all that the process may use)")
 	fl.StringVar(&f.data, "data", "", "data set: a name (clsbench data list) or a folder of IDX files (default the workload's)")

@@ -196,7 +196,7 @@ func (z *quantizer) activation(name string) (quantized, error) {
 			return q, fmt.Errorf("range of %s: have [%v, %v]: calibrate it", name, r.Lo, r.Hi)
 		}
 		var point float64
-		q.scale, point = affine(r, z.Activations)
+		q.scale, point = Affine(r, z.Activations)
 		scale = z.constant(name+".scale", tensor.Scalar(tensor.F32, float64(q.scale)))
 		zero = z.constant(name+".zero_point", tensor.Scalar(z.Activations, point))
 		z.add("QuantizeLinear", nil, []string{name, scale, zero}, octets)
@@ -206,9 +206,9 @@ func (z *quantizer) activation(name string) (quantized, error) {
 	return q, nil
 }
 
-// affine is scale and zero point of a range, which is widened to hold 0: that
-// has to be exact, since padding is made of it.
-func affine(r Range, d tensor.DType) (scale float32, zero float64) {
+// Affine is scale and zero point of a range in integers of type d. The range is
+// widened to hold 0: that has to be exact, since padding is made of it.
+func Affine(r Range, d tensor.DType) (scale float32, zero float64) {
 	lo, hi := min(r.Lo, 0), max(r.Hi, 0)
 	least, most := tensor.IntRange(d)
 	scale = float32((hi - lo) / (most - least))
@@ -222,11 +222,7 @@ func affine(r Range, d tensor.DType) (scale float32, zero float64) {
 // weights quantizes the weights of a product, and its bias where the scale of
 // what they are multiplied with is known.
 func (z *quantizer) weights(c *graph.Call, n *graph.Node, input float32) {
-	t := z.consts[c.Inputs[1]]
-	axis := 0
-	if c.Op.Name == "MatMul" || c.Op.Name == "Gemm" && c.Int("transB") == 0 {
-		axis = 1
-	}
+	t, axis := z.consts[c.Inputs[1]], ChannelAxis(c)
 	channels := t.Type.Shape[axis]
 	bias := make([]float64, channels)
 	if c.Has(2) {
@@ -249,6 +245,15 @@ func (z *quantizer) weights(c *graph.Call, n *graph.Node, input float32) {
 		bias[i] = math.RoundToEven(bias[i] / scales[i])
 	}
 	n.Inputs[2] = z.dequantized(c.Inputs[2], graph.Attrs{"axis": graph.I(0)}, tensor.Of(tensor.S32, tensor.Shape{channels}, bias...), scales)
+}
+
+// ChannelAxis is the axis of a product's weights that its output channels run
+// along.
+func ChannelAxis(c *graph.Call) int {
+	if c.Op.Name == "MatMul" || c.Op.Name == "Gemm" && c.Int("transB") == 0 {
+		return 1
+	}
+	return 0
 }
 
 // symmetric are the scales by which weights lie within ±127, by channel. None

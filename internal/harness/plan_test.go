@@ -35,7 +35,7 @@ func TestPlanRefuses(t *testing.T) {
 		{"precision", "want f32", func(o *Options) { o.Precision = []string{"f33"} }},
 		{"precision", "int8 is a precision of inference", func(o *Options) { o.Precision, o.Modes = []string{"int8"}, []string{"train"} }},
 		{"quant", "add --precision f32,int8", func(o *Options) { o.Quant = []string{"dynamic"} }},
-		{"quant", "want dynamic, static or static:METHOD", func(o *Options) { o.Precision, o.Quant = []string{"int8"}, []string{"statically"} }},
+		{"quant", "want dynamic, static[:METHOD] or aware[:METHOD]", func(o *Options) { o.Precision, o.Quant = []string{"int8"}, []string{"statically"} }},
 		{"quant", "would be measured twice", func(o *Options) { o.Precision, o.Quant = []string{"int8"}, []string{"static", "static:mse"} }},
 		{"sensitivity", "it is of int8", func(o *Options) { o.Sensitivity = true }},
 		{"effort", "want smoke, quick, standard, publish", func(o *Options) { o.Effort = "lots" }},

@@ -6,20 +6,19 @@ import (
 
 	"github.com/clsbench/clsbench/backends"
 	"github.com/clsbench/clsbench/graph"
-	"github.com/clsbench/clsbench/graph/pass"
 	"github.com/clsbench/clsbench/tensor"
 	"github.com/clsbench/clsbench/workloads"
 	"github.com/clsbench/clsbench/workloads/data"
 )
 
-// program is the cell's: inference with frozen weights, in 8 bits by ranges
-// that a calibration found, or a training step.
-func (h *run) program(c *Cell, set *data.Set, w workloads.Weights, ranges map[string]pass.Range) (*graph.Program, error) {
+// program is the cell's: inference with frozen weights, in 8 bits by what
+// a calibration found, or a training step.
+func (h *run) program(c *Cell, set *data.Set, w workloads.Weights, found *workloads.Calibration) (*graph.Program, error) {
 	switch {
 	case c.Mode == "train":
 		return c.Workload.Training(c.Batch, standardOf(set), c.Recipe, false)
 	case c.Quant != nil:
-		return c.Workload.Quantized(c.Batch, standardOf(set), w, c.Quant, ranges)
+		return c.Workload.Quantized(c.Batch, standardOf(set), w, c.Quant, found)
 	}
 	return c.Workload.Inference(c.Batch, standardOf(set), w)
 }
@@ -30,11 +29,11 @@ func (h *run) rigFor(ctx context.Context, c *Cell, b *bench, set *data.Set, w wo
 	if err := b.open(ctx); err != nil {
 		return nil, err
 	}
-	ranges, err := h.ranges(ctx, c, b, set, w)
+	found, err := h.calibration(ctx, c, b, set, w)
 	if err != nil {
 		return nil, err
 	}
-	p, err := h.program(c, set, w, ranges)
+	p, err := h.program(c, set, w, found)
 	if err != nil {
 		return nil, err
 	}

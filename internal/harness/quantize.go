@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/clsbench/clsbench/graph"
-	"github.com/clsbench/clsbench/graph/pass"
 	"github.com/clsbench/clsbench/results"
 	"github.com/clsbench/clsbench/workloads"
 	"github.com/clsbench/clsbench/workloads/data"
@@ -70,18 +69,18 @@ func quantFlags(c *Cell) string {
 	return " --precision " + precisionInt8 + " --quant " + ShellQuote(c.Quant.String())
 }
 
-// ranges are those of the cell's activations on its backend, found when they
-// are first asked for; nil where none are needed.
-func (h *run) ranges(ctx context.Context, c *Cell, b *bench, set *data.Set, w workloads.Weights) (map[string]pass.Range, error) {
+// calibration is what the cell's quantization learns ahead on its backend, done
+// when it is first asked for; an empty one where nothing is needed.
+func (h *run) calibration(ctx context.Context, c *Cell, b *bench, set *data.Set, w workloads.Weights) (*workloads.Calibration, error) {
 	if c.Quant == nil || c.Quant.Dynamic() {
-		return nil, nil
+		return &workloads.Calibration{}, nil
 	}
 	key := fmt.Sprintf("%q", []string{c.Workload.String(), benchKey(c), c.Data, c.Quant.String()})
 	if r, ok := h.calibrated[key]; ok {
 		return r, nil
 	}
 	h.events.Stage(c.label(), 0, 1, "calibrating "+c.Subject())
-	r, err := c.Workload.Calibrate(ctx, b.session, standardOf(set), w, c.Quant, set.Train, h.opts.Seed)
+	r, err := c.Workload.Calibrate(ctx, b.session, set, w, c.Quant, h.opts.Seed)
 	if err != nil {
 		return nil, err
 	}
@@ -96,17 +95,17 @@ func (h *run) uncalibrated(c *Cell, set *data.Set) (*graph.Program, error) {
 	if c.Quant != nil {
 		return c.Workload.Uncalibrated(c.Batch, standardOf(set), w, c.Quant)
 	}
-	return h.program(c, set, w, nil)
+	return h.program(c, set, w, &workloads.Calibration{})
 }
 
 // sensitivity is what the quantization of each product alone costs, if that was
 // asked for.
-func (h *run) sensitivity(ctx context.Context, l *lane, ranges map[string]pass.Range) error {
+func (h *run) sensitivity(ctx context.Context, l *lane, found *workloads.Calibration) error {
 	c := l.cell
 	if c.Quant == nil || !h.opts.Sensitivity {
 		return nil
 	}
-	losses, err := c.Workload.Sensitivity(ctx, l.bench.session, c.Batch, l.set, l.weights, c.Quant, ranges)
+	losses, err := c.Workload.Sensitivity(ctx, l.bench.session, c.Batch, l.set, l.weights, c.Quant, found)
 	if err != nil {
 		return err
 	}

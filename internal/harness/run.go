@@ -13,11 +13,11 @@ import (
 	"time"
 
 	"github.com/clsbench/clsbench/conformance"
-	"github.com/clsbench/clsbench/graph/pass"
 	"github.com/clsbench/clsbench/internal/machine"
 	"github.com/clsbench/clsbench/internal/machine/isa"
 	"github.com/clsbench/clsbench/internal/machine/peak"
 	"github.com/clsbench/clsbench/results"
+	"github.com/clsbench/clsbench/workloads"
 )
 
 // FreshSeed draws a seed for a run that was given none.
@@ -44,7 +44,7 @@ type run struct {
 	cache    *conformance.Cache // of the reference's results
 	verdicts verdicts
 
-	calibrated map[string]map[string]pass.Range // by what is calibrated, see ranges
+	calibrated map[string]*workloads.Calibration // by what is calibrated
 }
 
 // Interrupted is a run that was cut short: its journal, taken up, and what it
@@ -61,7 +61,7 @@ type Interrupted struct {
 // document and no error. Without a document nothing was measured.
 func (p *Plan) Run(ctx context.Context, before *Interrupted, events Events) (*results.Document, string, error) {
 	h := &run{Plan: p, events: events, benches: map[string]*bench{}, done: map[string]bool{}, peaks: machine.Peaks{},
-		cache: conformance.UserCache(), verdicts: openVerdicts(), calibrated: map[string]map[string]pass.Range{}}
+		cache: conformance.UserCache(), verdicts: openVerdicts(), calibrated: map[string]*workloads.Calibration{}}
 	h.info = machine.Capture(ctx)
 	defer func() { h.close(ctx) }()
 	if before != nil {

@@ -214,11 +214,11 @@ func (h *run) evaluate(ctx context.Context, l *lane) error {
 	if l.cell.Mode != "infer" || !l.trained {
 		return nil
 	}
-	ranges, err := h.ranges(ctx, l.cell, l.bench, l.set, l.weights)
+	found, err := h.calibration(ctx, l.cell, l.bench, l.set, l.weights)
 	if err != nil {
 		return err
 	}
-	p, err := h.program(l.cell, l.set, l.weights, ranges)
+	p, err := h.program(l.cell, l.set, l.weights, found)
 	if err != nil {
 		return err
 	}
@@ -232,7 +232,7 @@ func (h *run) evaluate(ctx context.Context, l *lane) error {
 		return err
 	}
 	l.result.Accuracy = &results.Accuracy{Top1: got.Top1}
-	return h.sensitivity(ctx, l, ranges)
+	return h.sensitivity(ctx, l, found)
 }
 
 // repro is the line that measures the cell alone, under the same seed, from
