@@ -10,6 +10,7 @@ import (
 	_ "image/png"  // registers the format
 	"io"
 	"os"
+	"strings"
 
 	_ "golang.org/x/image/webp" // registers the format
 
@@ -22,6 +23,13 @@ const (
 	maxImageFile   = 256 << 20 // bytes
 	maxImagePixels = 1 << 27
 )
+
+// The most pixels that a byte of a format can stand for, so that a small file's
+// claim is not believed: a block of 8 × 8 costs JPEG one bit or more (ITU-T T.81,
+// a code of Huffman's), and deflate, which PNG packs pixels of one bit with,
+// expands by at most maxInflate. WebP has no such bound: a picture of one colour
+// takes some bytes at any size.
+var maxPixelsOfAByte = map[string]int{"jpeg": 8 * 64, "png": 8 * maxInflate}
 
 // decodeFile reads an image as RGB. What the file is, its first bytes say, not
 // its name: ImageNet has PNGs that are called JPEG.
@@ -49,7 +57,8 @@ func decodeImage(path string, content []byte) (augment.Image, error) {
 	bad := func(err error) (augment.Image, error) {
 		return augment.Image{}, &Error{Kind: BadImage, File: path, What: "cannot be decoded as JPEG, PNG or WebP", Mend: skipMend, Err: err}
 	}
-	head, _, err := image.DecodeConfig(bytes.NewReader(content))
+	head, format, err := image.DecodeConfig(bytes.NewReader(content))
+	most, bounded := maxPixelsOfAByte[format]
 	switch {
 	case err != nil:
 		return bad(err)
@@ -57,12 +66,14 @@ func decodeImage(path string, content []byte) (augment.Image, error) {
 		return bad(errors.New("it has no pixels"))
 	case head.Width > maxImagePixels/head.Height:
 		return augment.Image{}, &Error{Kind: Oversized, File: path, Field: "width and height", What: fmt.Sprintf("are %d×%d, more than %d pixels", head.Width, head.Height, maxImagePixels), Mend: skipMend}
+	case bounded && head.Width*head.Height/most > len(content):
+		return augment.Image{}, &Error{Kind: Truncated, File: path, Field: "width and height", What: fmt.Sprintf("are %d×%d, more than %d bytes of %s can hold", head.Width, head.Height, len(content), strings.ToUpper(format)), Mend: skipMend}
 	}
-	m, _, err := image.Decode(bytes.NewReader(content))
+	decoded, _, err := image.Decode(bytes.NewReader(content))
 	if err != nil {
 		return bad(err)
 	}
-	return toRGB(m), nil
+	return toRGB(decoded), nil
 }
 
 // toRGB drops alpha without blending, as Pillow's convert("RGB") does.

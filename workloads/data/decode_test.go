@@ -60,6 +60,95 @@ func TestDecodeFormats(t *testing.T) {
 	}
 }
 
+// samples are a small image in each format.
+func samples(t testing.TB) map[string][]byte {
+	t.Helper()
+	m := image.NewRGBA(image.Rect(0, 0, 20, 10))
+	for i := range m.Pix {
+		m.Pix[i] = byte(i*i>>3) | byte(i&3/3*255)
+	}
+	var j bytes.Buffer
+	require.NoError(t, jpeg.Encode(&j, m, nil))
+	var p bytes.Buffer
+	require.NoError(t, png.Encode(&p, m))
+	webp, err := base64.StdEncoding.DecodeString("UklGRiAAAABXRUJQVlA4TBQAAAAvAQAAAA8wyF/4f1P0/IcWMqL/AQ==")
+	require.NoError(t, err)
+	return map[string][]byte{"jpeg": j.Bytes(), "png": p.Bytes(), "webp": webp}
+}
+
+// A file that ends anywhere before its end is one line that names it, or, where
+// only what follows the pixels is missing, the image.
+func TestTruncatedImages(t *testing.T) {
+	for format, content := range samples(t) {
+		whole, err := decodeImage("f", content)
+		require.NoError(t, err)
+		for n := range len(content) {
+			m, err := decodeImage("dir/f."+format, content[:n])
+			if err == nil {
+				require.Equal(t, whole, m)
+				require.Greater(t, n, len(content)*9/10, "%s: %d of %d bytes", format, n, len(content))
+				continue
+			}
+			var e *Error
+			require.ErrorAs(t, err, &e)
+			require.Contains(t, err.Error(), "dir/f."+format+": ")
+			require.NotContains(t, err.Error(), "\n")
+		}
+	}
+}
+
+// A few bytes that claim a picture just below the limit are not believed.
+func TestImageClaimIsHeldAgainstTheFile(t *testing.T) {
+	content := samples(t)
+	png := bytes.Clone(content["png"])
+	binary.BigEndian.PutUint32(png[16:], 1<<13)
+	binary.BigEndian.PutUint32(png[20:], 1<<13)
+	jpeg := bytes.Clone(content["jpeg"])
+	frame := bytes.Index(jpeg, []byte{0xff, 0xc0}) // SOF0: length, precision, height, width
+	require.Positive(t, frame)
+	binary.BigEndian.PutUint16(jpeg[frame+5:], 1<<13)
+	binary.BigEndian.PutUint16(jpeg[frame+7:], 1<<13)
+	for format, content := range map[string][]byte{"PNG": fixIHDR(png), "JPEG": jpeg} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := decodeImage("f", content)
+		runtime.ReadMemStats(&after)
+		requireError(t, err, Truncated, "f: width and height: are 8192×8192, more than", "bytes of "+format+" can hold")
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
+	}
+}
+
+// Even pictures that the formats pack best are believed.
+func TestDensestImagesAreRead(t *testing.T) {
+	var j, p bytes.Buffer
+	require.NoError(t, jpeg.Encode(&j, image.NewGray(image.Rect(0, 0, 2000, 2000)), nil))
+	flat := image.NewPaletted(image.Rect(0, 0, 4000, 4000), color.Palette{color.Black, color.White})
+	require.NoError(t, (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&p, flat))
+	for format, content := range map[string][]byte{"jpeg": j.Bytes(), "png": p.Bytes()} {
+		_, err := decodeImage("f", content)
+		require.NoError(t, err, "%s of %d bytes", format, len(content))
+	}
+}
+
+// FuzzDecodeImage: whatever a file holds, an image or one line; no panic.
+func FuzzDecodeImage(f *testing.F) {
+	for _, content := range samples(f) {
+		f.Add(content)
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		if head, _, err := image.DecodeConfig(bytes.NewReader(content)); err == nil && head.Width > (1<<20)/max(head.Height, 1) {
+			return // it may be right, but takes long
+		}
+		m, err := decodeImage("f", content)
+		if err != nil {
+			require.ErrorAs(t, err, new(*Error))
+			return
+		}
+		require.Len(t, m.Pix, m.H*m.W*3)
+		require.Positive(t, len(m.Pix))
+	})
+}
+
 func TestFitCoversAndCentres(t *testing.T) {
 	for _, size := range [][4]int{{30, 20, 8, 6}, {20, 90, 8, 6}, {3, 4, 8, 6}, {8, 6, 8, 6}, {1, 1, 5, 9}, {500, 333, 7, 7}} {
 		m := augment.New(size[0], size[1], 3)
