@@ -86,6 +86,9 @@ func usesOf(g *graph.Graph) map[string]use {
 // slotFills are fills by the name of an op's input.
 var slotFills = map[string]func(u use, d Draw) fill{
 	"labels": func(u use, _ Draw) fill {
+		if u.call.In[1].DType.IsFloat() { // distributions over the classes, about
+			return uniform(0, 2/float64(u.call.In[1].Shape[1]))
+		}
 		for i, p := range u.call.Op.Inputs {
 			if p.Name == "logits" {
 				return integers(0, u.call.In[i].Shape[1]-1)
@@ -105,8 +108,13 @@ var slotFills = map[string]func(u use, d Draw) fill{
 	"v": func(use, Draw) fill {
 		return each(func(r *rng) float64 { x := 0.05 * (0.5 + r.float()); return x * x })
 	},
-	"step": func(use, Draw) fill { return integers(0, 20) },
-	"skip": func(use, Draw) fill { return constant(0) },
+	"square_avg": func(use, Draw) fill {
+		return each(func(r *rng) float64 { x := 0.05 * (0.5 + r.float()); return x * x })
+	},
+	"momentum_buffer": func(use, Draw) fill { return normal(0.05) },
+	"grad_avg":        func(use, Draw) fill { return uniform(-0.01, 0.01) }, // whose square is below that average
+	"step":            func(use, Draw) fill { return integers(0, 20) },
+	"skip":            func(use, Draw) fill { return constant(0) },
 }
 
 func fillOf(u use, x graph.Value, state bool, d Draw) fill {

@@ -145,7 +145,9 @@ type Result struct {
 	Repro       string      `json:"repro" jsonschema:"minLength=1"`
 
 	Quantization *Quantization `json:"quantization,omitempty"` // of int8
-
+	// Recipe is what a training cell's steps follow, as it took effect, by the names of a recipe's file; what is off is
+	// left out.
+	Recipe  map[string]any    `json:"recipe,omitempty"`
 	Cause   *Cause            `json:"cause,omitempty"`
 	Options map[string]string `json:"options,omitempty"` // the backend's own, as asked
 	// Implementation is what the backend chose on this machine, in its words: "avx512", "sm_90".
@@ -264,6 +266,10 @@ type Training struct {
 	Seconds float64      `json:"seconds" jsonschema:"minimum=0"`
 	Reached bool         `json:"reached"` // Target, or there is none
 	Curve   []CurvePoint `json:"curve"`
+	// InputWait is how many seconds the device had nothing to do since no images were ready for it, InputWaitShare which
+	// part of the time of training, without evaluation, that was.
+	InputWait      float64 `json:"input_wait_seconds,omitempty" jsonschema:"minimum=0"`
+	InputWaitShare float64 `json:"input_wait_share,omitempty" jsonschema:"minimum=0,maximum=1"`
 }
 
 // CurvePoint is one evaluation during training.

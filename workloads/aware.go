@@ -23,6 +23,7 @@ import (
 func (w *Workload) tuneRecipe() *Recipe {
 	r := *w.Recipes[DefaultRecipe]
 	r.Epochs, r.Target, r.Floor = 1, 1, 0
+	r.EMA = 0 // what is read is the last step's
 	r.Optimizer.LR /= 20
 	r.Schedule = Schedule{Kind: "cosine"}
 	return &r

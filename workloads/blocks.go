@@ -59,7 +59,7 @@ func (n *Net) ClassToken(name string, x graph.Value) graph.Value {
 		return graph.Value{}
 	}
 	batch, d := x.Type.Shape[0], x.Type.Shape[2]
-	token := n.Op("Expand", graph.Attrs{"shape": graph.L(batch, 1, d)}, n.Param(name, constant(0), 1, 1, d))
+	token := n.Op("Expand", graph.Attrs{"shape": graph.L(batch, 1, d)}, n.special(KindEmbedding, name, constant(0), 1, 1, d))
 	return n.Op("Concat", graph.Attrs{"axis": graph.I(1)}, token, x)
 }
 
@@ -68,7 +68,7 @@ func (n *Net) Positions(name string, x graph.Value) graph.Value {
 	if !n.wantRank(x, 3) {
 		return graph.Value{}
 	}
-	return n.Plus(x, n.Param(name, normal(0.02), 1, x.Type.Shape[1], x.Type.Shape[2]))
+	return n.Plus(x, n.special(KindEmbedding, name, normal(0.02), 1, x.Type.Shape[1], x.Type.Shape[2]))
 }
 
 // FirstToken is that of the class: N×tokens×features to N×features.

@@ -124,7 +124,7 @@ func (w *Workload) shown(batch int, s Standard, weights Weights, q *Quantization
 	return pass.Prune(p), nil
 }
 
-func (c *activations) fill(step int64) error {
+func (c *activations) fill(_ context.Context, step int64) error {
 	return c.split.Read(c.stream.At(FeedImage, step), c.chosen[int(step)*c.batch:][:c.batch])
 }
 

@@ -53,21 +53,21 @@ func Restore(ctx context.Context, s backends.Session, state []graph.Value, w Wei
 const (
 	manifestKey      = "clsbench.checkpoint"
 	digestKey        = "clsbench.sha256"
-	checkpointFormat = 1
+	checkpointFormat = 2
 )
 
 // manifest says what run a checkpoint belongs to and how far it was.
 type manifest struct {
 	Format   int      `json:"format"`
 	Workload string   `json:"workload"`
-	Data     string   `json:"data"` // the set's digest
-	Recipe   Recipe   `json:"recipe"`
+	Data     string   `json:"data"`   // the set's digest
+	Recipe   string   `json:"recipe"` // what steers its steps
 	Seed     uint64   `json:"seed"`
 	Progress progress `json:"progress"`
 }
 
 func (t *trainer) manifest() manifest {
-	return manifest{checkpointFormat, t.Workload.String(), t.digest, *t.Recipe, t.Seed, t.progress}
+	return manifest{checkpointFormat, t.Workload.String(), t.digest, recipeText(*t.Recipe), t.Seed, t.progress}
 }
 
 // save writes the checkpoint whole or not at all.
@@ -165,7 +165,6 @@ func (t *trainer) read() (Weights, error) {
 // matches names the first thing in which the checkpoint's run is another.
 func (t *trainer) matches(m manifest) error {
 	own := t.manifest()
-	recipe, saved := recipeText(own.Recipe), recipeText(m.Recipe)
 	for _, f := range []struct {
 		what      string
 		have, ask any
@@ -174,20 +173,25 @@ func (t *trainer) matches(m manifest) error {
 		{"workload", m.Workload, own.Workload},
 		{"data set", m.Data, own.Data},
 		{"seed", m.Seed, own.Seed},
-		{"recipe", saved, recipe},
+		{"recipe", m.Recipe, own.Recipe},
 	} {
 		if f.have != f.ask {
 			return fmt.Errorf("it is of another run: %s %v, not %v", f.what, f.have, f.ask)
 		}
 	}
-	if p := m.Progress; p.Epoch < 1 || p.Epoch > own.Recipe.Epochs || len(p.Curve) != p.Epoch {
+	if p := m.Progress; p.Epoch < 1 || p.Epoch > t.Recipe.Epochs || len(p.Curve) != p.Epoch {
 		return fmt.Errorf("epoch %d with a curve of %d points", p.Epoch, len(p.Curve))
 	}
 	return nil
 }
 
-// recipeText is a comparable form of what steers the steps of a recipe.
+// recipeText is a comparable form of what steers the steps of a recipe: its
+// fields by name, in order.
 func recipeText(r Recipe) string {
 	r.Target, r.Floor = 0, 0
-	return fmt.Sprintf("%+v", r)
+	text, err := json.Marshal(r.Fields())
+	if err != nil {
+		return err.Error() // a number that is none, which Validate refuses
+	}
+	return string(text)
 }

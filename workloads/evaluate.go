@@ -30,9 +30,9 @@ type Evaluator struct {
 	classes int
 	logits  string
 
+	view    View
 	split   data.Split
 	batches *data.Batches
-	labels  []int64 // that Fill wants; drain reads the split's
 	sum     Evaluation
 }
 
@@ -54,13 +54,18 @@ func NewEvaluator(ctx context.Context, s backends.Session, p *graph.Program, per
 		return nil, err
 	}
 	e := &Evaluator{stream: st, batch: out.Shape[0], classes: out.Shape[1], logits: p.Fetches[0]}
-	e.labels = make([]int64, e.batch)
+	image := p.Feeds[0].Type.Shape
+	size := Input{image[1], image[2], image[3]}
+	e.view = View{From: size, To: size}
 	st.fill, st.drain = e.fill, e.drain
 	return e, nil
 }
 
 // Close frees the executable and its buffers.
 func (e *Evaluator) Close() error { return e.stream.Close() }
+
+// See makes Run take images of another size than the network's.
+func (e *Evaluator) See(v View) { e.view = v }
 
 // Run evaluates every image of the split once. The last batch is padded; the
 // padding's answers are thrown away.
@@ -69,8 +74,8 @@ func (e *Evaluator) Run(ctx context.Context, split data.Split) (*Evaluation, err
 	if err != nil {
 		return nil, err
 	}
-	if have, want := split.Size(), len(e.stream.At(FeedImage, 0))/e.batch; have != want {
-		return nil, fmt.Errorf("images of %d bytes, the network takes %d", have, want)
+	if have, want := split.Size(), e.view.From.bytes(); have != want {
+		return nil, fmt.Errorf("images of %d bytes, want %d, of %v", have, want, e.view.From)
 	}
 	e.split, e.batches = split, batches
 	e.sum = newEvaluation(e.classes)
@@ -96,9 +101,11 @@ func (r *Evaluation) finish() {
 	r.Top1, r.Top5, r.Loss = r.Top1/n, r.Top5/n, r.Loss/n
 }
 
-func (e *Evaluator) fill(step int64) error {
-	_, err := e.batches.Fill(int(step), e.stream.At(FeedImage, step), e.labels)
-	return err
+func (e *Evaluator) fill(ctx context.Context, step int64) error {
+	images, indices := e.stream.At(FeedImage, step), e.batches.Indices(int(step))
+	valid := len(indices) * e.view.To.bytes()
+	clear(images[valid:])
+	return e.view.Read(ctx, images[:valid], e.split, indices)
 }
 
 func (e *Evaluator) drain(step int64) error {

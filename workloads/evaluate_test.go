@@ -89,7 +89,7 @@ func TestEvaluatorRefuses(t *testing.T) {
 	_, err = e.Run(ctx, data.Split{})
 	require.ErrorContains(t, err, "no images")
 	_, err = e.Run(ctx, data.Split{Images: make([]byte, 30), Labels: make([]int64, 2)})
-	require.ErrorContains(t, err, "images of 15 bytes, the network takes 16")
+	require.ErrorContains(t, err, "images of 15 bytes, want 16, of 4×4×1")
 	_, err = e.Run(ctx, data.Split{Images: make([]byte, 16), Labels: []int64{3}})
 	require.ErrorContains(t, err, "label 3, the network has 3 classes")
 

@@ -20,6 +20,7 @@ type Net struct {
 	training bool
 
 	params []Param
+	next   map[string]graph.Value // of a state that is updated, its next value
 	enter  func(Param) graph.Value
 	scope  []string
 	step   graph.Value // see Step; zero until it is asked for
@@ -32,16 +33,38 @@ type Param struct {
 	Init tensor.Fill
 	// Buffer says that it is not learned: the running statistics of a norm.
 	Buffer bool
+	Kind   Kind
 }
+
+// Kind is what a learned tensor does, for recipes that treat kinds apart.
+type Kind string
+
+// The kinds of parameters beside weights, which have none.
+const (
+	KindNorm      Kind = "norm" // scale and shift of a norm
+	KindBias      Kind = "bias"
+	KindEmbedding Kind = "embedding" // class token and positions
+)
+
+var kindsOfParam = []Kind{KindNorm, KindBias, KindEmbedding}
 
 // newNet starts a network in b whose parameters are made by enter.
 func newNet(b *graph.Builder, enter func(Param) graph.Value) *Net {
-	return &Net{Builder: b, enter: enter}
+	return &Net{Builder: b, enter: enter, next: map[string]graph.Value{}}
 }
 
-// Param declares a learned tensor.
+// Param declares a learned tensor: a bias if its name ends so, else a weight.
 func (n *Net) Param(name string, init tensor.Fill, shape ...int) graph.Value {
-	return n.declare(Param{Name: n.path(name), Type: tensor.T(tensor.F32, shape...), Init: init})
+	kind := Kind("")
+	if strings.HasSuffix(name, "bias") {
+		kind = KindBias
+	}
+	return n.special(kind, name, init, shape...)
+}
+
+// special declares a learned tensor of a kind.
+func (n *Net) special(kind Kind, name string, init tensor.Fill, shape ...int) graph.Value {
+	return n.declare(Param{Name: n.path(name), Type: tensor.T(tensor.F32, shape...), Init: init, Kind: kind})
 }
 
 // Buffer declares a tensor that is not learned but belongs to the weights.
@@ -52,6 +75,12 @@ func (n *Net) Buffer(name string, init tensor.Fill, shape ...int) graph.Value {
 func (n *Net) declare(p Param) graph.Value {
 	n.params = append(n.params, p)
 	return n.enter(p)
+}
+
+// Update sets a state's next value.
+func (n *Net) Update(state, value graph.Value) {
+	n.next[state.Name] = value
+	n.Builder.Update(state, value)
 }
 
 // In writes part of the network under a name, which stands before those of its

@@ -24,7 +24,7 @@ func (n *Net) BatchNorm2d(name string, x graph.Value, o BatchNorm) graph.Value {
 		}
 		c := x.Type.Shape[1]
 		attrs := graph.Attrs{"epsilon": graph.F(cmp.Or(o.Epsilon, 1e-5))}
-		weight, bias := n.Param("weight", constant(1), c), n.Param("bias", constant(0), c)
+		weight, bias := n.special(KindNorm, "weight", constant(1), c), n.special(KindNorm, "bias", constant(0), c)
 		mean, variance := n.Buffer("running_mean", constant(0), c), n.Buffer("running_var", constant(1), c)
 		if !n.training {
 			return n.Op("BatchNormalization", attrs, x, weight, bias, mean, variance)
@@ -46,7 +46,7 @@ func (n *Net) LayerNorm(name string, x graph.Value, epsilon float64) graph.Value
 		}
 		d := x.Type.Shape[2]
 		return n.Op("LayerNormalization", graph.Attrs{"axis": graph.I(-1), "epsilon": graph.F(epsilon)},
-			x, n.Param("weight", constant(1), d), n.Param("bias", constant(0), d))
+			x, n.special(KindNorm, "weight", constant(1), d), n.special(KindNorm, "bias", constant(0), d))
 	})
 }
 

@@ -13,7 +13,7 @@ import (
 // The feeds of every program. Inference and evaluation take images alone.
 const (
 	FeedImage = "image" // u8 N×H×W×C
-	FeedLabel = "label" // s64 N
+	FeedLabel = "label" // s64 N; f32 N×Classes, distributions, where the recipe mixes images
 	FeedLR    = "lr"    // f32 scalar: the step's learning rate
 )
 
@@ -27,10 +27,19 @@ type Standard struct{ Mean, Std []float64 }
 // StandardOf is how a set's images are standardised: by its training split.
 func StandardOf(set *data.Set) Standard { return Standard{set.Mean, set.Std} }
 
-// Fits refuses a set whose images or classes are not the network's.
+// Fits refuses a set whose channels or classes are not the network's. Images of
+// another size are brought to it, see View.
 func (w *Workload) Fits(set *data.Set) error {
-	if have := (Input{set.H, set.W, set.C}); have != w.Input {
-		return fmt.Errorf("data set %s has images of %v, %s takes %v", set.Name, have, w.Name, w.Input)
+	if set.C != w.Input.Channels {
+		return fmt.Errorf("data set %s has %d channels, %s takes %d", set.Name, set.C, w.Name, w.Input.Channels)
+	}
+	for _, split := range []data.Split{set.Train, set.Test} {
+		if split.Source != nil {
+			continue
+		}
+		if n := split.Len() * set.H * set.W * set.C; len(split.Images) != n {
+			return fmt.Errorf("data set %s has %d bytes of images, %d of %v take %d", set.Name, len(split.Images), split.Len(), Input{set.H, set.W, set.C}, n)
+		}
 	}
 	if len(set.Classes) > w.Classes {
 		return fmt.Errorf("data set %s has %d classes, %s tells %d apart", set.Name, len(set.Classes), w.Name, w.Classes)
@@ -58,8 +67,14 @@ func (w *Workload) Inference(batch int, s Standard, weights Weights) (*graph.Pro
 // Evaluation is the network on batch images with its parameters as state, as
 // training leaves them. Its one fetch is the logits, f32 N×Classes.
 func (w *Workload) Evaluation(batch int, s Standard) (*graph.Program, error) {
+	return w.evaluation(batch, s, "")
+}
+
+// evaluation takes as state what is named as the parameters are and then by
+// suffix: themselves or their averages.
+func (w *Workload) evaluation(batch int, s Standard, suffix string) (*graph.Program, error) {
 	b := graph.NewBuilder(w.String() + " evaluation")
-	n := newNet(b, func(p Param) graph.Value { return b.State(p.Name, p.Type) })
+	n := newNet(b, func(p Param) graph.Value { return b.State(p.Name+suffix, p.Type) })
 	b.Fetch(w.forward(n, batch, s))
 	return b.Program()
 }
@@ -69,29 +84,34 @@ func (w *Workload) Evaluation(batch int, s Standard) (*graph.Program, error) {
 // gradients the others are each parameter's, in the order of Params.
 func (w *Workload) Training(batch int, s Standard, r *Recipe, gradients bool) (*graph.Program, error) {
 	b := graph.NewBuilder(w.String() + " training")
-	var params []graph.Value
+	var params []Param
+	var values []graph.Value
 	n := newNet(b, func(p Param) graph.Value {
 		v := b.State(p.Name, p.Type)
 		if !p.Buffer {
-			params = append(params, v)
+			params, values = append(params, p), append(values, v)
 		}
 		return v
 	})
 	n.training = true
 	logits := w.forward(n, batch, s)
-	label := b.Feed(FeedLabel, tensor.T(tensor.S64, batch))
+	label := b.Feed(FeedLabel, w.LabelType(batch, r))
 	lr := b.Feed(FeedLR, tensor.T(tensor.F32))
-	loss := b.Op("SoftmaxCrossEntropy", graph.Attrs{"reduction": graph.S("mean")}, logits, label)
+	attrs := graph.Attrs{"reduction": graph.S("mean")}
+	if r.LabelSmoothing > 0 {
+		attrs["label_smoothing"] = graph.F(r.LabelSmoothing)
+	}
+	loss := b.Op("SoftmaxCrossEntropy", attrs, logits, label)
 	b.Fetch(loss)
 	b.SetOrigin(loss, r.Optimizer.op())
-	grads, err := autodiff.Gradients(b, loss, params)
+	grads, err := autodiff.Gradients(b, loss, values)
 	if err != nil {
 		return nil, fmt.Errorf("building %s: %w", w, err)
 	}
 	if gradients {
 		b.Fetch(grads...)
 	}
-	r.update(n, params, grads, lr)
+	r.update(n, params, values, grads, lr)
 	p, err := b.Program()
 	if err != nil {
 		return nil, err

@@ -26,6 +26,8 @@ type Workload struct {
 // Input is the size of one image.
 type Input struct{ Height, Width, Channels int }
 
+func (i Input) bytes() int { return i.Height * i.Width * i.Channels }
+
 func (i Input) String() string { return fmt.Sprintf("%d×%d×%d", i.Height, i.Width, i.Channels) }
 
 // Option is a choice within a network; the first value is the default.

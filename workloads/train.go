@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"runtime"
 	"time"
 
 	"github.com/clsbench/clsbench/backends"
@@ -14,15 +15,17 @@ import (
 	"github.com/clsbench/clsbench/workloads/data"
 )
 
-// TrainConfig is a training run. Zero PerCall and EvalBatch take defaults.
+// TrainConfig is a training run. Zero PerCall, EvalBatch and Workers take
+// defaults.
 type TrainConfig struct {
 	Workload     *Workload
 	Recipe       *Recipe
 	Data         *data.Set
-	Seed         uint64  // of the first parameters and of every epoch's order
+	Seed         uint64  // of the first parameters, of every epoch's order and of what changes images
 	Weights      Weights // to begin with; nil: fresh ones
 	PerCall      int     // steps a Run call
 	EvalBatch    int
+	Workers      int    // goroutines that make the images of a step ready; one a CPU by default
 	StopAtTarget bool   // end with the first epoch that reaches the recipe's target
 	Checkpoint   string // file that each epoch's end is saved to; "" for none
 	Resume       bool   // begin from that file if it exists
@@ -55,6 +58,8 @@ type Outcome struct {
 	Reached        bool // the target, at TimeToAccuracy
 	TimeToAccuracy float64
 	Final          *Evaluation
+	InputWait      float64 // seconds in which the device had nothing to do since no images were ready
+	InputWaitShare float64 // of the time of training without evaluation
 }
 
 // DivergedError ends a run whose loss, of a training step or of the test split
@@ -104,7 +109,7 @@ type trainer struct {
 
 	digest   string // of the data, for checkpoints
 	perEpoch int64  // steps
-	batches  *data.Batches
+	feeder   *feeder
 	lossSum  float64
 	progress progress
 	begun    time.Time // moved back by what a checkpoint had spent
@@ -117,6 +122,8 @@ type progress struct {
 	Curve        []Point `json:"curve"`
 	TimedImages  int64   `json:"timed_images"` // after the first epoch
 	TimedSeconds float64 `json:"timed_seconds"`
+	TrainSeconds float64 `json:"train_seconds"` // of all epochs, without evaluation
+	InputWait    float64 `json:"input_wait_seconds"`
 }
 
 func newTrainer(ctx context.Context, s backends.Session, cfg TrainConfig, h Hooks) (*trainer, error) {
@@ -131,6 +138,9 @@ func newTrainer(ctx context.Context, s backends.Session, cfg TrainConfig, h Hook
 	}
 	if cfg.EvalBatch == 0 {
 		cfg.EvalBatch = min(256, max(1, cfg.Data.Test.Len()))
+	}
+	if cfg.Workers == 0 {
+		cfg.Workers = runtime.GOMAXPROCS(0)
 	}
 	t := &trainer{TrainConfig: cfg, hooks: h, session: s}
 	if cfg.Checkpoint != "" {
@@ -148,24 +158,26 @@ func newTrainer(ctx context.Context, s backends.Session, cfg TrainConfig, h Hook
 func (t *trainer) compile(ctx context.Context) error {
 	batch, n := t.Recipe.Batch, t.Data.Train.Len()
 	var err error
-	if t.batches, err = data.Training(t.Data.Train, batch, t.Seed); err != nil {
+	if t.feeder, err = newFeeder(&t.TrainConfig); err != nil {
 		return err
 	}
-	t.perEpoch = int64(t.batches.Len())
 	if t.full, err = t.openTraining(ctx, batch); err != nil {
 		return err
 	}
 	if left := n % batch; left > 0 && !t.Recipe.DropLast {
-		t.perEpoch++
+		t.feeder.perEpoch++
 		if t.rest, err = t.openTraining(ctx, left); err != nil {
 			return err
 		}
 	}
-	p, err := t.Workload.Evaluation(t.EvalBatch, StandardOf(t.Data))
+	t.perEpoch = t.feeder.perEpoch
+	p, err := t.Workload.evaluation(t.EvalBatch, StandardOf(t.Data), t.Recipe.evaluated())
 	if err != nil {
 		return err
 	}
-	t.test, err = NewEvaluator(ctx, t.session, p, min(t.PerCall, evalPerCall))
+	if t.test, err = NewEvaluator(ctx, t.session, p, min(t.PerCall, evalPerCall)); err == nil {
+		t.test.See(t.feeder.view)
+	}
 	return err
 }
 
@@ -179,7 +191,11 @@ func (t *trainer) openTraining(ctx context.Context, batch int) (*stream, error) 
 		return nil, err
 	}
 	t.state, t.loss = p.State, p.Fetches[0]
-	st.fill = func(step int64) error { return t.fill(st, step) }
+	label := t.Workload.LabelType(batch, t.Recipe)
+	st.fill = func(ctx context.Context, step int64) error {
+		tensor.View[float32](st.At(FeedLR, step))[0] = float32(t.Recipe.Rate(step, t.perEpoch))
+		return t.feeder.fill(ctx, step, st.At(FeedImage, step), st.At(FeedLabel, step), label)
+	}
 	st.drain = func(step int64) error { return t.drain(st, step) }
 	return st, nil
 }
@@ -208,12 +224,7 @@ func (t *trainer) begin(ctx context.Context) error {
 			weights = saved
 		}
 	}
-	for _, v := range t.state {
-		if weights[v.Name] == nil {
-			weights[v.Name] = tensor.New(v.Type.DType, v.Type.Shape...)
-		}
-	}
-	if err := Restore(ctx, t.session, t.state, weights); err != nil {
+	if err := Restore(ctx, t.session, t.state, FirstState(t.state, weights)); err != nil {
 		return err
 	}
 	spent := 0.0
@@ -227,25 +238,11 @@ func (t *trainer) begin(ctx context.Context) error {
 // epoch trains on every batch once, then evaluates and saves.
 func (t *trainer) epoch(ctx context.Context) error {
 	e := int64(t.progress.Epoch)
-	t.batches.Shuffle(int(e))
+	t.feeder.batches.Shuffle(int(e))
 	t.lossSum = 0
 	first, end := e*t.perEpoch, (e+1)*t.perEpoch
-	start := time.Now()
-	whole := end
-	if t.rest != nil {
-		whole--
-	}
-	if err := t.full.run(ctx, first, whole); err != nil {
+	if err := t.steps(ctx, first, end); err != nil {
 		return err
-	}
-	if t.rest != nil {
-		if err := t.rest.run(ctx, whole, end); err != nil {
-			return err
-		}
-	}
-	if e > 0 {
-		t.progress.TimedSeconds += time.Since(start).Seconds()
-		t.progress.TimedImages += t.imagesPerEpoch()
 	}
 	var err error
 	if t.final, err = t.test.Run(ctx, t.Data.Test); err != nil {
@@ -275,6 +272,34 @@ func (t *trainer) epoch(ctx context.Context) error {
 	return nil
 }
 
+// steps trains on the batches of an epoch, and notes how long that took.
+func (t *trainer) steps(ctx context.Context, first, end int64) error {
+	start, whole := time.Now(), end
+	if t.rest != nil {
+		whole--
+	}
+	t.full.waited = 0
+	if err := t.full.run(ctx, first, whole); err != nil {
+		return err
+	}
+	waited := t.full.waited
+	if t.rest != nil {
+		t.rest.waited = 0
+		if err := t.rest.run(ctx, whole, end); err != nil {
+			return err
+		}
+		waited += t.rest.waited
+	}
+	seconds := time.Since(start).Seconds()
+	t.progress.TrainSeconds += seconds
+	t.progress.InputWait += waited.Seconds()
+	if first > 0 {
+		t.progress.TimedSeconds += seconds
+		t.progress.TimedImages += t.imagesPerEpoch()
+	}
+	return nil
+}
+
 func (t *trainer) imagesPerEpoch() int64 {
 	if t.rest != nil {
 		return int64(t.Data.Train.Len())
@@ -282,27 +307,12 @@ func (t *trainer) imagesPerEpoch() int64 {
 	return t.perEpoch * int64(t.Recipe.Batch)
 }
 
-// fill writes the feeds of a step: its images and labels in the epoch's order,
-// and its learning rate.
-func (t *trainer) fill(st *stream, step int64) error {
-	images, labels := st.At(FeedImage, step), tensor.View[int64](st.At(FeedLabel, step))
-	indices := t.batches.Indices(int(step % t.perEpoch))
-	if err := t.Data.Train.Read(images, indices); err != nil {
-		return err
-	}
-	for i, n := range indices {
-		labels[i] = t.Data.Train.Labels[n]
-	}
-	tensor.View[float32](st.At(FeedLR, step))[0] = float32(t.Recipe.Rate(step, t.perEpoch))
-	return nil
-}
-
 func (t *trainer) drain(st *stream, step int64) error {
 	loss := float64(tensor.View[float32](st.At(t.loss, step))[0])
 	if math.IsNaN(loss) || math.IsInf(loss, 0) {
 		return &DivergedError{Step: step, Epoch: step/t.perEpoch + 1, Loss: loss, Rate: t.Recipe.Rate(step, t.perEpoch)}
 	}
-	t.lossSum += loss * float64(len(st.At(FeedLabel, step))/8)
+	t.lossSum += loss * float64(len(st.At(FeedImage, step))/t.Workload.Input.bytes())
 	if t.hooks.Step != nil {
 		t.hooks.Step(step+1, t.perEpoch*int64(t.Recipe.Epochs), loss)
 	}
@@ -328,6 +338,9 @@ func (t *trainer) outcome(ctx context.Context) (*Outcome, error) {
 		Seconds: t.progress.Curve[len(t.progress.Curve)-1].Seconds}
 	if t.progress.TimedSeconds > 0 {
 		o.Throughput = float64(t.progress.TimedImages) / t.progress.TimedSeconds
+	}
+	if p := t.progress; p.TrainSeconds > 0 {
+		o.InputWait, o.InputWaitShare = p.InputWait, p.InputWait/p.TrainSeconds
 	}
 	for _, p := range o.Curve {
 		if p.Top1 >= t.Recipe.Target {

@@ -197,7 +197,8 @@ func TestAdamTrains(t *testing.T) {
 func TestTrainRefuses(t *testing.T) {
 	for want, spoil := range map[string]func(*TrainConfig){
 		"recipe: epochs":         func(c *TrainConfig) { c.Recipe.Epochs = 0 },
-		"images of 5×4×1":        func(c *TrainConfig) { c.Data.H = 5 },
+		"50 of 5×4×1 take 1000":  func(c *TrainConfig) { c.Data.H = 5 },
+		"has 3 channels":         func(c *TrainConfig) { c.Data.C = 3 },
 		"has 4 classes":          func(c *TrainConfig) { c.Data.Classes = append(c.Data.Classes, "d") },
 		"batch":                  func(c *TrainConfig) { c.Recipe.Batch = 51 },
 		"steps a call":           func(c *TrainConfig) { c.PerCall = -1 },

@@ -280,7 +280,7 @@ func (f *runFlags) registerCompletions(cmd *cobra.Command) {
 	complete(cmd, map[string]cobra.CompletionFunc{
 		"backend": completeBackends, "workload": completeWorkloads, "data": completeData, "filter": f.completeCells,
 		"mode": list(harness.Modes...), "scenario": fixed(harness.Scenarios...), "precision": list(harness.Precisions...), "quant": fixed(quantRecipes()...),
-		"effort": fixed(efforts...), "math": completeMath, "resume": completeJournals, "fail-on": fixed("slower:2%"),
+		"effort": fixed(efforts...), "set": completeSet, "class-map": filesOf("txt"), "math": completeMath, "resume": completeJournals, "fail-on": fixed("slower:2%"),
 	})
 }
 
@@ -291,6 +291,17 @@ func quantRecipes() []string {
 		list = append(list, "static:"+string(m), "aware:"+string(m))
 	}
 	return list
+}
+
+// completeSet offers the recipe's fields, to be given values.
+func completeSet(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	var keys []string
+	for _, k := range workloads.Keys() {
+		if k != "data" { // --data's
+			keys = append(keys, k+"=")
+		}
+	}
+	return keys, noFiles | cobra.ShellCompDirectiveNoSpace
 }
 
 // complete ties flags to what completes them.

@@ -82,6 +82,12 @@ func completeNameThenFolder(cmd *cobra.Command, args []string, typed string) ([]
 	return folders(cmd, args, typed)
 }
 
+// The help of flags that `run` has as well.
+const (
+	skipBadHelp  = "leave out, and count, images of a tree that cannot be decoded"
+	classMapHelp = "of an image tree: a file of a line a class, its folder and its name"
+)
+
 func newDataShowCmd() *cobra.Command {
 	var path string
 	var test bool
@@ -128,8 +134,8 @@ func newDataShowCmd() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&path, "png", "", "PNG file (default the set's name)")
 	cmd.Flags().BoolVar(&test, "test", false, "of the test split")
-	cmd.Flags().BoolVar(&open.SkipBad, "skip-bad", false, "leave out, and count, images of a tree that cannot be decoded")
-	cmd.Flags().StringVar(&open.ClassMap, "class-map", "", "of an image tree: a file of a line a class, its folder and its name")
+	cmd.Flags().BoolVar(&open.SkipBad, "skip-bad", false, skipBadHelp)
+	cmd.Flags().StringVar(&open.ClassMap, "class-map", "", classMapHelp)
 	complete(cmd, map[string]cobra.CompletionFunc{"png": filesOf("png")})
 	return cmd
 }

@@ -30,6 +30,9 @@ type runFlags struct {
 	sensitive bool
 	threads   int
 	data      string
+	classMap  string
+	skipBad   bool
+	set       []string
 	epochs    int
 	target    float64
 	effort    string
@@ -64,6 +67,7 @@ rest stands; 130 interrupted (what was finished is kept: --resume RUN goes on).`
   clsbench run --mode infer --batch 1,8,64 --threads 1
   clsbench run --precision f32,int8 --quant static:entropy --quant dynamic
   clsbench run --data ~/mnist --epochs 30             IDX files in place of digits/v1
+  clsbench run --mode train --set optimizer.kind=adamw --set optimizer.beta2=0.99
   clsbench run --dry-run                              which cells, how long, how much memory
   clsbench run --filter 'infer/.*/32/' --json         one document on standard output`,
 		Args: cobra.NoArgs,
@@ -84,7 +88,10 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	fl.StringArrayVar(&f.quant, "quant", nil, "how int8 is made, repeatable: dynamic, static[:minmax|percentile|mse|entropy] or aware[:…], which trains on for an epoch, then ,act=s8 ,keep=first ,keep=last ,exclude=RE2 (default static:mse)")
 	fl.BoolVar(&f.sensitive, "sensitivity", false, "the accuracy that the quantization of each layer alone costs")
 	fl.IntVar(&f.threads, "threads", 0, "threads of a backend (default all that the process may use)")
-	fl.StringVar(&f.data, "data", "", "data set: a name (clsbench data list) or a folder of IDX files (default the workload's)")
+	fl.StringVar(&f.data, "data", "", "data set: a name (clsbench data list) or a folder of IDX or CIFAR files or of an image tree (default the recipe's)")
+	fl.StringVar(&f.classMap, "class-map", "", classMapHelp)
+	fl.BoolVar(&f.skipBad, "skip-bad", false, skipBadHelp)
+	fl.StringArrayVar(&f.set, "set", nil, "change the recipe, repeatable: KEY=VALUE, as in optimizer.lr=0.05 or augment=[]")
 	fl.IntVar(&f.epochs, "epochs", 0, "epochs to train (default the recipe's)")
 	fl.Float64Var(&f.target, "target-accuracy", 0, "top-1, a fraction, at which training may stop")
 	fl.StringVar(&f.effort, "effort", "quick", "smoke, quick, standard or publish")
@@ -113,7 +120,8 @@ func (f *runFlags) registerPresentation(cmd *cobra.Command) {
 func (f *runFlags) options(cmd *cobra.Command) (*harness.Options, error) {
 	o := &harness.Options{
 		Workloads: f.workloads, Modes: f.modes, Scenario: f.scenario, Batches: f.batches,
-		Precision: f.precision, Quant: f.quant, Sensitivity: f.sensitive, Threads: f.threads, Data: f.data, Epochs: f.epochs, Target: f.target,
+		Precision: f.precision, Quant: f.quant, Sensitivity: f.sensitive, Threads: f.threads, Data: f.data,
+		ClassMap: f.classMap, SkipBad: f.skipBad, Set: f.set, Epochs: f.epochs, Target: f.target,
 		Effort: f.effort, Seed: f.seed, Math: f.math, Timeout: f.timeout, Memory: f.memory << 20,
 		Command: f.command(cmd), Store: results.Store{Dir: f.out},
 	}

@@ -128,7 +128,7 @@ func (p *Plan) trainingTime(c *Cell) time.Duration {
 func (p *Plan) images(c *Cell) (train, test int, bytes int64) {
 	in := c.Workload.Input
 	bytes = int64(in.Height)*int64(in.Width)*int64(in.Channels) + 8 // and its label
-	if set := p.sets[setKey{c.Data, in}]; set != nil {
+	if set := p.sets.opened(c.Data, c.Workload); set != nil {
 		return set.Train.Len(), set.Test.Len(), bytes
 	}
 	for _, info := range data.List() {

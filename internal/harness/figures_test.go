@@ -64,6 +64,38 @@ func TestFiguresOfTwoBackends(t *testing.T) {
 	require.Equal(t, train.Accuracy.Top1, infer.Accuracy.Top1, "the very weights, at another batch")
 }
 
+// A recipe of many parts is trained, judged whole and recorded.
+func TestARecipeIsRecordedAsItTookEffect(t *testing.T) {
+	o := options(t, embedded("cpu"))
+	o.Modes, o.Batches = nil, []int{2}
+	o.Set = []string{
+		"epochs=2", "optimizer.kind=adamw", "optimizer.momentum=0", "optimizer.lr=0.001", "optimizer.beta1=0.9", "optimizer.beta2=0.99", "optimizer.epsilon=1e-8",
+		"optimizer.weight_decay=0.1", "optimizer.no_decay=[bias]", "optimizer.clip_norm=1",
+		"schedule.kind=one-cycle", "schedule.warmup=0.5", "schedule.start=0.1", "label_smoothing=0.1", "mixup=0.2", "ema=0.5",
+		"augment=[{kind: crop, pad: 2}]",
+	}
+	p := newPlan(t, o)
+	p.Effort = brief
+	doc, _ := carryOut(t, p)
+	infer, train := &doc.Results[0], &doc.Results[1]
+	require.True(t, train.Measured() && infer.Measured(), "%+v %+v", train.Cause, infer.Cause)
+	require.Equal(t, results.VerdictPass, train.Conformance.Verdict, "%+v", train.Conformance.Failures)
+	require.Regexp(t, "^lenet5/train/f32/2/cpu;input=tiny-[0-9a-f]{6};recipe=[0-9a-f]{6};threads=1$", train.Cell)
+	require.Equal(t, map[string]any{
+		"data": o.Data, "epochs": 2.0, "batch": 2.0, "drop_last": true, "target_accuracy": 1.0, "label_smoothing": 0.1, "mixup": 0.2, "ema": 0.5,
+		"optimizer": map[string]any{"kind": "adamw", "lr": 0.001, "beta1": 0.9, "beta2": 0.99, "epsilon": 1e-8,
+			"weight_decay": 0.1, "no_decay": []any{"bias"}, "clip_norm": 1.0},
+		"schedule": map[string]any{"kind": "one-cycle", "warmup": 0.5, "start": 0.1},
+		"augment":  []any{map[string]any{"kind": "crop", "pad": 2.0}},
+	}, train.Recipe)
+	once := train.Accuracy.Runs[0]
+	require.Len(t, once.Curve, 2)
+	require.Positive(t, once.InputWait)
+	require.Positive(t, once.InputWaitShare)
+	require.Nil(t, infer.Recipe)
+	require.Equal(t, train.Accuracy.Top1, infer.Accuracy.Top1, "with the averages, as in training")
+}
+
 func contains(list []string, s string) bool {
 	for _, x := range list {
 		if x == s {

@@ -18,6 +18,7 @@ import (
 	"github.com/clsbench/clsbench/internal/measure"
 	"github.com/clsbench/clsbench/results"
 	"github.com/clsbench/clsbench/workloads"
+	"github.com/clsbench/clsbench/workloads/data"
 )
 
 // Options is a run as it was asked for. Zero values take the defaults that the
@@ -32,11 +33,14 @@ type Options struct {
 	Quant     []string // how int8 is made, see workloads.ParseQuantization; default static
 	// Sensitivity asks for the accuracy that each layer's quantization alone costs.
 	Sensitivity bool
-	Threads     int     // default: all that the process may use
-	Data        string  // name or folder; default the workload's
-	Epochs      int     // default the recipe's
-	Target      float64 // top-1 at which training may stop; default none
-	Effort      string  // smoke, quick, standard, publish; default quick
+	Threads     int      // default: all that the process may use
+	Data        string   // name or folder; default the workload's
+	ClassMap    string   // file that numbers and names an image tree's classes
+	SkipBad     bool     // leave out, and count, images that cannot be decoded
+	Epochs      int      // default the recipe's
+	Set         []string // changes of the recipe, "optimizer.lr=0.05"
+	Target      float64  // top-1 at which training may stop; default none
+	Effort      string   // smoke, quick, standard, publish; default quick
 	Seed        uint64
 	Filter      *regexp.Regexp // on cell names
 	Math        []string       // beside strict, which is always measured
@@ -118,6 +122,11 @@ func (o *Options) complete() error {
 	if err := o.completeQuant(); err != nil {
 		return err
 	}
+	for _, s := range o.Set {
+		if key, _, _ := strings.Cut(s, "="); key == "data" {
+			return badFlag("set", "%s: give --data", s)
+		}
+	}
 	o.Math = slices.DeleteFunc(slices.Clone(o.Math), func(m string) bool { return m == graph.Strict })
 	if len(o.Backends) == 0 {
 		return badFlag("backend", "none given")
@@ -183,6 +192,11 @@ func effortNames() (names []string) {
 	return names
 }
 
+// dataOptions say how data sets are opened.
+func (o *Options) dataOptions() data.Options {
+	return data.Options{ClassMap: o.ClassMap, SkipBad: o.SkipBad}
+}
+
 // reproFlags are the flags beside backend, workload, effort, seed and filter
 // that a cell's figures depend on.
 func (o *Options) reproFlags(c *Cell) string {
@@ -205,6 +219,15 @@ func (o *Options) reproFlags(c *Cell) string {
 	}
 	if o.Data != "" {
 		s += " --data " + ShellQuote(o.Data)
+	}
+	if o.ClassMap != "" {
+		s += " --class-map " + ShellQuote(o.ClassMap)
+	}
+	if o.SkipBad {
+		s += " --skip-bad"
+	}
+	for _, assignment := range o.Set {
+		s += " --set " + ShellQuote(assignment)
 	}
 	if o.Epochs != 0 {
 		s += fmt.Sprintf(" --epochs %d", o.Epochs)

@@ -11,7 +11,7 @@ import (
 // place is the working directory if anything that was asked for is looked up
 // in it; "" if the same command means the same anywhere.
 func (o *Options) place() (string, error) {
-	here := relativeData(o.Data)
+	here := relativeData(o.Data) || o.ClassMap != "" && !filepath.IsAbs(o.ClassMap)
 	for _, s := range o.Backends {
 		here = here || len(s.Relative()) > 0
 	}
@@ -33,7 +33,8 @@ func relativeData(spec string) bool {
 
 // there is what a shell has to do before the cell's command.
 func (p *Plan) there(c *Cell) string {
-	if p.Directory == "" || !relativeData(c.Data) && len(c.Spec.Relative()) == 0 {
+	classMap := p.opts.ClassMap != "" && !filepath.IsAbs(p.opts.ClassMap)
+	if p.Directory == "" || !relativeData(c.Data) && !classMap && len(c.Spec.Relative()) == 0 {
 		return ""
 	}
 	return "cd " + ShellQuote(p.Directory) + " && "

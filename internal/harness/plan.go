@@ -26,7 +26,7 @@ type Plan struct {
 	opts     *Options
 	known    machine.Peaks // in place of measuring them; tests have better things to do
 	registry plugin.Registry
-	sets     datasets
+	sets     *datasets
 }
 
 // Cell is one thing to measure.
@@ -57,7 +57,7 @@ func NewPlan(ctx context.Context, o *Options, registry plugin.Registry) (*Plan, 
 	if err != nil {
 		return nil, &UsageError{"effort", err}
 	}
-	p := &Plan{Effort: effort, opts: o, registry: registry, sets: datasets{}}
+	p := &Plan{Effort: effort, opts: o, registry: registry, sets: &datasets{options: o.dataOptions(), sets: map[setKey]*data.Set{}}}
 	if p.Directory, err = o.place(); err != nil {
 		return nil, err
 	}
@@ -157,6 +157,11 @@ func (p *Plan) recipe(ctx context.Context, w *workloads.Workload) (*workloads.Re
 		}
 		r.Data = spec
 	}
+	for _, assignment := range p.opts.Set {
+		if err := r.Set(assignment); err != nil {
+			return nil, &UsageError{"set", err}
+		}
+	}
 	if p.opts.Epochs > 0 {
 		r.Epochs = p.opts.Epochs
 	}
@@ -164,7 +169,20 @@ func (p *Plan) recipe(ctx context.Context, w *workloads.Workload) (*workloads.Re
 		r.Target = p.opts.Target
 		r.Floor = min(r.Floor, r.Target)
 	}
+	if err := r.Validate(); err != nil {
+		return nil, p.blame(err)
+	}
 	return &r, nil
+}
+
+// blame names the flag that has made a recipe wrong: each flag's own value is
+// right, so that it is the one that says most.
+func (p *Plan) blame(err error) error {
+	flag := "epochs"
+	if len(p.opts.Set) > 0 {
+		flag = "set"
+	}
+	return &UsageError{flag, fmt.Errorf("the recipe would have %w; --set KEY=VALUE changes it", err)}
 }
 
 // dataName is what the data set asked for is called. Folders are read now, so
@@ -184,6 +202,9 @@ func (p *Plan) dataName(ctx context.Context, w *workloads.Workload) (string, err
 // others of its name: cells of different data are no pair.
 const inputDigits = 6
 
+// recipeDigits do the same for recipes.
+const recipeDigits = 6
+
 // inputName is what the data set asked for is called in the names of cells: a
 // folder by its own name, wherever it is seen from, and by what is in it.
 func (p *Plan) inputName(w *workloads.Workload) string {
@@ -195,7 +216,7 @@ func (p *Plan) inputName(w *workloads.Workload) string {
 		folder = abs
 	}
 	name := filepath.Base(folder)
-	if set := p.sets[setKey{p.opts.Data, w.Input}]; set != nil { // which dataName has opened
+	if set := p.sets.opened(p.opts.Data, w); set != nil { // which dataName has opened
 		name += "-" + set.Digest()[:inputDigits]
 	}
 	return name
@@ -204,7 +225,7 @@ func (p *Plan) inputName(w *workloads.Workload) string {
 // checkBatches refuses training batches that the images read so far don't fill.
 func (p *Plan) checkBatches() error {
 	for _, c := range p.Cells {
-		set := p.sets[setKey{c.Data, c.Workload.Input}]
+		set := p.sets.opened(c.Data, c.Workload)
 		if set != nil && c.Mode == "train" && set.Train.Len() < c.Batch {
 			return badFlag("data", "%s has %d training images, which fill no batch of %d: give --batch or --mode infer", set.Name, set.Train.Len(), c.Batch)
 		}
@@ -243,6 +264,9 @@ func (p *Plan) addTask(w *workloads.Workload, recipe *workloads.Recipe, mode str
 			}
 			if v := w.Variant(); v != "" {
 				c.Settings[results.KeyVariant] = v
+			}
+			if mode == "train" && len(p.opts.Set) > 0 {
+				c.Settings[results.KeyRecipe] = r.Digest()[:recipeDigits]
 			}
 			if input != "" {
 				c.Settings[results.KeyInput] = input

@@ -63,6 +63,13 @@ func TestPlanRefuses(t *testing.T) {
 		}},
 		{"data", "nowhere", func(o *Options) { o.Data = filepath.Join(tiny, "nowhere") }},
 		{"data", "is a file", func(o *Options) { o.Data = filepath.Join(tiny, "t10k-labels-idx1-ubyte") }},
+		{"set", `optimizer.rate: optimizer has no field "rate"; it has kind, lr,`, func(o *Options) { o.Set = []string{"optimizer.rate=1"} }},
+		{"set", `epochs: "many": want a whole number`, func(o *Options) { o.Set = []string{"epochs=many"} }},
+		{"set", "the recipe would have optimizer.lr: -1, want a positive number", func(o *Options) { o.Set = []string{"optimizer.lr=-1"} }},
+		{"set", "data=x: give --data", func(o *Options) { o.Set = []string{"data=x"} }},
+		{"epochs", "the recipe would have schedule.warmup: 5, want at least 0 and at most the epochs; --set", func(o *Options) {
+			o.Workloads, o.Epochs, o.Data = []string{"mobilenetv3-small"}, 3, ""
+		}},
 		{"filter", "matches no cell", func(o *Options) { o.Filter = regexp.MustCompile("resnet") }},
 	} {
 		o := options(t, embedded("cpu"))
@@ -87,6 +94,9 @@ func TestRunRefusesWhatBackendsLack(t *testing.T) {
 		{"backend", `option read="2": want one of 0, 1`, func(o *Options) { o.Backends[0].Options = map[string]string{"read": "2"} }},
 		{"backend", `option "speed"`, func(o *Options) { o.Backends[0].Options = map[string]string{"speed": "high"} }},
 		{"math", `"tf32": no backend has it; there are strict`, func(o *Options) { o.Math = []string{"tf32"} }},
+		{"workload", "resnet18: its recipe is for the data set imagenet, which is not here: give its folder, as in --data DIR, or a set that needs no files, --data digits-color/v1", func(o *Options) {
+			o.Workloads, o.Data = []string{"resnet18"}, ""
+		}},
 		{"out", "not a directory", func(o *Options) {
 			file := filepath.Join(o.Store.Dir, "file")
 			require.NoError(t, os.WriteFile(file, nil, 0o644))
@@ -154,6 +164,21 @@ func TestCellsNameTheirData(t *testing.T) {
 	t.Chdir(same)
 	require.Equal(t, want, name("."))
 	require.Equal(t, want, name("../tiny/"))
+}
+
+// A changed recipe is another task to train, and the same to infer.
+func TestChangedRecipesAreNamed(t *testing.T) {
+	names := func(set ...string) []string {
+		o := options(t, embedded("null"))
+		o.Modes, o.Data, o.Threads, o.Batches, o.Set = nil, "", 0, nil, set
+		return newPlan(t, o).Names()
+	}
+	require.Equal(t, []string{"lenet5/train/f32/64/null", "lenet5/infer/f32/1/null"}, []string{names()[0], names()[1]})
+	one, two := names("optimizer.lr=0.1", "batch=32"), names("optimizer.lr=0.2", "batch=32")
+	require.Regexp(t, "^lenet5/train/f32/32/null;recipe=[0-9a-f]{6}$", one[0])
+	require.NotEqual(t, one[0], two[0])
+	require.Equal(t, "lenet5/infer/f32/1/null", one[1])
+	require.Equal(t, one, names("batch=32", "optimizer.lr=1e-1"))
 }
 
 // What a plan is said to take follows from what is planned.

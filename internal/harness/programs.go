@@ -46,16 +46,9 @@ func (h *run) rigFor(ctx context.Context, c *Cell, b *bench, set *data.Set, w wo
 		return nil, err
 	}
 	r.canonical, r.ownCost = p, h.ownCost()
-	r.feed = feeder(set.Train, c, randomSource(h.opts.Seed, "feeds "+c.String()))
+	r.feed = feeder(set, c, randomSource(h.opts.Seed, "feeds "+c.String()))
 	if len(p.State) > 0 {
-		state := workloads.Weights{}
-		for _, v := range p.State {
-			state[v.Name] = w[v.Name]
-			if state[v.Name] == nil {
-				state[v.Name] = tensor.New(v.Type.DType, v.Type.Shape...) // optimizer slots begin at zero
-			}
-		}
-		if err := workloads.Restore(ctx, b.session, p.State, state); err != nil {
+		if err := workloads.Restore(ctx, b.session, p.State, workloads.FirstState(p.State, w)); err != nil {
 			_ = r.Close() // the error that counts is the one before
 			return nil, err
 		}
@@ -63,23 +56,21 @@ func (h *run) rigFor(ctx context.Context, c *Cell, b *bench, set *data.Set, w wo
 	return r, nil
 }
 
-// feeder fills a step's feeds with images drawn at random; training rounds run
-// at a twentieth of the recipe's rate, far from divergence.
-func feeder(split data.Split, c *Cell, r *rand.Rand) func(int64, func(string) []byte) error {
-	indices := make([]int32, c.Batch)
+// feeder fills a step's feeds with images drawn at random, as evaluation sees
+// them: what the device does with them is timed, not what the host does before.
+// Training rounds run at a twentieth of the recipe's rate, far from divergence.
+func feeder(set *data.Set, c *Cell, r *rand.Rand) func(int64, func(string) []byte) error {
+	view, labelType := workloads.ViewOf(c.Workload, set, c.Recipe), c.Workload.LabelType(c.Batch, c.Recipe)
+	indices, labels := make([]int32, c.Batch), make([]int64, c.Batch)
 	return func(_ int64, at func(string) []byte) error {
-		var labels []int64
+		for i := range indices {
+			n := r.IntN(set.Train.Len())
+			indices[i], labels[i] = int32(n), set.Train.Labels[n]
+		}
 		if c.Mode == "train" {
-			labels = tensor.View[int64](at(workloads.FeedLabel))
+			workloads.PutLabels(at(workloads.FeedLabel), labelType, labels)
 			tensor.View[float32](at(workloads.FeedLR))[0] = float32(c.Recipe.Optimizer.LR / 20)
 		}
-		for i := range indices {
-			n := r.IntN(split.Len())
-			indices[i] = int32(n)
-			if labels != nil {
-				labels[i] = split.Labels[n]
-			}
-		}
-		return split.Read(at(workloads.FeedImage), indices)
+		return view.Read(context.Background(), at(workloads.FeedImage), set.Train, indices)
 	}
 }

@@ -67,6 +67,9 @@ func (p *Plan) Run(ctx context.Context, before *Interrupted, events Events) (*re
 	if before != nil {
 		h.takeUp(before)
 	}
+	if err := p.dataFound(); err != nil {
+		return nil, "", err
+	}
 	if err := h.introduce(ctx); err != nil {
 		return nil, "", err
 	}
@@ -322,6 +325,7 @@ func (h *run) warn() {
 			h.doc.Warnings = append(h.doc.Warnings, w)
 		}
 	}
+	h.doc.Warnings = append(h.doc.Warnings, h.sets.skipped()...)
 	h.doc.Warnings = append(h.doc.Warnings, h.doc.Unpaired()...)
 	widest := 0.0
 	for _, r := range h.doc.Results {

@@ -175,6 +175,7 @@ func (h *run) newLane(ctx context.Context, c *Cell, t *trained) (*lane, error) {
 	if c.Mode == "train" {
 		// Forward, and the gradients to inputs and to weights.
 		l.result.FLOPsPerImage *= 3
+		l.result.Recipe = c.Recipe.Fields()
 	}
 	b.identify(l.result)
 	l.build = func(ctx context.Context) (*rig, error) { return h.rigFor(ctx, c, b, set, weights) }
@@ -227,6 +228,7 @@ func (h *run) evaluate(ctx context.Context, l *lane) error {
 		return err
 	}
 	defer e.Close()
+	e.See(workloads.ViewOf(l.cell.Workload, l.set, l.cell.Recipe))
 	got, err := e.Run(ctx, l.set.Test)
 	if err != nil {
 		return err

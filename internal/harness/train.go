@@ -30,6 +30,10 @@ func (h *run) trainOnce(ctx context.Context, c *Cell, b *bench) *trained {
 	return t
 }
 
+// worthTelling is the share of its training that a backend waits for images,
+// above which the reader is told.
+const worthTelling = 0.05
+
 func (h *run) train(ctx context.Context, c *Cell, b *bench) (*trained, error) {
 	if err := b.open(ctx); err != nil {
 		return nil, err
@@ -65,7 +69,10 @@ func (h *run) train(ctx context.Context, c *Cell, b *bench) (*trained, error) {
 		return nil, err
 	}
 	h.events.Stage("train", int(outcome.Steps), int(outcome.Steps), fmt.Sprintf("%s · %.1f %% in %.1f s", c.Subject(), 100*outcome.Final.Top1, outcome.Seconds))
-	weights, err := h.snapshot(ctx, c, b, set)
+	if share := outcome.InputWaitShare; share > worthTelling {
+		h.events.Note(fmt.Sprintf("%s waited for its images for %.1f s, %.0f %% of its training", c, outcome.InputWait, 100*share))
+	}
+	weights, err := c.Workload.Trained(ctx, b.session, c.Recipe)
 	if err != nil {
 		return nil, err
 	}
@@ -81,17 +88,9 @@ func (h *run) checkpoint(c *Cell) string {
 	return filepath.Join(h.opts.Store.Dir, name)
 }
 
-// snapshot reads the trained parameters out of the session.
-func (h *run) snapshot(ctx context.Context, c *Cell, b *bench, set *data.Set) (workloads.Weights, error) {
-	p, err := c.Workload.Evaluation(1, standardOf(set))
-	if err != nil {
-		return nil, err
-	}
-	return workloads.Snapshot(ctx, b.session, p.State)
-}
-
 func (h *run) accuracyOf(c *Cell, o *workloads.Outcome, set *data.Set) *results.Accuracy {
-	run := results.Training{Seed: h.opts.Seed, Top1: o.Final.Top1, Seconds: o.Seconds, Reached: o.Reached}
+	run := results.Training{Seed: h.opts.Seed, Top1: o.Final.Top1, Seconds: o.Seconds, Reached: o.Reached,
+		InputWait: o.InputWait, InputWaitShare: o.InputWaitShare}
 	for _, p := range o.Curve {
 		run.Curve = append(run.Curve, results.CurvePoint{Epoch: float64(p.Epoch), Seconds: p.Seconds, Top1: p.Top1, Loss: p.TrainLoss})
 	}

@@ -102,11 +102,3 @@ func toRGB(m image.Image) augment.Image {
 	}
 	return out
 }
-
-// fit scales an image to cover h × w and keeps the middle.
-func fit(m augment.Image, h, w int) augment.Image {
-	if m.H*w < m.W*h { // the height is what must fit
-		return augment.CenterCrop(augment.Resize(m, h, max(w, m.W*h/m.H)), h, w)
-	}
-	return augment.CenterCrop(augment.Resize(m, max(h, m.H*w/m.W), w), h, w)
-}

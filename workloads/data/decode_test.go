@@ -155,7 +155,7 @@ func TestFitCoversAndCentres(t *testing.T) {
 		for i := range m.Pix {
 			m.Pix[i] = 77
 		}
-		out := fit(m, size[2], size[3])
+		out := augment.Cover(m, size[2], size[3])
 		require.Equal(t, []int{size[2], size[3]}, []int{out.H, out.W})
 		for _, v := range out.Pix {
 			require.Equal(t, byte(77), v, "%v: no frame", size)

@@ -72,7 +72,7 @@ func (s Split) Read(dst []byte, indices []int32) error {
 			failed[k] = err
 			return
 		}
-		copy(dst[k*size:(k+1)*size], fit(m, h, w).Pix)
+		copy(dst[k*size:(k+1)*size], augment.Cover(m, h, w).Pix)
 	})
 	for _, err := range failed {
 		if err != nil {

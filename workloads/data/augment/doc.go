@@ -11,7 +11,7 @@
 // (seed, epoch, i) alone, so that neither the number of workers nor a run that
 // is taken up again changes a byte:
 //
-//	p := augment.Pipeline{Size: 224, Scale: augment.ImageNetScale, Flip: 0.5}
+//	p := augment.Pipeline{H: 224, W: 224, Steps: []augment.Step{{Kind: augment.KindResizedCrop}, {Kind: augment.KindFlip, P: 0.5}}}
 //	err := p.Batch(ctx, dst, seed, epoch, batch.Indices(k), image, workers)
 //
 // Normalising is not here: programs are fed bytes and normalise themselves.

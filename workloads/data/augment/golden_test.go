@@ -29,8 +29,10 @@ var calls = map[string]func(m Image, p []float64) Image{
 	"Resize":        func(m Image, p []float64) Image { return Resize(m, int(p[0]), int(p[1])) },
 	"ResizeShorter": func(m Image, p []float64) Image { return ResizeShorter(m, int(p[0])) },
 	"ResizedCrop": func(m Image, p []float64) Image {
-		return ResizedCrop(m, int(p[0]), int(p[1]), int(p[2]), int(p[3]), int(p[4]))
+		return Resize(Crop(m, int(p[0]), int(p[1]), int(p[2]), int(p[3])), int(p[4]), int(p[4]))
 	},
+	// A larger image on its way to evaluation.
+	"Fit":            func(m Image, p []float64) Image { return Fit(m, int(p[0]), int(p[1]), int(p[1])) },
 	"CenterCrop":     func(m Image, p []float64) Image { return CenterCrop(m, int(p[0]), int(p[1])) },
 	"Evaluate":       func(m Image, p []float64) Image { return Evaluate(m, int(p[0]), int(p[1])) },
 	"FlipHorizontal": func(m Image, _ []float64) Image { return FlipHorizontal(m) },
@@ -60,6 +62,11 @@ func TestGoldenCases(t *testing.T) {
 	require.NoError(t, json.Unmarshal(content, &golden))
 	require.Greater(t, len(golden.Cases), 200)
 	seen := map[string]bool{"RandAugmentIdentity": true}
+	for _, c := range golden.Cases {
+		if in := golden.Inputs[c.Input]; c.Op == "Evaluate" && in.H >= int(c.Parameters[0]) && in.W >= int(c.Parameters[0]) && c.Parameters[1] <= c.Parameters[0] {
+			golden.Cases = append(golden.Cases, goldenCase{c.Input, "Fit", c.Parameters, c.Want})
+		}
+	}
 	for _, c := range golden.Cases {
 		seen[c.Op] = true
 		call := calls[c.Op]

@@ -21,8 +21,11 @@ func picture(h, w, c, seed int) Image {
 
 func everything(size int) *Pipeline {
 	return &Pipeline{
-		Size: size, Scale: ImageNetScale, Flip: 0.5, RandAugment: RandAugment{2, 9},
-		Jitter: Jitter{0.4, 0.4, 0.4, 0.1}, Erase: 0.25, EraseFill: []byte{120, 116, 104},
+		H: size, W: size, Fill: []byte{120, 116, 104},
+		Steps: []Step{
+			{Kind: KindCrop, Pad: 2}, {Kind: KindResizedCrop}, {Kind: KindFlip, P: 0.5}, {Kind: KindRandAugment, Ops: 2, Magnitude: 9},
+			{Kind: KindJitter, Brightness: 0.4, Contrast: 0.4, Saturation: 0.4, Hue: 0.1}, {Kind: KindErase, P: 0.25},
+		},
 	}
 }
 
@@ -50,20 +53,20 @@ func TestBatchDependsOnSeedEpochAndImageAlone(t *testing.T) {
 	require.NotEqual(t, batch(1, 3, indices, 1), batch(2, 2, indices, 1))
 }
 
-func TestZeroPipelineChangesNothing(t *testing.T) {
+func TestPipelineWithoutStepsChangesNothing(t *testing.T) {
 	m := picture(9, 12, 3, 1)
-	require.Equal(t, m, new(Pipeline).Apply(m, 1, 2, 3))
+	require.Equal(t, m, (&Pipeline{H: 9, W: 12}).Apply(m, 1, 2, 3))
 }
 
 // Boxes lie in the image, keep to the ranges, and use them.
 func TestCropsKeepToTheirRanges(t *testing.T) {
-	p := Pipeline{Size: 8, Scale: Range{0.1, 0.6}}
+	p := Step{Kind: KindResizedCrop, Scale: Range{0.1, 0.6}}
 	m := New(100, 150, 1)
 	var low, high, mean float64 = 1, 0, 0
 	corners := map[[2]bool]int{}
 	const n = 5000
 	for i := range uint64(n) {
-		top, left, h, w := p.crop(m, newStream(1, 0, i))
+		top, left, h, w := p.cropBox(m, newStream(1, 0, i))
 		require.True(t, top >= 0 && left >= 0 && top+h <= 100 && left+w <= 150 && h > 0 && w > 0)
 		share, ratio := float64(h*w)/15000, float64(w)/float64(h)
 		require.InDelta(t, 0.35, share, 0.27)
@@ -81,18 +84,18 @@ func TestCropsKeepToTheirRanges(t *testing.T) {
 
 // An image that no drawn box fits gets the largest middle box.
 func TestCropOfAStrip(t *testing.T) {
-	p := Pipeline{Size: 8}
-	top, left, h, w := p.crop(New(3, 300, 1), newStream(1, 0, 0))
+	p := Step{Kind: KindResizedCrop, Scale: Range{1, 1}}
+	top, left, h, w := p.cropBox(New(3, 300, 1), newStream(1, 0, 0))
 	require.Equal(t, [4]int{0, 148, 3, 4}, [4]int{top, left, h, w})
-	top, left, h, w = p.crop(New(300, 3, 1), newStream(1, 0, 0))
+	top, left, h, w = p.cropBox(New(300, 3, 1), newStream(1, 0, 0))
 	require.Equal(t, [4]int{148, 0, 4, 3}, [4]int{top, left, h, w})
 }
 
 // How often things happen is what was asked for.
 func TestProbabilities(t *testing.T) {
 	m := picture(12, 12, 1, 3)
-	flips := Pipeline{Flip: 0.3}
-	erases := Pipeline{Erase: 0.25}
+	flips := Pipeline{H: 12, W: 12, Steps: []Step{{Kind: KindFlip, P: 0.3}}}
+	erases := Pipeline{H: 12, W: 12, Steps: []Step{{Kind: KindErase, P: 0.25}}}
 	const n = 4000
 	flipped, erased := 0, 0
 	for i := range uint64(n) {
@@ -124,14 +127,14 @@ func TestRandAugmentDrawsAll(t *testing.T) {
 }
 
 func TestBatchReportsWhatGoesWrong(t *testing.T) {
-	p := Pipeline{}
+	p := Pipeline{H: 2, W: 2}
 	broken := errors.New("broken")
 	require.ErrorIs(t, p.Batch(context.Background(), make([]byte, 8), 1, 1, []int32{0, 1}, func(int32) (Image, error) {
 		return Image{}, broken
 	}, 2), broken)
 	require.ErrorContains(t, p.Batch(context.Background(), make([]byte, 8), 1, 1, []int32{4, 1}, func(int32) (Image, error) {
-		return New(3, 3, 1), nil
-	}, 1), "image 4 comes out as 3×3×1, the batch holds 4 bytes an image")
+		return New(3, 3, 3), nil
+	}, 1), "image 4 comes out as 2×2×3, the batch holds 4 bytes an image")
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	require.ErrorIs(t, p.Batch(ctx, make([]byte, 9), 1, 1, []int32{4}, nil, 1), context.Canceled)
@@ -144,13 +147,13 @@ func TestTransformsTakeAnyImage(t *testing.T) {
 		h, w := rapid.IntRange(1, 12).Draw(t, "h"), rapid.IntRange(1, 12).Draw(t, "w")
 		c := rapid.SampledFrom([]int{1, 3}).Draw(t, "c")
 		m := Image{h, w, c, rapid.SliceOfN(rapid.Byte(), h*w*c, h*w*c).Draw(t, "pix")}
-		p := everything(rapid.IntRange(0, 9).Draw(t, "size"))
-		p.EraseFill = nil
+		p := everything(rapid.IntRange(1, 9).Draw(t, "size"))
+		p.Fill, p.Resize = nil, rapid.IntRange(0, 9).Draw(t, "resize")
 		out := p.Apply(m, rapid.Uint64().Draw(t, "seed"), 0, 0)
-		require.Len(t, out.Pix, out.H*out.W*out.C)
-		if p.Size > 0 {
-			require.Equal(t, []int{p.Size, p.Size, c}, []int{out.H, out.W, out.C})
-		}
+		require.Equal(t, []int{p.H, p.W, c, p.H * p.W * c}, []int{out.H, out.W, out.C, len(out.Pix)})
+		p.Steps = nil
+		out = p.Apply(m, 0, 0, 0)
+		require.Equal(t, []int{p.H, p.W, c, p.H * p.W * c}, []int{out.H, out.W, out.C, len(out.Pix)})
 		require.Equal(t, m, FlipHorizontal(FlipHorizontal(m)))
 		require.Equal(t, m, Resize(m, h, w))
 	})
@@ -158,11 +161,68 @@ func TestTransformsTakeAnyImage(t *testing.T) {
 
 // BenchmarkPipeline is ImageNet's: crops of 224 from 500 × 375.
 func BenchmarkPipeline(b *testing.B) {
-	p := Pipeline{Size: 224, Scale: ImageNetScale, Flip: 0.5}
+	p := Pipeline{H: 224, W: 224, Steps: []Step{{Kind: KindResizedCrop}, {Kind: KindFlip, P: 0.5}}}
 	m := picture(375, 500, 3, 1)
 	i := uint64(0)
 	for b.Loop() {
 		p.Apply(m, 1, 0, i)
 		i++
+	}
+}
+
+// A window of the padded image: every place is as likely, and what it shows of
+// the image stays as it is.
+func TestCropOfThePaddedImage(t *testing.T) {
+	p := Pipeline{H: 4, W: 4, Steps: []Step{{Kind: KindCrop, Pad: 1}}}
+	m := picture(4, 4, 1, 9)
+	seen := map[string]int{}
+	for i := range uint64(900) {
+		seen[string(p.Apply(m, 3, 0, i).Pix)]++
+	}
+	require.Len(t, seen, 9)
+	for top := range 3 {
+		for left := range 3 {
+			require.InDelta(t, 100, seen[string(Crop(m, top-1, left-1, 4, 4).Pix)], 40)
+		}
+	}
+	p.Steps[0].Pad = 0
+	require.Equal(t, Cover(picture(2, 2, 1, 5), 4, 4), p.Apply(picture(2, 2, 1, 5), 1, 1, 1), "too small, and enlarged")
+}
+
+// Steps act in the order in which they stand.
+func TestStepsKeepTheirOrder(t *testing.T) {
+	m := picture(6, 6, 1, 2)
+	flip, erase := Step{Kind: KindFlip, P: 1}, Step{Kind: KindErase, P: 1}
+	one := Pipeline{H: 6, W: 6, Steps: []Step{flip, erase}}
+	two := Pipeline{H: 6, W: 6, Steps: []Step{erase, flip}}
+	differ := 0
+	for i := range uint64(20) {
+		if !equal(one.Apply(m, 1, 1, i), two.Apply(m, 1, 1, i)) {
+			differ++
+		}
+	}
+	require.Greater(t, differ, 10)
+}
+
+func TestStepsRefuse(t *testing.T) {
+	for want, s := range map[string]Step{
+		"kind: mosaic, want crop, resized-crop, flip": {Kind: "mosaic"},
+		"p: 0, want a probability":                    {Kind: KindFlip},
+		"p: NaN, want a probability":                  {Kind: KindErase, P: math.NaN()},
+		"pad: -1, want 0 to":                          {Kind: KindCrop, Pad: -1},
+		"pad: 4, which flip has not":                  {Kind: KindFlip, P: 0.5, Pad: 4},
+		"scale: [0.5 0.2], want two ascending":        {Kind: KindResizedCrop, Scale: Range{0.5, 0.2}},
+		"scale: [0.5 2], want two ascending":          {Kind: KindResizedCrop, Scale: Range{0.5, 2}},
+		"ratio: [0 1], want":                          {Kind: KindErase, P: 1, Ratio: Range{0, 1}},
+		"ops: 0, want 1 to 100":                       {Kind: KindRandAugment},
+		"magnitude: 31, want 0 to 30":                 {Kind: KindRandAugment, Ops: 2, Magnitude: 31},
+		"brightness: -1, want":                        {Kind: KindJitter, Brightness: -1},
+		"contrast: NaN, want":                         {Kind: KindJitter, Contrast: math.NaN()},
+		"hue: 0.7, want":                              {Kind: KindJitter, Hue: 0.7},
+	} {
+		require.ErrorContains(t, s.Validate(), want)
+	}
+	for _, s := range everything(4).Steps {
+		require.NoError(t, s.Validate(), s.Kind)
 	}
 }

@@ -46,16 +46,12 @@ var ops = []op{
 	{"Equalize", false, upTo(0), func(m Image, _ float64) Image { return Equalize(m) }},
 }
 
-// RandAugment says how many transforms an image goes through, each drawn
-// anew, and how strong they are: magnitude 0 … 30. torchvision's defaults are
-// 2 and 9.
-type RandAugment struct{ Ops, Magnitude int }
-
-func (a RandAugment) apply(m Image, s *stream) Image {
-	for range a.Ops {
-		o := ops[s.below(len(ops))]
-		level := o.level(float64(a.Magnitude), m.W, m.H)
-		if o.signed && s.below(2) == 1 {
+// randAugment draws as many of them as the step has, at its magnitude.
+func (s *Step) randAugment(m Image, r *stream) Image {
+	for range s.Ops {
+		o := ops[r.below(len(ops))]
+		level := o.level(float64(s.Magnitude), m.W, m.H)
+		if o.signed && r.below(2) == 1 {
 			level = -level
 		}
 		m = o.apply(m, level)

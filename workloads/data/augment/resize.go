@@ -94,13 +94,29 @@ func ResizeShorter(m Image, size int) Image {
 	return Resize(m, size*m.H/m.W, size)
 }
 
-// ResizedCrop crops, then scales what is left to size × size.
-func ResizedCrop(m Image, top, left, h, w, size int) Image {
-	return Resize(Crop(m, top, left, h, w), size, size)
-}
-
 // Evaluate is the way of an image to evaluation: the shorter side to resize,
 // then the middle crop × crop.
 func Evaluate(m Image, resize, crop int) Image {
 	return CenterCrop(ResizeShorter(m, resize), crop, crop)
+}
+
+// Cover scales an image to cover h × w and keeps the middle.
+func Cover(m Image, h, w int) Image {
+	if m.H*w < m.W*h { // the height is what must fit
+		return CenterCrop(Resize(m, h, max(w, m.W*h/m.H)), h, w)
+	}
+	return CenterCrop(Resize(m, max(h, m.H*w/m.W), w), h, w)
+}
+
+// Fit is the way of an image of another size to a network's h × w: where it is
+// larger and resize says to which shorter side, as Evaluate has it, else as
+// Cover has it.
+func Fit(m Image, resize, h, w int) Image {
+	switch {
+	case m.H == h && m.W == w:
+		return m
+	case resize >= max(h, w) && min(m.H, m.W) >= resize:
+		return CenterCrop(ResizeShorter(m, resize), h, w)
+	}
+	return Cover(m, h, w)
 }
