@@ -67,7 +67,7 @@ rest stands; 130 interrupted (what was finished is kept: --resume RUN goes on).`
   clsbench run --mode infer --batch 1,8,64 --threads 1
   clsbench run --precision f32,int8 --quant static:entropy --quant dynamic
   clsbench run --data ~/mnist --epochs 30             IDX files in place of digits/v1
-  clsbench run --mode train --set optimizer.kind=adamw --set optimizer.beta2=0.99
+  clsbench run --set optimizer.lr=0.1 --set ema=0.99   training by a changed recipe
   clsbench run --dry-run                              which cells, how long, how much memory
   clsbench run --filter 'infer/.*/32/' --json         one document on standard output`,
 		Args: cobra.NoArgs,
