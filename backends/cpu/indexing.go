@@ -3,6 +3,7 @@ package cpu
 import (
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/tensor"
+	"slices"
 )
 
 // indexingRows cut, join and pad tensors, and read and write at indices.
@@ -101,7 +102,8 @@ func (sized[T]) pad(c *graph.Call, begin []int, fill *tensor.Tensor, in, out *va
 	}
 	last := len(to) - 1
 	value := tensor.View[T](fill.Data)[0]
-	if c.Str("mode") == "constant" && from[last] <= fewColumns && begin[last] >= 0 && begin[last]+from[last] <= to[last] && from[:last].Equal(to[:last]) {
+	onlyColumns := from[:last].Equal(to[:last]) && !slices.ContainsFunc(begin[:last], func(n int) bool { return n != 0 })
+	if c.Str("mode") == "constant" && onlyColumns && from[last] <= fewColumns && begin[last] >= 0 && begin[last]+from[last] <= to[last] {
 		return padColumns(begin[last], from[last], to[last], value, in, out)
 	}
 	sources := make([][]int, len(to)) // of each axis' elements, in elements of the input
