@@ -1,9 +1,10 @@
 package cpu
 
 import (
+	"slices"
+
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/tensor"
-	"slices"
 )
 
 // indexingRows cut, join and pad tensors, and read and write at indices.
