@@ -58,7 +58,7 @@ func cuttings() []movement {
 		pad(tensor.Shape{2, 3, 5, 7}, "constant", 0, 0, 0, 1, 1, 0, 0, 1, 1), // around images
 		pad(tensor.Shape{3, 5, 7}, "constant", -1.5, 0, 2, 1, 1, 0, 3),
 		pad(tensor.Shape{4, 9, 6}, "constant", 3, 1, -2, 0, -1, 1, -3), // some cut off
-		pad(tensor.Shape{9, 3}, "constant", 0, 2, 0, -2, 0), // moved: the shape stays
+		pad(tensor.Shape{9, 3}, "constant", 0, 2, 0, -2, 0),            // moved: the shape stays
 		pad(tensor.Shape{9, 3}, "constant", 2, -1, 1, 1, 2),
 		pad(tensor.Shape{7, 5, 2}, "constant", -1, 0, 0, 1, 0, 0, 3),
 		pad(tensor.Shape{2, 5, 7}, "reflect", 0, 0, 2, 4, 0, 1, 6),

@@ -81,7 +81,7 @@ func (f *conformFlags) judgeONNX(cmd *cobra.Command, p *plugin.Plugin, o conform
 // being run.
 func printONNX(cmd *cobra.Command, r *conformance.ONNXReport) {
 	statuses := []conformance.Status{conformance.StatusPass, conformance.StatusFail, conformance.StatusCrashed, conformance.StatusTimeout,
-		conformance.StatusFolded, conformance.StatusUnsupported}
+		conformance.StatusFolded, conformance.StatusSuperseded, conformance.StatusUnsupported}
 	head := []string{"tests"}
 	for _, s := range statuses {
 		head = append(head, string(s))
@@ -112,6 +112,11 @@ func printONNX(cmd *cobra.Command, r *conformance.ONNXReport) {
 	}
 	_ = table(cmd, head, rows) // as unwritable as the lines that follow
 	out := cmd.OutOrStdout()
+	for _, x := range r.Results {
+		if x.Status == conformance.StatusSuperseded {
+			fmt.Fprintf(out, "superseded %s: %s\n", plain(x.Test), plain(x.Why))
+		}
+	}
 	ops, tests := r.UnsupportedOps()
 	for _, op := range ops {
 		var why string // of the first
