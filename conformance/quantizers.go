@@ -18,8 +18,9 @@ import (
 // near a tie, and nowhere else, and a result in floats by as much as
 // quantizers rounding near ties this way and that make it differ.
 
-// tieElements is how many quantized elements data are drawn anew for.
-const tieElements = 1 << 13
+// tieElements is the number of quantized elements from which on data are not
+// drawn anew: sixteen draws would not do.
+const tieElements = 1 << 12
 
 // nearTie is how near to a tie an element may be rounded either way, in steps:
 // the error of a legal sum of some thousand products in f32, which is 127 steps
@@ -40,7 +41,7 @@ func loose(g *graph.Graph) bool {
 			}
 		}
 	}
-	return elements > tieElements
+	return elements >= tieElements
 }
 
 // isQuantizer says whether c rounds floats to 8 bits.
