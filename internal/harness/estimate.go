@@ -129,14 +129,13 @@ func (p *Plan) images(c *Cell) (train, test int, bytes int64) {
 	in := c.Workload.Input
 	bytes = int64(in.Height)*int64(in.Width)*int64(in.Channels) + 8 // and its label
 	if set := p.sets.opened(c.Data, c.Workload); set != nil {
+		if set.Train.Source != nil { // images are made as they are read
+			bytes = 8
+		}
 		return set.Train.Len(), set.Test.Len(), bytes
 	}
-	for _, info := range data.List() {
-		if info.Name == c.Data {
-			return info.Train, info.Test, bytes
-		}
-	}
-	return 0, 0, bytes
+	info, _ := data.Describe(c.Data)
+	return info.Train, info.Test, bytes
 }
 
 // Memory is about what the plan takes at its highest, bytes, plugins included.

@@ -140,6 +140,9 @@ func load(ctx context.Context, spec string, opts Options) (*Set, error) {
 	} else if isTree(spec) {
 		read = readTree
 	}
+	if opts.ClassMap != "" && !isTree(spec) {
+		return nil, &Error{Kind: BadOption, File: spec, Field: "ClassMap", What: "is of image trees", Mend: "leave it out or give a folder of train/CLASS/ and val/CLASS/"}
+	}
 	set, err := read(ctx, spec, opts)
 	if err != nil {
 		return nil, err

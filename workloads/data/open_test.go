@@ -30,6 +30,9 @@ func TestOpenRefusesWhatItDoesNotKnow(t *testing.T) {
 	_, err = Open(ctx, file, Options{})
 	requireError(t, err, UnknownSet, "file: is a file; give the folder that holds the files")
 
+	_, err = Open(ctx, filepath.Dir(file), Options{ClassMap: file})
+	requireError(t, err, BadOption, "ClassMap: is of image trees")
+
 	for field, o := range map[string]Options{
 		"TrainLimit":       {TrainLimit: -1},
 		"TestLimit":        {TestLimit: -5},

@@ -116,13 +116,20 @@ func (s *shapesSource) Digest(h hash.Hash) {
 // Registered says whether spec names a set that needs no files, at one of its
 // sizes or not.
 func Registered(spec string) bool {
+	_, found := Describe(spec)
+	return found
+}
+
+// Describe returns what is known of a registered set, at one of its sizes or
+// not, without opening it.
+func Describe(spec string) (Info, bool) {
 	name, _, _ := strings.Cut(spec, "@")
 	for _, r := range registered {
 		if r.Name == name {
-			return true
+			return r.Info, true
 		}
 	}
-	return false
+	return Info{}, false
 }
 
 // openRegistered opens the set that spec names: NAME, or NAME@SIDE of a set

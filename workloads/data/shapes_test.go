@@ -88,6 +88,9 @@ func TestSizesThatAreNotDrawn(t *testing.T) {
 		requireError(t, err, BadOption, want)
 		require.True(t, Registered(spec))
 	}
+	info, found := Describe("shapes/v1@224")
+	require.True(t, found)
+	require.Equal(t, 20_000, info.Train)
 	require.False(t, Registered("shapes"))
 	require.False(t, Registered("./shapes/v1"))
 }

