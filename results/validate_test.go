@@ -106,7 +106,7 @@ func TestReadRefusesAndNamesTheField(t *testing.T) {
 		{"/results/4/accuracy/test/confusions/0/label", `10`, "/results/4/accuracy/test/confusions/0", "of 10 classes"},
 		{"/results/4/accuracy/test/confusions/0/images", `20000`, "/results/4/accuracy/test/confusions", "more mistakes than images"},
 		{"/results/4/accuracy/test/mistakes/0/predicted", `4`, "/results/4/accuracy/test/mistakes/0", "two different classes"},
-		{"/results/4/accuracy/test/calibration/9/correct", `20000`, "/results/4/accuracy/test/calibration/14", "correct"},
+		{"/results/4/accuracy/test/calibration/9/correct", `20000`, "/results/4/accuracy/test/calibration/9", "correct"},
 		{"/results/4/accuracy/test/calibration/0/images", `1`, "/results/4/accuracy/test/calibration", "each image is in a bin"},
 		{"/results/4/accuracy/top1", `98.7`, "/results/4/accuracy/top1", "maximum"},
 		{"/run/id", `"../../etc"`, "/run/id", "[0-9a-f]{12}"},
