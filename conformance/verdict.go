@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"time"
 
@@ -150,11 +151,15 @@ func JudgeProgram(ctx context.Context, s Subject, c Check) (v *Verdict, err erro
 	if len(g.Updates) > 0 {
 		judge = j.training
 	}
-	if err := judge(ctx); !errors.Is(err, errKink) || !c.oracle().relaxes() {
+	if err := judge(ctx); !errors.Is(err, errKink) {
 		return v, err
 	}
 	v.Result = worse(v.Result, Partial)
-	v.Untested = append(v.Untested, jumpsUnder(c.Oracle.Math))
+	if c.oracle().relaxes() {
+		v.Untested = append(v.Untested, jumpsUnder(c.Oracle.Math))
+	} else {
+		v.Untested = append(v.Untested, "the whole program: something in it jumps, and in so many elements that all data drawn lie at a jump")
+	}
 	return v, nil
 }
 
@@ -410,6 +415,25 @@ func JudgePlan(ctx context.Context, s Subject, c Check) (v *Verdict, err error) 
 	}
 	if len(v.Untested) > 0 {
 		v.Result = worse(v.Result, Partial)
+	}
+	return v, nil
+}
+
+// JudgePlanOf is JudgePlan for the plan of an executable that is too much work
+// for the reference: small is the same program of a smaller batch, in the same
+// session. What small does not compute by the same kernel stays untested.
+func JudgePlanOf(ctx context.Context, small Subject, plan backends.Plan, c Check) (*Verdict, error) {
+	v, err := JudgePlan(ctx, small, c)
+	if err != nil {
+		return v, err
+	}
+	done := small.Bound.Plan().Partitions
+	for _, p := range plan.Partitions {
+		same := func(q backends.Partition) bool { return reflect.DeepEqual(p, q) }
+		if !slices.ContainsFunc(done, same) {
+			v.Untested = append(v.Untested, fmt.Sprintf("%v: at the batch that was judged it is computed otherwise than by %s %s", p.Nodes, p.Kernel, p.Algorithm))
+			v.Result = worse(v.Result, Partial)
+		}
 	}
 	return v, nil
 }

@@ -254,3 +254,19 @@ func TestMovedResultsAreJudgedByTheirOp(t *testing.T) {
 	require.Equal(t, conformance.StatusFail, off(60, false))
 	require.Equal(t, conformance.StatusFail, off(0, true))
 }
+
+// The sign of what rounding leaves of nothing is anybody's: no data keep away
+// from the jump, which is no error of the backend, and no pass.
+func TestAProgramWithoutDataOffItsJumpsIsPartial(t *testing.T) {
+	b := graph.NewBuilder("rest")
+	x, y := b.Feed("x", tensor.T(tensor.F32, 64)), b.Feed("y", tensor.T(tensor.F32, 64))
+	ex, ey := b.Op("Exp", nil, x), b.Op("Exp", nil, y) // of which even float64 has a rest
+	rest := b.Op("Sub", nil, b.Op("Sub", nil, b.Op("Add", nil, ex, ey), ex), ey)
+	b.Fetch(b.Op("Sign", nil, rest))
+	p, err := b.Program()
+	require.NoError(t, err)
+	v, err := conformance.JudgeProgram(ctx, built(t, rounded(), p, 2), conformance.Check{Seed: 3})
+	require.NoError(t, err)
+	require.Equal(t, conformance.Partial, v.Result)
+	require.Contains(t, v.Untested[0], "lie at a jump")
+}

@@ -299,10 +299,12 @@ type Conformance struct {
 	Passed  int     `json:"cases_passed" jsonschema:"minimum=0"`
 	Total   int     `json:"cases_total" jsonschema:"minimum=0"`
 	// Worst is the largest error of all cases, as a multiple of its bound.
-	Worst    *float64  `json:"worst,omitempty" jsonschema:"minimum=0"`
-	Suite    string    `json:"suite,omitempty"` // name and version
-	Key      string    `json:"key,omitempty"`   // what the verdict is cached under
-	Cached   bool      `json:"cached,omitempty"`
+	Worst  *float64 `json:"worst,omitempty" jsonschema:"minimum=0"`
+	Suite  string   `json:"suite,omitempty"` // name and version
+	Key    string   `json:"key,omitempty"`   // what the verdict is cached under
+	Cached bool     `json:"cached,omitempty"`
+	// Batch is what the program and its partitions were judged at, where its own is too much work for the reference.
+	Batch    int       `json:"batch,omitempty" jsonschema:"minimum=1"`
 	Failures []Failure `json:"failures,omitempty"`
 }
 

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/clsbench/clsbench/graph/pass"
 	"github.com/clsbench/clsbench/internal/measure"
 	"github.com/clsbench/clsbench/results"
+	"github.com/clsbench/clsbench/tensor"
 )
 
 // judge collects what is proved of one lane's executable: the whole program
@@ -21,6 +23,32 @@ type judge struct {
 	check conformance.Check
 	found *conformance.Verdict // nil: nothing was judged
 	key   string
+	// small is the cell at the batch that it is judged at, where the reference
+	// would take minutes for its own; nil: its own. See smaller.
+	small *Cell
+}
+
+// manyFLOPs is the work of a program that the reference, which does about 1
+// GFLOP/s a core, can repeat a dozen times while a user waits.
+const manyFLOPs = 1e9
+
+// seedsOfLarge is how many seeds large programs are judged by: few, so that the
+// reference's runs, which are cached by program and seed, come again.
+const seedsOfLarge = 8
+
+// smaller is the cell with the batch that it is judged at, one image or, for
+// statistics over a batch, two; nil where its own is no more work than
+// manyFLOPs.
+func smaller(c *Cell) *Cell {
+	s := *c
+	s.Batch = 1
+	if c.Mode == "train" {
+		s.Batch = 2
+	}
+	if c.flops() <= manyFLOPs || c.Batch <= s.Batch {
+		return nil
+	}
+	return &s
 }
 
 // trainSteps is how many steps of a trajectory are judged.
@@ -28,7 +56,11 @@ const trainSteps = 2
 
 func newJudge(h *run, l *lane) *judge {
 	seed := randomSource(h.opts.Seed, "judge "+l.cell.String()).Uint64N(conformance.MaxSeed)
-	return &judge{check: conformance.Check{Seed: seed, Oracle: &conformance.Oracle{Cache: h.cache, Math: l.cell.Math}, Steps: trainSteps}}
+	small := smaller(l.cell)
+	if l.cell.flops() > manyFLOPs {
+		seed %= seedsOfLarge
+	}
+	return &judge{small: small, check: conformance.Check{Seed: seed, Oracle: &conformance.Oracle{Cache: h.cache, Math: l.cell.Math}, Steps: trainSteps}}
 }
 
 // executable judges the compiled program before it is timed. A wrong answer is
@@ -39,13 +71,21 @@ func (j *judge) executable(ctx context.Context, h *run, l *lane) error {
 		j.found = v
 		return nil
 	}
-	s := conformance.Subject{Session: l.bench.session, Bound: l.rig.Bound, Program: l.rig.canonical, Compiled: l.rig.program,
-		Features: l.bench.desc.Features}
+	r := l.rig
+	if j.small != nil {
+		small, err := h.rigFor(ctx, j.small, l.bench, l.set, l.weights)
+		if err != nil {
+			return err
+		}
+		defer small.Close()
+		r = small
+	}
+	s := conformance.Subject{Session: l.bench.session, Bound: r.Bound, Program: r.canonical, Compiled: r.program, Features: l.bench.desc.Features}
 	whole, err := conformance.JudgeProgram(ctx, s, j.check)
 	if err != nil {
 		return err // without an answer there is nothing to judge
 	}
-	parts, err := conformance.JudgePlan(ctx, s, j.check)
+	parts, err := conformance.JudgePlanOf(ctx, s, l.rig.Plan(), j.check)
 	if err != nil {
 		return err
 	}
@@ -76,12 +116,23 @@ func (j *judge) merge(v *conformance.Verdict) {
 
 // timed judges steps of the measurement that nobody could know would be
 // looked at. A wrong one makes the figures invalid.
-func (j *judge) timed(l *lane) error {
+func (j *judge) timed(h *run, l *lane) error {
 	picked := l.picks
 	if len(picked) == 0 {
 		return nil
 	}
-	v, err := conformance.JudgeFetches(fetchedOnly(l.rig.canonical), picked, j.check, l.bench.desc.Features)
+	p := l.rig.canonical
+	if j.small != nil {
+		picked = picked[:1] // each takes the reference long
+		if l.cell.Mode == "infer" && l.cell.Quant == nil {
+			var err error
+			if p, err = h.program(j.small, l.set, l.weights, nil); err != nil {
+				return err
+			}
+			picked = []conformance.Fetched{oneImage(picked[0], p, int(j.check.Seed)%l.cell.Batch)}
+		}
+	}
+	v, err := conformance.JudgeFetches(fetchedOnly(p), picked, j.check, l.bench.desc.Features)
 	if err != nil {
 		return err
 	}
@@ -92,6 +143,26 @@ func (j *judge) timed(l *lane) error {
 		return &measure.Violation{Rule: "answer", Detail: v.Failures[0].Case + ": " + v.Failures[0].Message}
 	}
 	return nil
+}
+
+// oneImage is what a step of inference made of one of its images, as a step of
+// the program of one image alone.
+func oneImage(f conformance.Fetched, single *graph.Program, image int) conformance.Fetched {
+	one := conformance.Fetched{Name: fmt.Sprintf("image %d of %s", image, f.Name), Before: conformance.Values{}, After: conformance.Outputs{}}
+	cut := func(t *tensor.Tensor) *tensor.Tensor {
+		shape := t.Shape.Clone()
+		shape[0] = 1
+		typ := tensor.T(t.DType, shape...)
+		n := typ.Bytes()
+		return conformance.CopyOf(typ, t.Data[image*n:(image+1)*n])
+	}
+	for _, v := range single.Feeds {
+		one.Before[v.Name] = cut(f.Before[v.Name])
+	}
+	for _, name := range single.Fetches {
+		one.After[name] = cut(f.After[name])
+	}
+	return one
 }
 
 // fetchedOnly is the part of a program that its fetches come from. Gradients,
@@ -111,6 +182,9 @@ func (j *judge) verdict() results.Conformance {
 	}
 	c := results.Conformance{Verdict: results.Verdict(v.Result), Passed: v.Passed, Total: v.Total, Suite: v.Suite, Key: j.key, Cached: v.Cached}
 	c.Worst = finite(float64(v.Worst))
+	if j.small != nil {
+		c.Batch = j.small.Batch
+	}
 	for _, f := range v.Failures {
 		c.Failures = append(c.Failures, results.Failure{Case: f.Case, Error: finite(float64(f.Worst)), Message: f.Message})
 	}
