@@ -37,8 +37,7 @@ asked first.
 Exit codes: 0 the set is there and whole; 1 the network, a server or a checksum
 says no; 2 bad input; 130 interrupted.`,
 		Example: `  clsbench data fetch mnist
-  clsbench data fetch cifar-10 ~/sets/cifar-10
-  clsbench run --data ~/sets/cifar-10 --workload resnet20`,
+  clsbench data fetch cifar-10 ~/sets/cifar-10`,
 		Args:              cobra.RangeArgs(1, 2),
 		ValidArgsFunction: upTo(2, completeFetch),
 		RunE: func(cmd *cobra.Command, args []string) error {
