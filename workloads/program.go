@@ -50,6 +50,21 @@ func (w *Workload) Fits(set *data.Set) error {
 // Inference is the network on batch images with its parameters frozen into
 // constants. Its one fetch is the logits, f32 N×Classes.
 func (w *Workload) Inference(batch int, s Standard, weights Weights) (*graph.Program, error) {
+	return w.frozen(weights, func(n *Net) graph.Value { return w.forward(n, batch, s) })
+}
+
+// Bare is Inference without its front: it takes images that are standardised
+// already, f32 N×C×H×W.
+func (w *Workload) Bare(batch int, weights Weights) (*graph.Program, error) {
+	return w.frozen(weights, func(n *Net) graph.Value {
+		n.wantBatch(batch)
+		in := w.Input
+		return w.network(n, n.Feed(FeedImage, tensor.T(tensor.F32, batch, in.Channels, in.Height, in.Width)), w.chosen)
+	})
+}
+
+// frozen is the network with its parameters as constants; logits applies it.
+func (w *Workload) frozen(weights Weights, logits func(*Net) graph.Value) (*graph.Program, error) {
 	b := graph.NewBuilder(w.String() + " inference")
 	n := newNet(b, nil)
 	n.enter = func(p Param) graph.Value {
@@ -60,7 +75,7 @@ func (w *Workload) Inference(batch int, s Standard, weights Weights) (*graph.Pro
 		}
 		return b.Const(n.local(p.Name), t) // in the builder's scope, which is n's
 	}
-	b.Fetch(w.forward(n, batch, s))
+	b.Fetch(logits(n))
 	return b.Program()
 }
 
@@ -122,9 +137,7 @@ func (w *Workload) Training(batch int, s Standard, r *Recipe, gradients bool) (*
 // forward feeds images, standardises them and applies the network.
 func (w *Workload) forward(n *Net, batch int, s Standard) graph.Value {
 	b := n.Builder
-	if batch < 1 {
-		b.Fail(fmt.Errorf("batch %d: want at least 1", batch))
-	}
+	n.wantBatch(batch)
 	if c := w.Input.Channels; len(s.Mean) != c || len(s.Std) != c {
 		b.Fail(fmt.Errorf("mean %v and deviation %v: want %d channels each", s.Mean, s.Std, c))
 	}
@@ -132,6 +145,12 @@ func (w *Workload) forward(n *Net, batch int, s Standard) graph.Value {
 	var x graph.Value
 	b.Scoped("input", func() { x = standardise(b, image, s) })
 	return w.network(n, x, w.chosen)
+}
+
+func (n *Net) wantBatch(batch int) {
+	if batch < 1 {
+		n.Fail(fmt.Errorf("batch %d: want at least 1", batch))
+	}
 }
 
 // standardise makes u8 N×H×W×C into f32 N×C×H×W of mean 0 and deviation 1:

@@ -56,7 +56,7 @@ networks. No figure stands without the verdict on the code that produced it.`,
 	})
 	root.AddCommand(
 		newRunCmd(), newConformCmd(), newOpsCmd(), newCompareCmd(), newRerunCmd(), newPlotCmd(), newResultsCmd(),
-		newBackendsCmd(), newWorkloadsCmd(), newDataCmd(), newDoctorCmd(), newVersionCmd(),
+		newBackendsCmd(), newWorkloadsCmd(), newDataCmd(), newExportCmd(), newDoctorCmd(), newVersionCmd(),
 	)
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {

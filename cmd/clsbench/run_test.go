@@ -235,7 +235,11 @@ func TestCompletionsKnowTheirFlags(t *testing.T) {
 	for _, c := range root.Commands() {
 		if fn, ok := c.GetFlagCompletionFunc("format"); ok {
 			values, _ := fn(c, nil, "")
-			require.Equal(t, results.Formats(), values, c.Name())
+			want := results.Formats()
+			if c.Name() == "export" { // whose files are no results
+				want = exportFormats
+			}
+			require.Equal(t, want, values, c.Name())
 		}
 	}
 }

@@ -117,7 +117,7 @@ func (w *writer) inputs(c *graph.Call) []string {
 	at := foldedAt(c.Op)
 	for i, attr := range c.Op.Folded {
 		a, ok := c.Attrs[attr]
-		if !ok {
+		if !ok || !w.isInput(c, attr) {
 			continue
 		}
 		for len(names) < at+i {
@@ -130,6 +130,11 @@ func (w *writer) inputs(c *graph.Call) []string {
 		names = slices.Insert(names, at+i, name)
 	}
 	return names
+}
+
+// isInput says whether an attribute is an input in the opset that is written.
+func (w *writer) isInput(c *graph.Call, attr string) bool {
+	return slices.Contains(c.Op.Folded, attr) && !(attr == "axes" && axesAreAttributes(c.Op.Name, w.opset))
 }
 
 // tensorOf is an attribute's value as ONNX wants the input; a single float is

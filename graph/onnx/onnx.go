@@ -28,6 +28,7 @@ import (
 type Option func(*options)
 
 type options struct {
+	opset    int // see WithOpset
 	external func(c graph.Const) (location string, offset int64, ok bool)
 	resolve  func(location string, offset, length int64) ([]byte, error)
 	given    map[string]*tensor.Tensor
@@ -51,7 +52,7 @@ func WithResolver(f func(location string, offset, length int64) ([]byte, error))
 }
 
 func collect(opts []Option) options {
-	var o options
+	o := options{opset: graph.Opset}
 	for _, f := range opts {
 		f(&o)
 	}

@@ -24,6 +24,9 @@ func Marshal(p *graph.Program, opts ...Option) ([]byte, error) {
 		return nil, err
 	}
 	w := writer{options: collect(opts), g: g}
+	if w.opset < OldestWritten || w.opset > graph.Opset {
+		return nil, fmt.Errorf("onnx: opset %d is not written: want %d to %d", w.opset, OldestWritten, graph.Opset)
+	}
 	b, err := w.model(nil)
 	if err != nil {
 		return nil, fmt.Errorf("onnx: program %s: %w", p.Name, err)
@@ -41,18 +44,18 @@ type writer struct {
 // Each method of writer appends to a buffer and returns it.
 
 func (w *writer) model(b []byte) ([]byte, error) {
-	b = appendInt(b, modelIRVersion, irVersion)
+	b = appendInt(b, modelIRVersion, irVersionOf(w.opset))
 	b = w.str(b, modelProducerName, "clsbench")
 	b = message(b, modelGraph, w.graph)
-	b = w.opset(b, graph.Std, graph.Opset)
+	b = w.imports(b, graph.Std, int64(w.opset))
 	if slices.ContainsFunc(w.g.Nodes, func(n graph.Node) bool { return n.Domain == graph.Own }) {
-		b = w.opset(b, graph.Own, 1)
+		b = w.imports(b, graph.Own, 1)
 	}
 	b = w.metadata(b)
 	return b, w.err
 }
 
-func (w *writer) opset(b []byte, domain string, version int64) []byte {
+func (w *writer) imports(b []byte, domain string, version int64) []byte {
 	return message(b, modelOpsetImport, func(b []byte) []byte {
 		if domain != "" {
 			b = w.str(b, opsetDomain, domain)
@@ -140,6 +143,14 @@ func (w *writer) graph(b []byte) []byte {
 }
 
 func (w *writer) node(b []byte, c *graph.Call) []byte {
+	if w.opset < graph.Opset {
+		old, err := older(c, w.opset)
+		if err != nil {
+			w.fail(err)
+			return b
+		}
+		c = old
+	}
 	for _, in := range w.inputs(c) {
 		b = w.str(b, nodeInput, in)
 	}
@@ -149,7 +160,7 @@ func (w *writer) node(b []byte, c *graph.Call) []byte {
 	b = w.str(b, nodeNameField, c.Name)
 	b = w.str(b, nodeOpType, c.Node.Op)
 	for _, name := range slices.Sorted(maps.Keys(c.Attrs)) {
-		if !slices.Contains(c.Op.Folded, name) {
+		if !w.isInput(c, name) {
 			b = message(b, nodeAttribute, func(b []byte) []byte { return w.attribute(b, c, name) })
 		}
 	}
