@@ -90,6 +90,9 @@ func preluCases() []*Case {
 		add(d, tensor.Shape{2, 5, 7, 3}, tensor.Shape{5, 1, 1}, "real", e, normal(1))
 		add(d, tensor.Shape{7, 41}, tensor.Shape{7, 41}, "specials", max(e, Quick), sprinkled(normal(1), specialValues(d, false)...))
 	}
+	for _, d := range narrowFloats {
+		add(d, everyShape, tensor.Shape{}, "every-number", Standard, everyNumber)
+	}
 	add(tensor.F32, tensor.Shape{37}, tensor.Shape{}, "real", Quick, normal(1))
 	add(tensor.F32, tensor.Shape{3, 5, 67, 71}, tensor.Shape{5, 1, 1}, "large", Standard, normal(1)) // see flatShapes
 	return all

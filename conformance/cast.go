@@ -39,6 +39,9 @@ func castCases() []*Case {
 			}
 		}
 	}
+	for _, d := range narrowFloats {
+		all = append(all, everyCast(d))
+	}
 	return all
 }
 
@@ -80,6 +83,13 @@ func castFill(from, to tensor.DType) fill {
 		return each(func(r *rng) float64 { return lo + (hi-lo)*r.float() })
 	}
 	return each(func(r *rng) float64 { return float64(int64(lo + (hi-lo)*r.float())) })
+}
+
+// everyCast widens every number of a 16-bit type.
+func everyCast(from tensor.DType) *Case {
+	c := castCase(from, tensor.F32, everyShape, Standard)
+	c.Class, c.subject.(*opSubject).inputs[0].fill = "every-number", everyNormal(from)
+	return c
 }
 
 // shared is a range that both types have, with room at the ends for the

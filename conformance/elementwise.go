@@ -73,6 +73,9 @@ func elementwiseCases() []*Case {
 	return append(append(all, reluGradCases()...), whereCases()...)
 }
 
+// narrowFloats are the 16-bit ones, of which a case can have every number.
+var narrowFloats = []tensor.DType{tensor.F16, tensor.BF16}
+
 // floats are f32 and the types that few backends have.
 var floats = []tensor.DType{tensor.F32, tensor.F64, tensor.F16, tensor.BF16}
 
@@ -163,6 +166,9 @@ func (op unaryOp) cases() []*Case {
 		}
 		add(d, tensor.Shape{9, 23}, "specials", effortOf(d, 1), sprinkled(op.x, specialValues(d, op.subnormals)...))
 	}
+	for _, d := range narrowFloats {
+		add(d, everyShape, "every-number", Standard, mapping{subnormals: op.subnormals}.every(d))
+	}
 	row := graph.Lookup(graph.Std, op.op)
 	for _, d := range []tensor.DType{tensor.S8, tensor.S32, tensor.S64} {
 		if row != nil && row.Inputs[0].Types.Has(d) {
@@ -174,16 +180,21 @@ func (op unaryOp) cases() []*Case {
 
 func reluGradCases() []*Case {
 	var all []*Case
+	add := func(d tensor.DType, s tensor.Shape, class string, e Effort, dy, y fill) {
+		all = append(all, &Case{
+			Op: "ReluGrad", DType: d, Params: "y=" + s.String(), Class: class, Suite: TrainingCore, Effort: e,
+			Required: d == tensor.F32, bound: every(exact),
+			subject: &opSubject{apply: single("ReluGrad", nil, 1), inputs: []input{
+				{name: "dY", typ: tensor.Type{DType: d, Shape: s}, fill: dy}, {name: "Y", typ: tensor.Type{DType: d, Shape: s}, fill: y}}},
+		})
+	}
 	for _, d := range floats {
 		for i, s := range flatShapes {
-			all = append(all, &Case{
-				Op: "ReluGrad", DType: d, Params: "y=" + s.String(), Class: "real", Suite: TrainingCore, Effort: effortOf(d, i),
-				Required: d == tensor.F32, bound: every(exact),
-				subject: &opSubject{apply: single("ReluGrad", nil, 1), inputs: []input{
-					{name: "dY", typ: tensor.Type{DType: d, Shape: s}, fill: normal(1)},
-					{name: "Y", typ: tensor.Type{DType: d, Shape: s}, fill: each(func(r *rng) float64 { return max(0, r.normal()+0.5) })}}},
-			})
+			add(d, s, "real", effortOf(d, i), normal(1), each(func(r *rng) float64 { return max(0, r.normal()+0.5) }))
 		}
+	}
+	for _, d := range narrowFloats {
+		add(d, everyShape, "every-number", Standard, everyNumber, everyNormal(d))
 	}
 	return all
 }

@@ -79,5 +79,9 @@ func testCases() []*Case {
 			add("IsInf", graph.Attrs{"detect_positive": graph.I(0)}, d, tensor.Shape{7, 41}, "specials", Quick, f)
 		}
 	}
+	for _, d := range narrowFloats {
+		add("IsNaN", nil, d, everyShape, "every-number", Standard, everyNumber)
+		add("IsInf", nil, d, everyShape, "every-number", Standard, everyNumber)
+	}
 	return all
 }

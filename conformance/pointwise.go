@@ -81,6 +81,30 @@ func everyNumber(r *rng, t tensor.Type) []float64 {
 	return v
 }
 
+// everyShape has room for every number of a 16-bit type.
+var everyShape = tensor.Shape{1 << 16}
+
+// everyNumberBut has 1 in place of the numbers that are left open.
+func everyNumberBut(open func(v float64) bool) fill {
+	return func(r *rng, t tensor.Type) []float64 {
+		v := everyNumber(r, t)
+		for i := range v {
+			if open(v[i]) {
+				v[i] = 1
+			}
+		}
+		return v
+	}
+}
+
+// everyNormal is every number but the subnormal ones, that a device may take
+// for zero.
+func everyNormal(d tensor.DType) fill {
+	return everyNumberBut(func(v float64) bool { return subnormal(v, d) })
+}
+
+func subnormal(v float64, d tensor.DType) bool { return v != 0 && math.Abs(v) < minNormal(d) }
+
 func (m mapping) cases() []*Case {
 	var all []*Case
 	add := func(d tensor.DType, s tensor.Shape, class string, e Effort, f fill) {
@@ -101,8 +125,8 @@ func (m mapping) cases() []*Case {
 	add(tensor.F32, tensor.Shape{1}, "single", Standard, m.x)
 	add(tensor.F64, tensor.Shape{1037}, "real", Standard, m.x)
 	add(tensor.F64, tensor.Shape{7, 41}, "specials", Standard, sprinkled(m.x, m.specials(tensor.F64)...))
-	for _, d := range []tensor.DType{tensor.F16, tensor.BF16} {
-		add(d, tensor.Shape{1 << 16}, "every-number", Standard, m.every(d))
+	for _, d := range narrowFloats {
+		add(d, everyShape, "every-number", Standard, m.every(d))
 	}
 	for _, d := range []tensor.DType{tensor.S8, tensor.S32, tensor.S64} { // of others Abs is an echo
 		if opOf(m.op).Inputs[0].Types.Has(d) {
@@ -112,22 +136,11 @@ func (m mapping) cases() []*Case {
 	return all
 }
 
-// every is all numbers of a 16-bit type but those that are left open: they
-// become 1.
+// every is all numbers of a 16-bit type but those that are left open.
 func (m mapping) every(d tensor.DType) fill {
-	open := func(v float64) bool {
-		subnormal := v != 0 && math.Abs(v) < minNormal(d)
-		return (subnormal && !m.subnormals) || m.without != nil && m.without(v, d)
-	}
-	return func(r *rng, t tensor.Type) []float64 {
-		v := everyNumber(r, t)
-		for i := range v {
-			if open(v[i]) {
-				v[i] = 1
-			}
-		}
-		return v
-	}
+	return everyNumberBut(func(v float64) bool {
+		return (subnormal(v, d) && !m.subnormals) || m.without != nil && m.without(v, d)
+	})
 }
 
 func (m mapping) specials(d tensor.DType) []float64 {
@@ -253,6 +266,9 @@ func clipCases() []*Case {
 			f = integers(0, 9)
 		}
 		add(d, shape, "real", Standard, f, at(1), at(6))
+	}
+	for _, d := range narrowFloats {
+		add(d, everyShape, "every-number", Standard, everyNormal(d), at(-2), at(6))
 	}
 	return all
 }

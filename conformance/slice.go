@@ -24,10 +24,6 @@ func cuttings() []movement {
 		}
 		return movement{op: "Slice", params: p, in: s, attrs: a}
 	}
-	pad := func(s tensor.Shape, mode string, value float64, pads ...int) movement {
-		a := graph.Attrs{"pads": graph.L(pads...), "mode": graph.S(mode), "value": graph.F(value)}
-		return movement{op: "Pad", params: fmt.Sprintf("x=%v,pads=%s,mode=%s,value=%v", s, list(pads, ","), mode, value), in: s, attrs: a}
-	}
 	axes := func(op string, s tensor.Shape, v ...int) movement {
 		a := graph.Attrs{}
 		if v != nil {
@@ -55,19 +51,19 @@ func cuttings() []movement {
 		slice(tensor.Shape{67, 131}, []int{1, 5}, []int{66, far}, nil, []int{1, 2}),
 		slice(tensor.Shape{9}, []int{-100}, []int{5}, nil, nil),
 
-		pad(tensor.Shape{2, 3, 5, 7}, "constant", 0, 0, 0, 1, 1, 0, 0, 1, 1), // around images
-		pad(tensor.Shape{3, 5, 7}, "constant", -1.5, 0, 2, 1, 1, 0, 3),
-		pad(tensor.Shape{4, 9, 6}, "constant", 3, 1, -2, 0, -1, 1, -3), // some cut off
-		pad(tensor.Shape{9, 3}, "constant", 0, 2, 0, -2, 0),            // moved: the shape stays
-		pad(tensor.Shape{9, 3}, "constant", 2, -1, 1, 1, 2),
-		pad(tensor.Shape{7, 5, 2}, "constant", -1, 0, 0, 1, 0, 0, 3),
-		pad(tensor.Shape{2, 5, 7}, "reflect", 0, 0, 2, 4, 0, 1, 6),
-		pad(tensor.Shape{2, 3, 4}, "reflect", 0, 1, 5, 0, 0, 4, 9), // there and back again
-		pad(tensor.Shape{5, 1, 3}, "reflect", 0, 0, 2, 1, 0, 1, 1), // of one element there is no other
-		pad(tensor.Shape{2, 5, 7}, "edge", 0, 1, 2, 3, 0, 1, 6),
-		pad(tensor.Shape{2, 5, 7}, "wrap", 0, 0, 2, 9, 1, 6, 3),
-		pad(tensor.Shape{1, 2, 67, 71}, "constant", 0, 0, 0, 3, 3, 0, 0, 2, 5),
-		pad(tensor.Shape{5, 67, 71}, "edge", 0, 0, 3, 3, 0, 2, 5),
+		padded(tensor.Shape{2, 3, 5, 7}, "constant", 0, 0, 0, 1, 1, 0, 0, 1, 1), // around images
+		padded(tensor.Shape{3, 5, 7}, "constant", -1.5, 0, 2, 1, 1, 0, 3),
+		padded(tensor.Shape{4, 9, 6}, "constant", 3, 1, -2, 0, -1, 1, -3), // some cut off
+		padded(tensor.Shape{9, 3}, "constant", 0, 2, 0, -2, 0),            // moved: the shape stays
+		padded(tensor.Shape{9, 3}, "constant", 2, -1, 1, 1, 2),
+		padded(tensor.Shape{7, 5, 2}, "constant", -1, 0, 0, 1, 0, 0, 3),
+		padded(tensor.Shape{2, 5, 7}, "reflect", 0, 0, 2, 4, 0, 1, 6),
+		padded(tensor.Shape{2, 3, 4}, "reflect", 0, 1, 5, 0, 0, 4, 9), // there and back again
+		padded(tensor.Shape{5, 1, 3}, "reflect", 0, 0, 2, 1, 0, 1, 1), // of one element there is no other
+		padded(tensor.Shape{2, 5, 7}, "edge", 0, 1, 2, 3, 0, 1, 6),
+		padded(tensor.Shape{2, 5, 7}, "wrap", 0, 0, 2, 9, 1, 6, 3),
+		padded(tensor.Shape{1, 2, 67, 71}, "constant", 0, 0, 0, 3, 3, 0, 0, 2, 5),
+		padded(tensor.Shape{5, 67, 71}, "edge", 0, 0, 3, 3, 0, 2, 5),
 
 		concat(1, tensor.Shape{2, 3, 5}, tensor.Shape{2, 4, 5}, tensor.Shape{2, 1, 5}),
 		concat(-1, tensor.Shape{7, 3}, tensor.Shape{7, 5}),
@@ -108,5 +104,40 @@ func sliceCases() []*Case {
 		}
 		seen[m.op]++
 	}
+	return append(all, padGridCases()...)
+}
+
+// padGridCases cut off, shift and pad one axis at a time of three, with rows of
+// one to five columns: what is shifted keeps its shape, and few columns are
+// moved by other means than long rows.
+func padGridCases() []*Case {
+	var all []*Case
+	ways := []struct{ begin, end int }{{-1, 0}, {0, -2}, {1, -1}, {-1, 1}, {2, 1}}
+	others := []tensor.DType{tensor.F16, tensor.U8, tensor.F64, tensor.S64, tensor.BF16, tensor.S8, tensor.S32, tensor.U32}
+	for columns := 1; columns <= 5; columns++ {
+		for axis := range 3 {
+			for _, w := range ways {
+				s := tensor.Shape{4, 5, columns}
+				if s[axis]+min(w.begin, 0)+min(w.end, 0) <= 0 {
+					continue // nothing of the data is left
+				}
+				pads := make([]int, 6)
+				pads[axis], pads[3+axis] = w.begin, w.end
+				m := padded(s, "constant", 2, pads...)
+				for _, d := range []tensor.DType{tensor.F32, others[len(all)/2%len(others)]} {
+					c := m.cases(d, 1)[0]
+					if d != tensor.F32 {
+						c.Effort = Standard
+					}
+					all = append(all, c)
+				}
+			}
+		}
+	}
 	return all
+}
+
+func padded(s tensor.Shape, mode string, value float64, pads ...int) movement {
+	a := graph.Attrs{"pads": graph.L(pads...), "mode": graph.S(mode), "value": graph.F(value)}
+	return movement{op: "Pad", params: fmt.Sprintf("x=%v,pads=%s,mode=%s,value=%v", s, list(pads, ","), mode, value), in: s, attrs: a}
 }

@@ -60,6 +60,19 @@ var indexingFaults = []Fault{
 		}
 		a["pads"] = graph.L(p...)
 	})),
+	kernel("pad-shift-of-outer-axis-ignored", "Pad", "an outer axis that keeps its extent taken for one that is not padded", attr(func(a graph.Attrs, c *graph.Call) {
+		begin, end, err := c.PadWidths()
+		if err != nil {
+			return // the plain kernel says so
+		}
+		for axis := range len(begin) - 1 {
+			if begin[axis]+end[axis] == 0 {
+				begin[axis], end[axis] = 0, 0
+			}
+		}
+		a["pads"] = graph.L(append(begin, end...)...)
+		delete(a, "axes")
+	})),
 	kernel("pad-reflect-repeats-edge", "Pad", "symmetric in place of reflect: the edge stands twice", func(k *Launch) ([]*reference.Array, error) {
 		if k.Call.Str("mode") != "reflect" {
 			return k.Plain()
