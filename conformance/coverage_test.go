@@ -44,3 +44,21 @@ func pointwise(op *graph.Op) bool {
 	call, err := graph.Resolve(&graph.Node{Op: op.Name, Domain: op.Domain, Inputs: []string{"x"}, Outputs: []string{"y"}}, []tensor.Type{s})
 	return err == nil && call.Out[0].Shape.Equal(s.Shape)
 }
+
+// What the table types with a 16-bit float has a case in it.
+func TestEveryOpHasCasesInItsNarrowTypes(t *testing.T) {
+	asked := map[string]map[tensor.DType]bool{}
+	for _, c := range Cases() {
+		if asked[c.Op] == nil {
+			asked[c.Op] = map[tensor.DType]bool{}
+		}
+		asked[c.Op][c.DType] = true
+	}
+	for _, op := range graph.Ops() {
+		for _, d := range narrowFloats {
+			if len(op.Inputs) > 0 && op.Inputs[0].Types.Has(d) {
+				assert.True(t, asked[op.Name][d], "no case of %s in %v", op.Name, d)
+			}
+		}
+	}
+}

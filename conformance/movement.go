@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/tensor"
@@ -85,6 +86,17 @@ func (m movement) cases(d tensor.DType, row int) []*Case {
 		return []*Case{make("moved", effort, m.after("Cast", graph.Attrs{"to": graph.S(d.String())}, tensor.F32, integers(0, 1)))}
 	}
 	return []*Case{make("moved", effort, m.after("Cast", graph.Attrs{"to": graph.S(d.String())}, tensor.F32, uniform(1, 100)))}
+}
+
+// narrow are a row's cases in the 16-bit floats that it does not have by turns.
+func (m movement) narrow(had ...tensor.DType) []*Case {
+	var all []*Case
+	for _, d := range narrowFloats {
+		if !slices.Contains(had, d) {
+			all = append(all, m.cases(d, 0)[0])
+		}
+	}
+	return all
 }
 
 // after puts the op behind another.

@@ -199,6 +199,11 @@ func optimizerCases() []*Case {
 				wide := o
 				wide.dtype = tensor.F64
 				all = append(all, o.trajectory(s, max(e, Quick)), wide.step(s, Standard))
+				for _, d := range narrowFloats {
+					narrow := o
+					narrow.dtype = d
+					all = append(all, narrow.step(s, max(Quick, e)), narrow.skip(s, Standard))
+				}
 			}
 		}
 		if nth[o.op] == 0 {

@@ -266,8 +266,11 @@ func (g grain) fake(row int) []*Case {
 	if row == 0 {
 		e = Smoke
 	}
-	if row == 4 {
+	switch row {
+	case 4:
 		d, e = tensor.F16, Standard
+	case 5:
+		d, e = tensor.BF16, Standard
 	}
 	ranges := [][2]int{{-128, 127}, {0, 255}, {-8, 7}}[row%3]
 	attrs := g.attrs(graph.Attrs{"quant_min": graph.I(ranges[0]), "quant_max": graph.I(ranges[1])})

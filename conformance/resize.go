@@ -119,6 +119,9 @@ func rearrangeCases() []*Case {
 		for _, d := range []tensor.DType{tensor.F32, others[i%len(others)]} {
 			all = append(all, m.cases(d, seen[m.op])...)
 		}
+		if seen[m.op] == 0 {
+			all = append(all, m.narrow(others[i%len(others)])...)
+		}
 		seen[m.op]++
 	}
 	for i, x := range resamplings {

@@ -109,6 +109,11 @@ func scatterCases() []*Case {
 			s.make(tensor.F32, "add", "real", Quick, s.meeting(), uniform(-1, 1), dotBound))
 		d := []tensor.DType{tensor.S64, tensor.F16, tensor.U8, tensor.F64, tensor.Bool, tensor.BF16, tensor.S32}[i]
 		all = append(all, s.make(d, "none", "moved", Standard, s.apart(), integers(0, 1), exact))
+		for _, narrow := range narrowFloats {
+			if row == 0 && narrow != d {
+				all = append(all, s.make(narrow, "none", "moved", Quick, s.apart(), integers(0, 100), exact))
+			}
+		}
 		if s.data.Elements() > 1000 {
 			continue // the decomposition sees every update before every place
 		}
@@ -136,6 +141,8 @@ func gatherNDCases() []*Case {
 		{tensor.Shape{131, 67}, tensor.Shape{257, 2}, 0, tensor.S64, tensor.F32},
 		{tensor.Shape{4, 5, 6}, tensor.Shape{31, 3}, 0, tensor.S64, tensor.S32},
 		{tensor.Shape{4, 5, 6}, tensor.Shape{4, 3, 2}, 1, tensor.S64, tensor.F64},
+		{tensor.Shape{5, 7, 3}, tensor.Shape{2, 8, 2}, 0, tensor.S32, tensor.F16},
+		{tensor.Shape{3, 9, 5}, tensor.Shape{3, 4, 1}, 1, tensor.S64, tensor.BF16},
 	} {
 		n := row.indices[len(row.indices)-1]
 		least := slices.Min(row.data[row.batch : row.batch+n])

@@ -55,6 +55,11 @@ func selectCases() []*Case {
 			s.make(tensor.F32, "ties", Quick, integers(-2, 2)),
 			s.make(tensor.F32, "specials", Quick, sprinkled(integers(-2, 2), specialValues(tensor.F32, false)...)),
 			s.make(d, "ties", max(Quick, effortOf(d, row)), integers(0, 50)))
+		for _, narrow := range narrowFloats {
+			if row == 0 && narrow != d {
+				all = append(all, s.make(narrow, "ties", Quick, integers(0, 50)))
+			}
+		}
 	}
 	return append(all, oneHotCases()...)
 }
@@ -82,6 +87,7 @@ func oneHotCases() []*Case {
 		{tensor.Shape{3, 5}, -1, 6, tensor.F32, tensor.F64},
 		{tensor.Shape{9}, 0, 5, tensor.U8, tensor.S32},
 		{tensor.Shape{9}, -1, 5, tensor.S64, tensor.F16},
+		{tensor.Shape{9}, 0, 5, tensor.S64, tensor.BF16},
 	} {
 		lo, hi := -row.depth-1, row.depth
 		if row.index == tensor.U8 {
