@@ -4,6 +4,7 @@ import (
 	"embed"
 	"encoding/json"
 	"path"
+	"slices"
 	"sync"
 )
 
@@ -31,7 +32,7 @@ var goldens = sync.OnceValue(func() map[string][]Golden {
 		panic("reference: " + err.Error())
 	}
 	for _, f := range files {
-		var has struct{ Cases, Trajectories []struct{ Op string } }
+		var has struct{ Cases, Trajectories, Gradients []struct{ Op string } }
 		data, err := goldenFiles.ReadFile(path.Join(dir, f.Name()))
 		if err == nil {
 			err = json.Unmarshal(data, &has)
@@ -40,7 +41,7 @@ var goldens = sync.OnceValue(func() map[string][]Golden {
 			panic("reference: " + f.Name() + ": " + err.Error()) // a fault of the build, which the tests would have found
 		}
 		count := map[string]int{}
-		for _, c := range append(has.Cases, has.Trajectories...) {
+		for _, c := range slices.Concat(has.Cases, has.Trajectories, has.Gradients) {
 			count[c.Op]++
 		}
 		for op, n := range count {

@@ -1,7 +1,11 @@
-"""Attention as its formula in products and a softmax, gradients by autograd."""
+"""Attention, gradients by autograd: plain, masked and causal by PyTorch's own
+function; what that lacks (a scale, a softcap, groups of heads, rows of nothing)
+as the formula in products and a softmax.
+"""
 import math
 
 import torch
+import torch.nn.functional as F
 
 from golden import case, f32, rand
 
@@ -24,7 +28,24 @@ def apart(x, heads):
     return x if x.dim() == 4 else x.reshape(x.shape[0], x.shape[1], heads, -1).transpose(1, 2)
 
 
+def own():
+    for l, t, masked, causal in [(4, 6, False, False), (3, 5, True, False), (5, 5, False, True)]:
+        q, k, v = (rand(*s).requires_grad_() for s in [(2, 3, l, 4), (2, 3, t, 4), (2, 3, t, 4)])
+        m = torch.rand(2, 3, l, t) < 0.7 if masked else None
+        if masked:
+            m[..., 0] = True  # every query has a key
+        y, _ = F._scaled_dot_product_attention(q, k, v, m, 0.0, False, causal)
+        dy = rand(*y.shape)
+        grads = torch.autograd.grad(y, (q, k, v), dy)
+        allowed = torch.ones(l, t).tril().bool() if causal else m if masked else torch.tensor(True)
+        lse = torch.logsumexp((q @ k.transpose(2, 3) / math.sqrt(4)).masked_fill(~allowed, -math.inf), -1)
+        attrs = {"is_causal": 1} if causal else {}
+        case("Attention", attrs, [q, k, v, m], [y, None, None, None, lse])
+        case("AttentionGrad", attrs, [dy, q, k, v, y, lse, m], list(grads))
+
+
 def cases():
+    own()
     inf = torch.tensor(-math.inf)
     for qs, ks, vs, heads, mask, valid, attrs in [
         ((2, 3, 4, 5), (2, 3, 6, 5), (2, 3, 6, 2), None, None, None, {}),

@@ -3,12 +3,13 @@
 A case names an op of clsbench's table, its attributes and its inputs by
 position, and has PyTorch's results, null for an output that is not compared.
 Gradients come from PyTorch's own autograd, not from a formula written here.
-A trajectory has an optimizer's steps in a row.
+A trajectory has an optimizer's steps in a row. A gradient has those of an op's
+float inputs for a given gradient dy of its output.
 """
 import numpy as np
 import torch
 
-gathered = {"cases": [], "trajectories": []}
+gathered = {"cases": [], "trajectories": [], "gradients": []}
 
 
 def f32(v):
@@ -29,6 +30,14 @@ def case(op, attrs, inputs, outputs):
     dtypes = ["f64" if t is None else DTYPES.get(t.dtype, "f64") for t in inputs]
     gathered["cases"].append({"op": op, "attrs": attrs, "dtypes": dtypes,
                               "inputs": [dump(t) for t in inputs], "outputs": [dump(t) for t in outputs]})
+
+
+def gradient(op, attrs, inputs, f):
+    inputs = [t.detach().clone().requires_grad_() for t in inputs]
+    y = f(*inputs)
+    dy = rand(*y.shape) + 0.5
+    gathered["gradients"].append({"op": op, "attrs": attrs, "inputs": [dump(t) for t in inputs], "dy": dump(dy),
+                                  "grads": [dump(t) for t in torch.autograd.grad(y, inputs, dy)]})
 
 
 def trajectory(t):

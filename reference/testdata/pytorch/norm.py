@@ -29,6 +29,16 @@ def batch():
         case("BatchNormalizationGrad", {}, [dy, x, scale, batch_mean, inv], [dx, ds, db])
 
 
+def rms(x, axis):
+    """This PyTorch has no RMS norm: the rows, each with one more element √(n·ε) of
+    ε = 0.25, as its own F.normalize divides them by their length, times √n.
+    """
+    rows = x.flatten(axis)
+    n = rows.shape[-1]
+    more = torch.full((*rows.shape[:-1], 1), (n * 0.25) ** 0.5)
+    return (F.normalize(torch.cat([rows, more], -1), dim=-1)[..., :-1] * n**0.5).reshape(x.shape)
+
+
 def axes():
     for shape, axis in [((3, 7), -1), ((2, 3, 5), 1), ((2, 2, 3), -1)]:
         over = shape[axis:]
@@ -37,8 +47,7 @@ def axes():
         dy, (dx, ds, db) = grads(y, x, scale, bias)
         case("LayerNormalization", {"axis": axis, "epsilon": 0.25}, [x, scale, bias], [y, mean, inv])
         case("LayerNormalizationGrad", {"axis": axis}, [dy, x, scale, mean, inv], [dx, ds, db])
-        dims = list(range(x.dim()))[axis:]
-        y = x * (x.square().mean(dims, keepdim=True) + 0.25).rsqrt() * scale
+        y = rms(x, axis) * scale
         dy, (dx, ds) = grads(y, x, scale)
         case("RMSNormalization", {"axis": axis, "epsilon": 0.25}, [x, scale], [y])
         case("RMSNormalizationGrad", {"axis": axis, "epsilon": 0.25}, [dy, x, scale], [dx, ds])
