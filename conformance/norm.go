@@ -364,6 +364,11 @@ func batchInferenceCases() []*Case {
 			s := r.inference(d, 1, variances, fed)
 			s.inputs[0].fill = rarely(s.inputs[0].fill, nonFinite...)
 			add("specials", Quick, s)
+			if i == 0 { // the statistics handed on; ONNX's text has them in training alone
+				handed := r.make(r.op, d, "statistics", InferenceCore, Quick, r.inference(d, 3, variances, fed))
+				handed.Required = false
+				all = append(all, handed)
+			}
 			r.attrs, r.tag = graph.Attrs{"training_mode": graph.I(1), "momentum": graph.F(0.6 + 0.1*float64(i))}, fmt.Sprintf("training_mode=1,momentum=0.%d", 6+i)
 			add("real", Quick, r.inference(d, 3, variances, fed))
 		}

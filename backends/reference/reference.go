@@ -24,8 +24,9 @@ type backend struct{}
 
 // The backend's own options: which legal implementation to be.
 const (
+	backwards   = "backwards"
 	roundOption = "round" // on: to the element type after every node
-	orderOption = "order" // a seed of the order of sums
+	orderOption = "order" // a seed of the order of sums, or backwards
 )
 
 func (backend) Describe(context.Context) (backends.Description, error) {
@@ -38,7 +39,7 @@ func (backend) Describe(context.Context) (backends.Description, error) {
 		Suites:   []string{"protocol", "inference-core", "training-core", "attention", "quantized", "mixed-precision"},
 		Options: []backends.Option{
 			{Name: roundOption, Help: "on: round to the element type after every node, and partial sums to f32; off: float64 inside a step", Values: []string{"on", "off"}},
-			{Name: orderOption, Help: "add up in the random order of this seed, a whole number; 0: as the formulas are written"},
+			{Name: orderOption, Help: "add up in the random order of this seed, a whole number; 0: as the formulas are written; backwards: from the last term to the first"},
 		},
 	}, nil
 }
@@ -69,8 +70,11 @@ func modeOf(cfg backends.SessionConfig) (m ref.Mode, err error) {
 			}
 			m.Round = value == "on"
 		case orderOption:
+			if m.Backwards = value == backwards; m.Backwards {
+				break
+			}
 			if m.Order, err = strconv.ParseUint(value, 10, 64); err != nil {
-				return m, backends.Errorf(backends.InvalidArgument, "option %s=%s: want a whole number", name, value)
+				return m, backends.Errorf(backends.InvalidArgument, "option %s=%s: want a whole number or %s", name, value, backwards)
 			}
 		default:
 			return m, backends.Errorf(backends.InvalidArgument, "option %s: want %s or %s", name, roundOption, orderOption)

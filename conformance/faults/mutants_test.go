@@ -49,11 +49,29 @@ func (t *target) build(tb testing.TB) (binary string, list []mutate.Mutant) {
 	return binary, list
 }
 
-// skipped are functions that say nothing of numbers: orders of summation (each
-// is legal), work sharing, limits of sizes, what a plan prints, what a judge asks
-// of a math mode.
-func skipped(file, function string) bool {
-	return file == "sum.go" || slices.Contains([]string{"parallel", "String", "describe", "Describe", "isaOf", "Open", "Changes"}, function)
+// excluded are functions without mutants, with why. A run prints them.
+var excluded = map[string]string{
+	"drawOrder": "draws an order of summation, of which each is legal",
+	"Changes":   "what a judge asks of a math mode: no plugin runs it",
+}
+
+func skipped(_, function string) bool { return excluded[function] != "" }
+
+// fate is what became of a mutant. Only a case's verdict on an answer kills: a
+// mutant that does not start, or hangs, shows nothing of the suite's teeth.
+type fate string
+
+const (
+	alive     fate = "alive"
+	killed    fate = "killed"
+	hangs     fate = "hangs"
+	startless fate = "does not start"
+)
+
+// outcome is a mutant's fate, and the case or the error that decided it.
+type outcome struct {
+	fate
+	by string
 }
 
 // TestMutants turns single changes of the sources loose on the suite: the
@@ -73,10 +91,11 @@ func (tg *target) test(t *testing.T) {
 	known := survivors(t)
 	list = slices.DeleteFunc(list, func(m mutate.Mutant) bool { return tg.takes != nil && !tg.takes(m) })
 	total := len(list)
+	list = slices.DeleteFunc(list, func(m mutate.Mutant) bool { return known[m.Key()] })
+	equivalent := total - len(list)
 	list = slices.DeleteFunc(list, func(m mutate.Mutant) bool {
-		return known[m.Key()] || (*mutantFiles != "" && !regexp.MustCompile(*mutantFiles).MatchString(m.File))
+		return *mutantFiles != "" && !regexp.MustCompile(*mutantFiles).MatchString(m.File)
 	})
-	require.LessOrEqual(t, float64(total-len(list)), (1-tg.share)*float64(total), "too many survivors")
 	seed := conformance.NewSeed()
 	if *mutants >= 0 {
 		rng := rand.New(rand.NewPCG(seed, 0))
@@ -84,7 +103,7 @@ func (tg *target) test(t *testing.T) {
 		list = list[:min(*mutants, len(list))]
 	}
 	past := openMutantLog(t, tg.name)
-	killers := make([]string, len(list))
+	outcomes := make([]outcome, len(list))
 	var next, done atomic.Int64
 	var wg errgroup.Group
 	for range min(len(list), runtime.GOMAXPROCS(0)) {
@@ -92,15 +111,15 @@ func (tg *target) test(t *testing.T) {
 			j := &mutantJudge{target: tg, binary: binary, seed: seed, oracles: map[string]*conformance.Oracle{}, prepared: map[string][]*conformance.Prepared{}}
 			for i := next.Add(1) - 1; i < int64(len(list)); i = next.Add(1) - 1 {
 				m := list[i]
-				by, known := past.killer(m)
+				o, known := past.by[m.Key()]
 				if !known {
 					var err error
-					if by, err = j.killer(m); err != nil {
+					if o, err = j.judge(m); err != nil {
 						return fmt.Errorf("%v: %w", m, err)
 					}
-					past.write(t, m, by)
+					past.write(t, m, o)
 				}
-				killers[i] = by
+				outcomes[i] = o
 				if n := done.Add(1); n%50 == 0 && testing.Verbose() {
 					t.Logf("%d of %d", n, len(list))
 				}
@@ -109,15 +128,21 @@ func (tg *target) test(t *testing.T) {
 		})
 	}
 	require.NoError(t, wg.Wait())
-	var alive []string
+	of := map[fate][]string{}
 	for i, m := range list {
-		if killers[i] == "" {
-			alive = append(alive, m.Key())
-			t.Logf("alive: %v (%s)", m, m.Key())
+		o := outcomes[i]
+		of[o.fate] = append(of[o.fate], m.Key())
+		if o.fate != killed {
+			t.Logf("%s: %v (%s) %s", o.fate, m, m.Key(), o.by)
 		}
 	}
-	t.Logf("seed %d: %d of %d mutants killed", seed, len(list)-len(alive), len(list))
-	require.Empty(t, alive, "a case is missing that tells them from the original; where none can, testdata/survivors.txt says why")
+	for function, why := range excluded {
+		t.Logf("no mutants of %s: %s", function, why)
+	}
+	t.Logf("seed %d: of %d mutants %d killed, %d do not start, %d hang, %d alive; %d of %d are known to be equivalent",
+		seed, len(list), len(of[killed]), len(of[startless]), len(of[hangs]), len(of[alive]), equivalent, total)
+	require.LessOrEqual(t, float64(equivalent+len(list)-len(of[killed])), (1-tg.share)*float64(total), "too many are not killed by a case")
+	require.Empty(t, of[alive], "a case is missing that tells them from the original; where none can, testdata/survivors.txt says why")
 }
 
 // survivors reads the mutants that are known to be equivalent.
@@ -155,18 +180,18 @@ func TestSurvivorsAreMutants(t *testing.T) {
 }
 
 // mutantRecord keeps what became of mutants: lines of target, file, function and
-// change, and the case that rejected it, parted by tabs. A mutant's key holds
+// change, fate, and what decided it, parted by tabs. A mutant's key holds
 // the change and its place in the function, so that a line stays true while the
 // function does; who changes a function or its cases starts a new file.
 type mutantRecord struct {
 	mu     sync.Mutex // of the file
 	file   *os.File
 	target string
-	by     map[string]string
+	by     map[string]outcome
 }
 
 func openMutantLog(t *testing.T, target string) *mutantRecord {
-	r := &mutantRecord{target: target, by: map[string]string{}}
+	r := &mutantRecord{target: target, by: map[string]outcome{}}
 	if *mutantLog == "" {
 		return r
 	}
@@ -174,24 +199,19 @@ func openMutantLog(t *testing.T, target string) *mutantRecord {
 	require.NoError(t, err)
 	t.Cleanup(func() { f.Close() })
 	for s := bufio.NewScanner(f); s.Scan(); {
-		if part := strings.Split(s.Text(), "\t"); len(part) == 3 && part[0] == target {
-			r.by[part[1]] = part[2]
+		if part := strings.Split(s.Text(), "\t"); len(part) == 4 && part[0] == target {
+			r.by[part[1]] = outcome{fate(part[2]), part[3]}
 		}
 	}
 	r.file = f
 	return r
 }
 
-func (r *mutantRecord) killer(m mutate.Mutant) (by string, done bool) {
-	by, done = r.by[m.Key()]
-	return by, done
-}
-
-func (r *mutantRecord) write(t *testing.T, m mutate.Mutant, by string) {
+func (r *mutantRecord) write(t *testing.T, m mutate.Mutant, o outcome) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.file != nil {
-		_, err := fmt.Fprintf(r.file, "%s\t%s\t%s\n", r.target, m.Key(), strings.ReplaceAll(by, "\t", " "))
+		_, err := fmt.Fprintf(r.file, "%s\t%s\t%s\t%s\n", r.target, m.Key(), o.fate, strings.NewReplacer("\t", " ", "\n", " ").Replace(o.by))
 		assert.NoError(t, err)
 	}
 }
@@ -238,74 +258,81 @@ func soon(c *conformance.Case, math string) bool {
 	return c.Effort <= effort && c.Class != "gradient" && !strings.Contains(c.Name(), "training")
 }
 
-// killer is the first case that rejects the mutant, "" if none does.
-func (j *mutantJudge) killer(m mutate.Mutant) (string, error) {
-	ops := j.opsOf(m)
+// judge lets a mutant meet cases until one rejects it.
+func (j *mutantJudge) judge(m mutate.Mutant) (outcome, error) {
+	ops, ways := j.meets(m)
 	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute) // those that survive meet every case of their op
 	defer cancel()
 	dir, err := os.MkdirTemp("", "cls")
 	if err != nil {
-		return "", err
+		return outcome{}, err
 	}
 	defer os.RemoveAll(dir)
 	p, err := plugin.Open(ctx, plugin.Spec{Label: j.name, Name: plugin.Exec, Command: []string{j.binary, j.backend}},
 		plugin.Options{Dir: dir, Env: []string{mutate.VariableOf(m.Package) + "=" + fmt.Sprint(m.ID)}})
 	if err != nil {
-		return "it does not start: " + err.Error(), nil
+		return outcome{startless, err.Error()}, nil
 	}
 	defer p.Close()
 	d, err := p.Describe(ctx)
 	if err != nil {
-		return "it does not describe itself: " + err.Error(), nil
+		return outcome{startless, err.Error()}, nil
 	}
 	for _, later := range []bool{false, true} {
-		for _, w := range j.ways {
-			by, err := j.killerIn(ctx, p, d.Features, w, ops, later)
-			if by != "" || err != nil {
-				return by, err
+		for _, w := range ways {
+			o, err := j.judgeIn(ctx, p, d.Features, w, ops, later)
+			if o.fate != alive || err != nil {
+				return o, err
 			}
 		}
 	}
-	return "", nil
+	return outcome{fate: alive}, nil
 }
 
-// killerIn is the first of the ops' cases that rejects what a session of the
-// plugin gives: of those that come soon, or of the others.
-func (j *mutantJudge) killerIn(ctx context.Context, p *plugin.Plugin, features []string, w way, ops []string, later bool) (string, error) {
+// judgeIn holds what a session of the plugin gives against the ops' cases:
+// those that come soon, or the others.
+func (j *mutantJudge) judgeIn(ctx context.Context, p *plugin.Plugin, features []string, w way, ops []string, later bool) (outcome, error) {
 	s, err := p.Open(ctx, backends.SessionConfig{Math: w.math, Options: w.options, Threads: 2})
 	if err != nil {
-		return "it does not open: " + err.Error(), nil
+		return outcome{startless, err.Error()}, nil
 	}
 	defer s.Close()
 	if !later {
 		cases := j.cases(w.math, ops)
 		if len(cases) == 0 {
-			return "", errors.New("no case is tried on its file")
+			return outcome{}, errors.New("no case is tried on its file")
 		}
 		for _, c := range cases {
-			if name := j.rejects(ctx, c, w.math, s, features); name != "" {
-				return name, nil
+			if o := j.verdict(ctx, c, w.math, s, features); o.fate != alive {
+				return o, nil
 			}
 		}
-		return "", nil
+		return outcome{fate: alive}, nil
 	}
 	for _, c := range conformance.Cases() {
 		if slices.Contains(ops, c.Op) && !soon(c, w.math) && c.Op != "lenet5" {
-			if name := j.rejects(ctx, c.Prepare(j.seed, j.oracle(w.math)), w.math, s, features); name != "" {
-				return name, nil
+			if o := j.verdict(ctx, c.Prepare(j.seed, j.oracle(w.math)), w.math, s, features); o.fate != alive {
+				return o, nil
 			}
 		}
 	}
-	return "", nil
+	return outcome{fate: alive}, nil
 }
 
-// rejects is the name of the case if it rejects what the session gives.
-func (j *mutantJudge) rejects(ctx context.Context, c *conformance.Prepared, math string, s backends.Session, features []string) string {
+// verdict is what one case makes of what the session gives.
+func (j *mutantJudge) verdict(ctx context.Context, c *conformance.Prepared, math string, s backends.Session, features []string) outcome {
 	limited, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	r := c.Check(limited, s, j.oracle(math), features)
-	if r.Status != conformance.StatusPass && r.Status != conformance.StatusMistrusted && (r.Status != conformance.StatusUnsupported || r.Required) {
-		return r.Case
+	switch r.Status {
+	case conformance.StatusPass, conformance.StatusMistrusted:
+		return outcome{fate: alive}
+	case conformance.StatusTimeout:
+		return outcome{hangs, r.Case}
+	case conformance.StatusUnsupported:
+		if !r.Required {
+			return outcome{fate: alive}
+		}
 	}
-	return ""
+	return outcome{killed, r.Case}
 }

@@ -34,6 +34,7 @@ type way struct {
 type fileOps struct {
 	file *regexp.Regexp
 	ops  []string
+	ways []way // nil: the target's
 }
 
 // tableOps are all that have a row in the reference's table: all ops.
@@ -45,7 +46,7 @@ func tableOps() (names []string) {
 }
 
 func files(pattern string, ops ...string) fileOps {
-	return fileOps{regexp.MustCompile("^(" + pattern + `)\.go$`), ops}
+	return fileOps{file: regexp.MustCompile("^(" + pattern + `)\.go$`), ops: ops}
 }
 
 var (
@@ -97,7 +98,7 @@ var targets = []target{
 		files("eval", "Conv", "ReduceSum", "Softmax", "Cast", "MatMul", "SGD"),
 		files("table|adapter", tableOps()...),
 		files("array|movement", "Conv", "ReduceSum", "Softmax", "Transpose", "Expand", "MatMul", "Add", "Where", "Reshape", "Flatten", "Squeeze", "Unsqueeze"),
-		files(".*", "MatMul", "Conv", "ReduceSum", "AveragePoolGrad"),
+		files("sum|formula", "MatMul", "ReduceSum", "Conv", "AveragePoolGrad").in(inOrder("0"), inOrder("1"), inOrder("2"), inOrder("backwards")),
 	}, nil, 0.95},
 	// The math modes, each in both of its forms.
 	{"relaxed", "reference", []string{module + "reference/relaxed"}, []way{
@@ -131,20 +132,31 @@ var targets = []target{
 	}, 0.85},
 }
 
-// opsOf are the ops whose cases the mutant meets: one in a row of a table those
-// of the row, others all of their file, their namesake first.
-func (t *target) opsOf(m mutate.Mutant) []string {
+func inOrder(order string) way { return way{"", map[string]string{"round": "on", "order": order}} }
+
+// in has the mutants of a file met in other ways than their target's.
+func (f fileOps) in(ways ...way) fileOps {
+	f.ways = ways
+	return f
+}
+
+// meets are the ops whose cases the mutant meets, and the ways: one in a row of
+// a table those of the row, others all of their file, their namesake first.
+func (t *target) meets(m mutate.Mutant) (ops []string, ways []way) {
 	for _, f := range t.ops {
 		if !f.file.MatchString(m.File) {
 			continue
 		}
-		if !slices.Contains(f.ops, m.Func) {
-			return f.ops
+		if ways = f.ways; ways == nil {
+			ways = t.ways
 		}
-		if strings.HasSuffix(m.File, "table.go") {
-			return []string{m.Func}
+		switch {
+		case !slices.Contains(f.ops, m.Func):
+			return f.ops, ways
+		case strings.HasSuffix(m.File, "table.go"):
+			return []string{m.Func}, ways
 		}
-		return append([]string{m.Func}, slices.DeleteFunc(slices.Clone(f.ops), func(op string) bool { return op == m.Func })...)
+		return append([]string{m.Func}, slices.DeleteFunc(slices.Clone(f.ops), func(op string) bool { return op == m.Func })...), ways
 	}
-	return nil
+	return nil, nil
 }
