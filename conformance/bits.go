@@ -103,7 +103,7 @@ func bitsCases() (all []*Case) {
 		}
 	}
 	// Bits as numbers: whoever takes them for signed is seen.
-	a, key := keyed(1, graph.Attrs{"shape": graph.L(129)})
+	a, key := keyed(3, graph.Attrs{"shape": graph.L(129)})
 	return append(all, &Case{
 		Op: "RandomBits", DType: tensor.F32, Params: params("x=129", key), Class: "unsigned", Suite: TrainingCore, Effort: Quick, Required: true, bound: every(exact),
 		subject: &opSubject{inputs: []input{steps(tensor.S64)}, apply: func(b *graph.Builder, in []graph.Value) []graph.Value {

@@ -69,7 +69,12 @@ func convGridCases() []*Case {
 		all = append(all, r.sliced(effortOf(tensor.F32, i+1)), r.adjoint(), r.shifted(), r.linear())
 	}
 	large := convolution{n: 65_537, c: 1, m: 2, in: []int{1, 2}, kernel: []int{1, 2}}
-	return append(all, large.forward(tensor.F32, Standard)[0])
+	for _, c := range large.forward(tensor.F32, Standard) {
+		if c.Class == "structure" || c.Class == "real" {
+			all = append(all, c)
+		}
+	}
+	return all
 }
 
 // identity is a case of this convolution's X, W and dY, of integers so small

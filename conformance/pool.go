@@ -165,7 +165,7 @@ func narrowGradients(d tensor.DType) *Case {
 // manyImages are more than the index of a grid may count.
 func manyImages() []*Case {
 	r := pooling{in: tensor.Shape{65_537, 1, 2, 2}, kernel: []int{2, 2}}
-	return []*Case{r.maxima(tensor.F32, Standard)[0], r.averages(tensor.F32, Standard)[0]}
+	return append(r.maxima(tensor.F32, Standard)[:2], r.averages(tensor.F32, Standard)[0])
 }
 
 // integerMaxima are those of quantized networks. Padding is below every
@@ -177,7 +177,8 @@ func (r pooling) integerMaxima(d tensor.DType) []*Case {
 		return r.make("MaxPool", d, class, Quantized, Standard, own("MaxPool"), &opSubject{
 			inputs: []input{{name: "X", typ: tensor.Type{DType: d, Shape: r.in}, fill: f}}, apply: single("MaxPool", r.attrs(false), outputs)})
 	}
-	return []*Case{image("integers", 1, integers(int(lo), int(hi))), image("low", 2, integers(int(lo), int(lo)+40))}
+	return []*Case{image("integers", 1, integers(int(lo), int(hi))), image("low", 2, integers(int(lo), int(lo)+40)),
+		image("middle", 2, integers(int(lo+hi)/2-20, int(lo+hi)/2+20))} // about 127.5 or 0: signs
 }
 
 func (r pooling) make(op string, d tensor.DType, class string, suite Suite, e Effort, bound func(int) *Bound, s *opSubject) *Case {
@@ -263,9 +264,12 @@ func (r pooling) maxima(d tensor.DType, e Effort) []*Case {
 	if d == tensor.F32 {
 		columns := r.attrs(false)
 		columns["storage_order"] = graph.I(1)
-		all = append(all, &Case{Op: "MaxPool", DType: d, Params: r.params() + ",indices=1,order=1", Class: "ties", Suite: TrainingCore, Effort: Standard,
-			bound: bound, subject: &opSubject{
-				inputs: []input{{name: "X", typ: tensor.Type{DType: d, Shape: r.in}, fill: integers(-3, 0)}}, apply: single("MaxPool", columns, 2)}})
+		for i, class := range []string{"ties", "real"} {
+			f := []fill{integers(-3, 0), normal(1)}[i]
+			all = append(all, &Case{Op: "MaxPool", DType: d, Params: r.params() + ",indices=1,order=1", Class: class, Suite: TrainingCore, Effort: Standard,
+				bound: bound, subject: &opSubject{
+					inputs: []input{{name: "X", typ: tensor.Type{DType: d, Shape: r.in}, fill: f}}, apply: single("MaxPool", columns, 2)}})
+		}
 	}
 	return all
 }

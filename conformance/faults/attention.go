@@ -29,7 +29,7 @@ var attentionFaults = []Fault{
 			k.In[6].Data[i] = float64(g.Keys)
 		}
 		return k.Plain()
-	}).once(),
+	}).once("only a causal mask over fewer keys than queries shows it, or more"),
 	kernel("attention-scale-without-root", "Attention", "scores times 1/d in place of 1/√d", attr(func(a graph.Attrs, c *graph.Call) {
 		if g, err := c.Attention(); err == nil && c.Attrs["scale"].Kind != graph.Float {
 			a["scale"] = graph.F(1 / float64(g.Size))
@@ -45,13 +45,13 @@ var attentionFaults = []Fault{
 			return math.NaN()
 		}
 		return y
-	})).once(),
+	})).once("one length of keys in 128, which one class has"),
 	kernel("attention-empty-row-is-mean", "Attention", "a query without keys gives the mean of V", func(k *Launch) ([]*reference.Array, error) {
 		if k.In[3] != nil && !k.Call.In[3].DType.IsFloat() {
 			k.In[3] = filledRows(k.In[3])
 		}
 		return k.Plain()
-	}).once(),
+	}).once("only a query without keys shows it: the class of empty rows"),
 	kernel("attention-masked-nan-leaks", "Attention", "−∞ added to a masked NaN (pytorch#101967)", func(k *Launch) ([]*reference.Array, error) {
 		out, err := k.Plain()
 		if err == nil && k.In[1] != nil {
@@ -62,7 +62,7 @@ var attentionFaults = []Fault{
 			}
 		}
 		return out, err
-	}).once(),
+	}).once("only NaN behind a mask shows it: one class has it"),
 	kernel("attention-not-causal", "Attention", "every key attended", attr(func(a graph.Attrs, _ *graph.Call) { delete(a, "is_causal") })),
 	kernel("attention-cap-ignored", "Attention", "scores not capped", attr(func(a graph.Attrs, _ *graph.Call) { delete(a, "softcap") })),
 	kernel("attention-heads-interleaved", "Attention", "heads of a packed tensor taken for its rows", on(2, func(v *reference.Array, k *Launch) *reference.Array {
@@ -112,13 +112,13 @@ var randomFaults = []Fault{
 	kernel("bits-stream-ignored", "RandomBits", "all nodes draw the same numbers", attr(func(a graph.Attrs, _ *graph.Call) { delete(a, "stream") })),
 	kernel("bits-upper-key-lost", "RandomBits", "a seed of 32 bits", attr(func(a graph.Attrs, _ *graph.Call) {
 		a["seed"] = graph.Attr{Kind: graph.Int, Int: int64(uint32(a["seed"].Int))}
-	})).once(),
+	})),
 	kernel("normal-sine", "RandomNormal", "the pair's other deviate", after(func(y float64, _ int, k *Launch) float64 {
 		return 2*k.Call.Float("mean") - y
-	})).once(),
+	})).once("a deviate has one right value: numbers have one class of data, their key and step"),
 	kernel("bernoulli-inverted", "Bernoulli", "one where the number is above p", on(0, func(p *reference.Array, _ *Launch) *reference.Array {
 		return mapped(p, func(p float64) float64 { return 1 - p })
-	})).once(),
+	})).once("a draw has one right value: numbers have one class of data, their key and step"),
 }
 
 // frozenMask replays the step of the first run of each shape (pytorch#84614).
@@ -138,7 +138,7 @@ func frozenMask() Fault {
 
 // freshMask draws another mask for the second dropout of a stream.
 func freshMask() Fault {
-	f := kernel("dropout-fresh-backward-mask", "TrainingDropout", "the gradient drops other elements than the forward pass did", nil).once()
+	f := kernel("dropout-fresh-backward-mask", "TrainingDropout", "the gradient drops other elements than the forward pass did", nil).once("only the two passes together show it: one program has both")
 	f.Kind = KindPlan
 	f.Backend = func() backends.Backend {
 		return &Rig{Mode: reference.Mode{Round: true}, Rewrite: func(p *graph.Program) *graph.Program {

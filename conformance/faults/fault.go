@@ -28,6 +28,7 @@ type Fault struct {
 	Ops     []string
 	Effort  conformance.Effort
 	Core    bool
+	Once    string // why one kind must do, where a kernel's fault is let off the second
 	Math    string // the mode that its cases are judged in; "" is strict
 	Backend func() backends.Backend
 	cpu     *cpuSubject // instead of Backend: a fault in the build of cpu
@@ -62,10 +63,13 @@ func (f Fault) standard() Fault {
 	return f
 }
 
-// once says that one kind of cases can see the fault: it concerns NaN, or a
-// step that is skipped.
-func (f Fault) once() Fault {
-	f.Core = false
+// once says that one kind of cases can see the fault, and why there is no
+// second; the kill matrix prints it.
+func (f Fault) once(why string) Fault {
+	if why == "" {
+		panic("faults: " + f.Name + " is let off its second kind of cases for no reason")
+	}
+	f.Core, f.Once = false, why
 	return f
 }
 

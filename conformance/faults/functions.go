@@ -19,13 +19,13 @@ var functionFaults = []Fault{
 			return 1
 		}
 		return y
-	})).once(),
+	})).once("only zero shows it: one class has it"),
 	kernel("max-drops-nan", "Max", "an instruction that answers the second operand", pairwise(func(a, b float64) float64 {
 		if a > b {
 			return a
 		}
 		return b
-	})).once(),
+	})).once("only NaN shows it: the class of special values"),
 	kernel("min-by-magnitude", "Min", "compared without the sign", pairwise(func(a, b float64) float64 {
 		if math.Abs(a) < math.Abs(b) {
 			return a
@@ -51,10 +51,10 @@ var functionFaults = []Fault{
 			}
 			return v
 		})
-	})).once(),
+	})).once("only NaN shows it: the class of special values"),
 	kernel("clip-upper-first", "Clip", "the lower bound wins where they cross", func(k *Launch) ([]*reference.Array, error) {
 		return []*reference.Array{reference.Clip(reference.Clip(k.In[0], nil, k.In[2]), k.In[1], nil)}, nil
-	}).once(),
+	}).once("only bounds that cross show it: one class has them"),
 	kernel("clip-one-sided", "Clip", "the upper bound forgotten where a lower one is given", func(k *Launch) ([]*reference.Array, error) {
 		if k.In[1] != nil {
 			k.In[2] = nil
@@ -63,11 +63,11 @@ var functionFaults = []Fault{
 	}),
 
 	kernel("greater-or-equal-for-greater", "Greater", "the comparison with equality", pairwise(func(a, b float64) float64 { return number(a >= b) })),
-	kernel("less-unordered", "Less", "the negation of ≥, true where a number is NaN", pairwise(func(a, b float64) float64 { return number(!(a >= b)) })).once(),
-	kernel("xor-is-or", "Xor", "true where both are", pairwise(func(a, b float64) float64 { return number(a != 0 || b != 0) })).once(),
-	kernel("isinf-either-sign", "IsInf", "the attributes unread", element(func(x float64) float64 { return number(math.IsInf(x, 0)) })).once(),
+	kernel("less-unordered", "Less", "the negation of ≥, true where a number is NaN", pairwise(func(a, b float64) float64 { return number(!(a >= b)) })).once("only NaN shows it: the class of special values"),
+	kernel("xor-is-or", "Xor", "true where both are", pairwise(func(a, b float64) float64 { return number(a != 0 || b != 0) })).once("a truth table of four rows has one class of data"),
+	kernel("isinf-either-sign", "IsInf", "the attributes unread", element(func(x float64) float64 { return number(math.IsInf(x, 0)) })).once("only infinities show it: the class of special values"),
 
-	kernel("leaky-slope-default", "LeakyRelu", "the slope 0.01 whatever is asked for", attr(func(a graph.Attrs, _ *graph.Call) { delete(a, "alpha") })).once(),
+	kernel("leaky-slope-default", "LeakyRelu", "the slope 0.01 whatever is asked for", attr(func(a graph.Attrs, _ *graph.Call) { delete(a, "alpha") })).once("an attribute that the classes of hard data leave at its default"),
 	kernel("prelu-slope-last-axis", "PRelu", "a slope for each channel stretched along the last axis", func(k *Launch) ([]*reference.Array, error) {
 		x, slope := k.In[0].Data, k.In[1].Data
 		y := reference.New(k.In[0].Shape...)
@@ -77,7 +77,7 @@ var functionFaults = []Fault{
 			}
 		}
 		return []*reference.Array{y}, nil
-	}).once(),
+	}).once("only a slope for each channel shows it, which one class has"),
 	kernel("selu-scaled-above-only", "Selu", "the scale γ left out below zero", element(func(x float64) float64 {
 		const alpha, gamma = 1.67326319217681884765625, 1.05070102214813232421875
 		if x > 0 {
@@ -90,10 +90,10 @@ var functionFaults = []Fault{
 	kernel("gelu-by-sigmoid", "Gelu", "x·sigmoid(1.702x), the paper's other approximation", element(func(x float64) float64 { return x / (1 + math.Exp(-1.702*x)) })),
 	kernel("hard-sigmoid-sixth", "HardSigmoid", "PyTorch's slope of 1/6 for ONNX's 0.2", attr(func(a graph.Attrs, _ *graph.Call) { a["alpha"] = graph.F(1.0 / 6) })),
 	kernel("hard-swish-unshifted", "HardSwish", "x·min(max(x, 0), 6)/6, the 3 forgotten", element(func(x float64) float64 { return x * max(0, min(6, x)) / 6 })),
-	kernel("swish-slope-forgotten", "Swish", "a cached kernel of x·sigmoid(x) for every slope", attr(func(a graph.Attrs, _ *graph.Call) { delete(a, "alpha") })).once(),
+	kernel("swish-slope-forgotten", "Swish", "a cached kernel of x·sigmoid(x) for every slope", attr(func(a graph.Attrs, _ *graph.Call) { delete(a, "alpha") })).once("an attribute that the classes of hard data leave at its default"),
 	kernel("softplus-overflows", "Softplus", "log(1 + e^x) with an exponential in f32", element(func(x float64) float64 {
 		return math.Log1p(float64(float32(math.Exp(x))))
-	})).once(),
+	})).once("only arguments beyond exp's range show it: one class has them"),
 	kernel("softplus-threshold", "Softplus", "x itself from 5 on, a threshold of f16", element(func(x float64) float64 {
 		if x > 5 {
 			return x
@@ -110,10 +110,10 @@ var functionFaults = []Fault{
 		e := mapped(k.In[0], func(x float64) float64 { return float64(float32(math.Exp(x))) })
 		sums := reference.ReduceSum(e, []int{axis}, keptShape(e.Shape, axis)).Array(k.Acc)
 		return []*reference.Array{reference.Sub(k.In[0], mapped(sums, math.Log))}, nil
-	}).once(),
+	}).once("only logits beyond exp's range show it: one class has them"),
 	kernel("log-of-softmax", "LogSoftmax", "the logarithm of an f32 softmax, −∞ where that is 0", after(func(y float64, _ int, _ *Launch) float64 {
 		return math.Log(float64(float32(math.Exp(y))))
-	})).once(),
+	})).once("only probabilities below f32's range show it: one class has them"),
 }
 
 // pairwise computes an op of two broadcast inputs anew.

@@ -90,7 +90,7 @@ var indexingFaults = []Fault{
 		edged = reference.Pad(edged, one, other, "edge", 0)
 		return []*reference.Array{reference.Pad(edged, begin, end, "reflect", 0)}, nil
 	}),
-	kernel("pad-value-zero", "Pad", "the constant taken for 0", attr(func(a graph.Attrs, _ *graph.Call) { a["value"] = graph.F(0) })).once(),
+	kernel("pad-value-zero", "Pad", "the constant taken for 0", attr(func(a graph.Attrs, _ *graph.Call) { a["value"] = graph.F(0) })),
 	kernel("gather-negative-clamped", "Gather", "negative indices drawn to 0", clampedIndices).also("GatherElements"),
 	kernel("gather-elements-as-gather", "GatherElements", "the first row's indices used for all", func(k *Launch) ([]*reference.Array, error) {
 		axis, err := k.Call.Axis("axis")
@@ -140,7 +140,7 @@ var indexingFaults = []Fault{
 			}
 			return v
 		})
-	})).once(),
+	})).once("only NaN shows it: the class of special values"),
 	kernel("topk-unstable", "TopK", "equal elements in reverse order", func(k *Launch) ([]*reference.Array, error) {
 		axis, err := k.Call.Axis("axis")
 		if err != nil {
@@ -165,13 +165,13 @@ var indexingFaults = []Fault{
 		k.In[0] = mapped(x, func(v float64) float64 { return float64(float32(math.Exp(v)))*(1+0x1p-18) + 0x1p-40 })
 		f, _ := reference.Lookup("ReduceLogSum")
 		return f.Outputs(k.Acc, k.Call, k.In)
-	}).once(),
+	}).once("only terms beyond exp's range show it: one class has them"),
 	kernel("resize-half-pixel-dropped", "Resize", "half_pixel computed as asymmetric", attr(func(a graph.Attrs, c *graph.Call) {
 		if c.Str("coordinate_transformation_mode") == "half_pixel" {
 			a["coordinate_transformation_mode"] = graph.S("asymmetric")
 		}
-	})).once(),
-	kernel("resize-floor-for-round", "Resize", "nearest rounds down", attr(func(a graph.Attrs, _ *graph.Call) { a["nearest_mode"] = graph.S("floor") })).once(),
+	})).once("a mode of Resize, whose cases have one class of data"),
+	kernel("resize-floor-for-round", "Resize", "nearest rounds down", attr(func(a graph.Attrs, _ *graph.Call) { a["nearest_mode"] = graph.S("floor") })).once("a mode of Resize, whose cases have one class of data"),
 	kernel("depth-to-space-crd", "DepthToSpace", "column-row-depth order in place of depth-column-row", attr(func(a graph.Attrs, _ *graph.Call) { a["mode"] = graph.S("CRD") })),
 	kernel("cumsum-inclusive", "CumSum", "the element itself counted where it must not be", attr(func(a graph.Attrs, _ *graph.Call) { a["exclusive"] = graph.I(0) })),
 	kernel("one-hot-negative-dropped", "OneHot", "negative indices are nowhere", on(0, func(x *reference.Array, k *Launch) *reference.Array {
@@ -181,7 +181,7 @@ var indexingFaults = []Fault{
 			}
 			return v
 		})
-	})).once(),
+	})).once("OneHot's cases have one class of data, indices from both ends"),
 }
 
 func clampedIndices(k *Launch) ([]*reference.Array, error) {

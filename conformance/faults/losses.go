@@ -42,24 +42,24 @@ var lossFaults = []Fault{
 			out[1] = mapped(sum, math.Log)
 		}
 		return out, err
-	}).once(),
+	}).once("only logits beyond exp's range show it: one class has them"),
 	kernel("loss-mean-over-all-rows", "SoftmaxCrossEntropy", "the mean counts ignored rows", meanOver(func(t *labelled) float64 { return t.rows })),
 	kernel("loss-mean-unweighted", "SoftmaxCrossEntropy", "the mean counts rows, whatever their weights", meanOver(func(t *labelled) float64 { return t.kept })),
 	kernel("loss-sum-for-mean", "SoftmaxCrossEntropy", "the mean does not divide", meanOver(func(*labelled) float64 { return 1 })),
 	kernel("loss-weights-squared", "SoftmaxCrossEntropy", "weights in the rows and again in the sum", on(2, func(w *reference.Array, _ *Launch) *reference.Array {
 		return reference.Mul(w, w)
 	})),
-	kernel("loss-smoothing-ignored", "SoftmaxCrossEntropy", "labels as they are", attr(func(a graph.Attrs, _ *graph.Call) { delete(a, "label_smoothing") })).once(),
+	kernel("loss-smoothing-ignored", "SoftmaxCrossEntropy", "labels as they are", attr(func(a graph.Attrs, _ *graph.Call) { delete(a, "label_smoothing") })).once("an attribute that one class of a loss's cases has"),
 	kernel("loss-smoothing-over-the-others", "SoftmaxCrossEntropy", "ε shared among the other C − 1 classes", attr(func(a graph.Attrs, c *graph.Call) {
 		classes := float64(c.In[0].Shape[1])
 		a["label_smoothing"] = graph.F(c.Float("label_smoothing") * classes / (classes - 1))
-	})).once(),
+	})).once("an attribute that one class of a loss's cases has"),
 	kernel("loss-smoothing-counts-ignored-rows", "SoftmaxCrossEntropy", "the mean of a smoothed loss counts ignored rows (pytorch#73205)", func(k *Launch) ([]*reference.Array, error) {
 		if k.Call.Float("label_smoothing") == 0 {
 			return k.Plain()
 		}
 		return meanOver(func(t *labelled) float64 { return t.divisor + t.rows - t.kept })(k)
-	}).once(),
+	}).once("only smoothing with ignored rows shows it: one class has both"),
 	kernel("loss-ignored-label-clamped", "SoftmaxCrossEntropy", "an ignored row counts as class 0", func(k *Launch) ([]*reference.Array, error) {
 		label, ok := k.Call.IgnoreIndex()
 		if delete(k.attrs(), "ignore_index"); ok {
@@ -77,7 +77,7 @@ var lossFaults = []Fault{
 			return l
 		}
 		return mapped(l, func(v float64) float64 { return math.Round(v) })
-	})).once(),
+	})).once("only labels that are distributions show it: one class has them"),
 	kernel("loss-rows-misaligned", "SoftmaxCrossEntropy", "labels of an image read in the reverse order", on(1, func(l *reference.Array, k *Launch) *reference.Array {
 		if len(l.Shape) < 2 || k.Call.In[1].DType.IsFloat() {
 			return l
@@ -114,14 +114,14 @@ var lossFaults = []Fault{
 		}
 		return out, err
 	}),
-	kernel("nll-mean-unweighted", "NegativeLogLikelihoodLoss", "the mean counts rows, whatever their weights", meanOver(func(t *labelled) float64 { return t.kept })).once(),
+	kernel("nll-mean-unweighted", "NegativeLogLikelihoodLoss", "the mean counts rows, whatever their weights", meanOver(func(t *labelled) float64 { return t.kept })).once("only class weights show it, which one class of cases has"),
 	kernel("mse-halved", "MSELoss", "½ of the square, as textbooks have it", after(func(y float64, _ int, _ *Launch) float64 { return y / 2 })),
 	kernel("mse-mean-over-rows", "MSELoss", "the mean divides by the batch alone", after(func(y float64, _ int, k *Launch) float64 {
 		if s := k.Call.In[0].Shape; k.Call.Str("reduction") == "mean" {
 			return y * float64(s[1:].Elements())
 		}
 		return y
-	})).once(),
+	})).once("only the mean shows it, which one class of cases has"),
 }
 
 // labelled is what the mean of a loss may be taken over.

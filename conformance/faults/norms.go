@@ -25,7 +25,7 @@ var normFaults = []Fault{
 	})),
 	kernel("batchnorm-skip-ignored", "BatchNormalizationTraining", "the statistics of a skipped step kept", on(5, func(s *reference.Array, _ *Launch) *reference.Array {
 		return mapped(s, func(float64) float64 { return 0 })
-	})).once(),
+	})).once("only a skipped step shows it: one class has it"),
 	kernel("batchnorm-one-pass-variance", "BatchNormalizationTraining", "the mean of squares less the square of the mean, in f32: NaN or far off", statistics(onePass)),
 	kernel("batchnorm-last-image-dropped", "BatchNormalizationTraining", "statistics of all images but the last", func(k *Launch) ([]*reference.Array, error) {
 		x := k.In[0]
@@ -42,7 +42,7 @@ var normFaults = []Fault{
 			return dx * 0.5
 		}
 		return dx
-	})).once(),
+	})).once("only a batch so large shows it, which one case has"),
 	kernel("batchnorm-grad-rsqrt-of-inverse", "BatchNormalizationGrad", "the saved inverse deviation taken for a variance: hidden at 1", on(4, func(inv *reference.Array, _ *Launch) *reference.Array {
 		return mapped(inv, func(r float64) float64 { return 1 / math.Sqrt(r) })
 	})),
@@ -95,7 +95,7 @@ var normFaults = []Fault{
 			return 0
 		}
 		return y
-	})).once(),
+	})).once("only so many rows show it, which one case has"),
 	kernel("layernorm-grad-uncentred", "LayerNormalizationGrad", "dX without the mean of the gradients", func(k *Launch) ([]*reference.Array, error) {
 		axis, err := k.Call.Axis("axis")
 		if err != nil {
@@ -145,7 +145,7 @@ var normFaults = []Fault{
 			out[0] = reversedChannels(out[0])
 		}
 		return out, err
-	}).once(),
+	}).once("only a window of even size shows it: one class has it"),
 	kernel("lrn-alpha-undivided", "LRN", "α not over size, as Caffe's older files", attr(func(a graph.Attrs, c *graph.Call) {
 		a["alpha"] = graph.F(c.Float("alpha") * float64(c.Int("size")))
 	})),

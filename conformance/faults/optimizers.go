@@ -24,7 +24,7 @@ var optimizerFaults = []Fault{
 	kernel("sgd-dampening-ignored", "SGD", "gradients added whole", attr(func(a graph.Attrs, _ *graph.Call) { delete(a, "dampening") })),
 	kernel("sgd-skip-ignored", "SGD", "a step with infinite gradients taken all the same", on(4, func(s *reference.Array, _ *Launch) *reference.Array {
 		return mapped(s, func(float64) float64 { return 0 })
-	})).once(),
+	})).once("only a skipped step shows it: one class has it"),
 	kernel("sgd-velocity-unwritten-tail", "SGD", "the slot's tail after vectors of 4 left as it was", func(k *Launch) ([]*reference.Array, error) {
 		out, err := k.Plain()
 		if err == nil {
@@ -129,7 +129,7 @@ var scalingFaults = []Fault{
 	}),
 	kernel("clip-when-below", "ClipByNorm", "scaled to the maximum whatever the norm", after(func(_ float64, i int, k *Launch) float64 {
 		return k.In[0].Data[i] * k.Call.Float("max_norm") / (k.In[1].Data[0] + k.Call.Float("epsilon"))
-	})).once(),
+	})).once("only a norm below the maximum shows it: one class has it"),
 	kernel("clip-by-value", "ClipByNorm", "elements clamped one by one", after(func(_ float64, i int, k *Launch) float64 {
 		limit := k.Call.Float("max_norm")
 		return max(-limit, min(limit, k.In[0].Data[i]))
@@ -153,7 +153,7 @@ var scalingFaults = []Fault{
 		}
 		return x
 	})),
-	kernel("finite-by-sum-of-squares", "AllFinite", "a sum of squares, which overflows", every(func(x float64) float64 { return float64(float32(x * x)) })).once(),
+	kernel("finite-by-sum-of-squares", "AllFinite", "a sum of squares, which overflows", every(func(x float64) float64 { return float64(float32(x * x)) })).once("only squares beyond f32's range show it: one class has them"),
 	kernel("scale-counter-not-reset", "DynamicLossScale", "the count goes on after an overflow", func(k *Launch) ([]*reference.Array, error) {
 		out, err := k.Plain()
 		if err == nil && k.In[2].Data[0] != 0 {
@@ -166,21 +166,21 @@ var scalingFaults = []Fault{
 	})),
 	kernel("scale-backs-off-by-growth", "DynamicLossScale", "divided by the growth factor", attr(func(a graph.Attrs, c *graph.Call) {
 		a["backoff_factor"] = graph.F(1 / c.Float("growth_factor"))
-	})).once(),
+	})).once("a state machine has one right next state: one class of data"),
 	kernel("scale-grows-to-infinity", "DynamicLossScale", "no upper end", func(k *Launch) ([]*reference.Array, error) {
 		out, err := k.Plain()
 		if err == nil && k.In[2].Data[0] == 0 && int(k.In[1].Data[0])+1 == k.Call.Int("growth_interval") {
 			out[0] = mapped(k.In[0], func(s float64) float64 { return s * k.Call.Float("growth_factor") })
 		}
 		return out, err
-	}).once(),
+	}).once("only the largest scale shows it: one class has it"),
 	kernel("scale-skip-unseen", "DynamicLossScale", "no back-off", on(2, no)),
 	kernel("step-counted-when-skipped", "Where", "the counter of steps goes on in a skipped one", func(k *Launch) ([]*reference.Array, error) {
 		if k.Call.In[1].DType == tensor.S64 && len(k.Call.Out[0].Shape) == 0 {
 			k.In[0] = reference.New() // false
 		}
 		return k.Plain()
-	}).only("DynamicLossScale").once(),
+	}).only("DynamicLossScale").once("only a skipped step shows it: one program has it"),
 }
 
 // only runs the cases of these ops alone.

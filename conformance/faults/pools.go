@@ -67,7 +67,7 @@ var poolFaults = []Fault{
 			clear(out[0].Data[n:])
 		}
 		return out, err
-	}).once().standard(),
+	}).standard(),
 	kernel("maxpool-unsigned-as-signed", "MaxPool", "bytes from 128 on taken for negative ones", func(k *Launch) ([]*reference.Array, error) {
 		if k.Call.In[0].DType != tensor.U8 {
 			return k.Plain()
@@ -81,8 +81,8 @@ var poolFaults = []Fault{
 			out[0] = mapped(out[0], signed(128))
 		}
 		return out, err
-	}).once().standard(),
-	kernel("maxpool-index-order-ignored", "MaxPool", "storage_order 1 taken for 0", attr(func(a graph.Attrs, _ *graph.Call) { delete(a, "storage_order") })).once().standard(),
+	}).standard(),
+	kernel("maxpool-index-order-ignored", "MaxPool", "storage_order 1 taken for 0", attr(func(a graph.Attrs, _ *graph.Call) { delete(a, "storage_order") })).standard(),
 	kernel("average-one-axis-dilation", "AveragePool", "the first axis's dilation taken for both", attr(func(a graph.Attrs, c *graph.Call) {
 		d := a["dilations"].Ints
 		if len(d) == 0 {
@@ -105,7 +105,7 @@ var poolFaults = []Fault{
 			y.Data[int(at)] = tensor.Round(y.Data[int(at)]+k.In[0].Data[i], d)
 		}
 		return []*reference.Array{y}, nil
-	}).once(),
+	}).once("within the bound of real data in 16 bits: only sums that must be exact show it"),
 	splitTies(),
 	kernel("maxpool-grad-overwrites", "MaxPoolGrad", "of several windows with one maximum the last wins", func(k *Launch) ([]*reference.Array, error) {
 		dy, indices := k.In[0], k.In[1]
@@ -120,7 +120,7 @@ var poolFaults = []Fault{
 // splitTies deals a window's gradient out to all of its equal maxima. It knows
 // them from the pool before it.
 func splitTies() Fault {
-	f := kernel("maxpool-grad-splits-ties", "MaxPoolGrad", "of equal maxima each gets a part, as a reduction's do", nil).once()
+	f := kernel("maxpool-grad-splits-ties", "MaxPoolGrad", "of equal maxima each gets a part, as a reduction's do", nil).once("only equal maxima show it: one class has them")
 	f.Backend = func() backends.Backend {
 		var x *reference.Array
 		var win *graph.Window

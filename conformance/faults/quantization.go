@@ -23,8 +23,8 @@ var quantizationFaults = []Fault{
 	}),
 	kernel("quantize-channel-off-by-one", "QuantizeLinear", "scales of the next channel", on(1, nextIndex)),
 	kernel("quantize-signed-zero-point", "QuantizeLinear", "a u8 zero point read as signed", on(2, asSigned)),
-	kernel("dequantize-zero-ignored", "DequantizeLinear", "symmetric quantization taken for granted", on(2, zeros)).once(),
-	kernel("dequantize-channel-off-by-one", "DequantizeLinear", "scales of the next channel", on(1, nextIndex)).once(),
+	kernel("dequantize-zero-ignored", "DequantizeLinear", "symmetric quantization taken for granted", on(2, zeros)).once("DequantizeLinear's cases have one class of data, all of a type's integers"),
+	kernel("dequantize-channel-off-by-one", "DequantizeLinear", "scales of the next channel", on(1, nextIndex)).once("DequantizeLinear's cases have one class of data, all of a type's integers"),
 	kernel("dynamic-range-without-zero", "DynamicQuantizeLinear", "the range of the data not widened to hold 0", narrowRange),
 	kernel("dynamic-zero-truncated", "DynamicQuantizeLinear", "the zero point truncated, not rounded", func(k *Launch) ([]*reference.Array, error) {
 		scale, _ := reference.DynamicRange(k.In[0])
@@ -47,9 +47,9 @@ var quantizationFaults = []Fault{
 		}
 		return mapped(w, func(v float64) float64 { return 2 * math.Floor(v/2) })
 	})),
-	kernel("qmatmul-half-away", "QLinearMatMul", "sums requantized half away from zero", requantized(halfAway)).once(),
+	kernel("qmatmul-half-away", "QLinearMatMul", "sums requantized half away from zero", requantized(halfAway)).once("only ties show it: one class has them"),
 	kernel("qmatmul-depth-tail", "MatMulInteger", "u8·s8 products beyond a multiple of four left out on one path (onnxruntime#16105)", depthTail),
-	kernel("qmatmul-f32-accumulator", "MatMulInteger", "sums of integers kept in f32", after(func(y float64, _ int, _ *Launch) float64 { return float64(float32(y)) })).once(),
+	kernel("qmatmul-f32-accumulator", "MatMulInteger", "sums of integers kept in f32", after(func(y float64, _ int, _ *Launch) float64 { return float64(float32(y)) })).once("only sums beyond 2^24 show it: one class has them"),
 	kernel("qconv-pad-zero", "QLinearConv", "quantized images padded with 0 in place of the zero point (tvm#4807)", padWithZero(0, 2)),
 	kernel("conv-integer-pad-zero", "ConvInteger", "quantized images padded with 0 in place of the zero point (tvm#4807)", padWithZero(0, 2)),
 	kernel("qconv-edges", "QLinearConv", "outputs whose windows meet padding requantized with the first channel's scale (tvm#13364)", edgesByFirstScale),
@@ -59,7 +59,7 @@ var quantizationFaults = []Fault{
 		i, s := -1, k.In[4].Data
 		return mapped(b, func(v float64) float64 { i++; return v * s[0] / s[i%len(s)] })
 	})),
-	kernel("qconv-zero-before-rounding", "QLinearConv", "the zero point added before rounding", requantized(zeroFirst)).once(),
+	kernel("qconv-zero-before-rounding", "QLinearConv", "the zero point added before rounding", requantized(zeroFirst)).once("only ties show it: one class has them"),
 	kernel("qconv-channel-off-by-one", "QLinearConv", "scales of the next channel", on(4, nextIndex)),
 	kernel("qconv-wraps", "QLinearConv", "sums that are not saturated", requantized(wrapping)),
 	qdqPlan("int8-sum-saturated-before-add", "a product saturated to 8 bits before the residual is added (oneDNN#1870)", saturateBeforeAdd),

@@ -41,6 +41,7 @@ type FaultResult struct {
 	Caught bool `json:"caught"`
 	// By are the kinds of cases (op/class) that reject it, Failed of Ran cases.
 	By     []string `json:"by"`
+	Once   string   `json:"one_kind_because,omitempty"` // why it is let off the second kind
 	Failed int      `json:"failed"`
 	Ran    int      `json:"ran"`
 }
@@ -267,7 +268,7 @@ func (s *subject) check(ctx context.Context, p *conformance.Prepared, c *conform
 // fault sums up a fault's row. Two kinds of cases are independent when they
 // are of different classes or ops.
 func (s *subject) fault(f Fault) FaultResult {
-	r := FaultResult{Name: f.Name, Kind: f.Kind, Why: f.Why, Failed: s.failed, Ran: s.ran}
+	r := FaultResult{Name: f.Name, Kind: f.Kind, Why: f.Why, Once: f.Once, Failed: s.failed, Ran: s.ran}
 	for k := range s.kinds {
 		r.By = append(r.By, k)
 	}
@@ -289,6 +290,9 @@ func (m *Matrix) String() string {
 			mark = "MISSED"
 		}
 		fmt.Fprintf(&b, "%-6s %-7s %-38s %3d of %3d cases: %s\n", mark, f.Kind, f.Name, f.Failed, f.Ran, strings.Join(f.By, " "))
+		if f.Once != "" {
+			fmt.Fprintf(&b, "       one kind must do: %s\n", f.Once)
+		}
 	}
 	for _, v := range m.Variants {
 		mark := "passed"

@@ -66,6 +66,18 @@ func TestFaultsAreNamedOnce(t *testing.T) {
 	}
 }
 
+// Nobody is let off the second kind of cases in silence.
+func TestOneKindNeedsAReason(t *testing.T) {
+	require.Panics(t, func() { Fault{Name: "f"}.once("") })
+	m := &Matrix{Faults: []FaultResult{{Name: "f", Once: "only NaN shows it"}}}
+	require.Contains(t, m.String(), "only NaN shows it")
+	for _, f := range Faults() {
+		if f.Kind == KindKernel {
+			require.NotEqual(t, f.Core, f.Once != "", "%s: two kinds of cases, or a reason for one", f.Name)
+		}
+	}
+}
+
 // liars answer through the whole contract what package conformance tries on
 // the host for every case.
 var liars = map[string]func(*Passage){
