@@ -31,6 +31,7 @@ import (
 
 var (
 	mutants     = flag.Int("mutants", 0, "mutants of each package to try, drawn at random; -1: all")
+	mutantSeed  = flag.Uint64("mutant-seed", 0, "which mutants are drawn and the data they meet, so that a sample can be repeated; 0: others each time")
 	mutantFiles = flag.String("mutant-files", "", "only mutants of files that match")
 	mutantLog   = flag.String("mutant-log", "", "file that keeps what became of each mutant; a run that was cut off goes on where it stopped")
 )
@@ -96,7 +97,10 @@ func (tg *target) test(t *testing.T) {
 	list = slices.DeleteFunc(list, func(m mutate.Mutant) bool {
 		return *mutantFiles != "" && !regexp.MustCompile(*mutantFiles).MatchString(m.File)
 	})
-	seed := conformance.NewSeed()
+	seed := *mutantSeed
+	if seed == 0 {
+		seed = conformance.NewSeed()
+	}
 	if *mutants >= 0 {
 		rng := rand.New(rand.NewPCG(seed, 0))
 		rng.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })

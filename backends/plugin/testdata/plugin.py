@@ -33,14 +33,20 @@ class Failure(Exception):  # a gRPC code, a message and what ErrorDetail holds
 def require(ok, text, code=CODE.INVALID_ARGUMENT, **detail):
     if not ok:
         raise Failure(code, text, **detail)
+def wide(*inputs):  # 16-bit products are summed in f32, and rounded once, at the end
+    return (np.asarray(x, np.float32) if getattr(x, "dtype", None) == np.float16 else x for x in inputs)
 def gemm(a, x, w, c=0):
-    y = (x.T if a.get("transA") else x) @ (w.T if a.get("transB") else w)
-    return y * x.dtype.type(a.get("alpha", 1)) + c * x.dtype.type(a.get("beta", 1))
+    u, v, b = wide(x, w, c)
+    y, scale = (u.T if a.get("transA") else u) @ (v.T if a.get("transB") else v), u.dtype.type
+    return (y * scale(a.get("alpha", 1)) + b * scale(a.get("beta", 1))).astype(x.dtype)
+def matmul(a, x, w):
+    u, v = wide(x, w)
+    return (u @ v).astype(x.dtype)
 
 OPS = {  # name: (version known, function of attributes and inputs)
     "Add": (14, lambda a, x, y: x + y), "Sub": (14, lambda a, x, y: x - y), "Mul": (14, lambda a, x, y: x * y),
     "Neg": (13, lambda a, x: -x), "Relu": (14, lambda a, x: np.maximum(x, 0)), "Gemm": (13, gemm),
-    "MatMul": (13, lambda a, x, y: x @ y), "Cast": (24, lambda a, x: x.astype(DTYPES[ONNX[a["to"]]])),
+    "MatMul": (13, matmul), "Cast": (24, lambda a, x: x.astype(DTYPES[ONNX[a["to"]]])),
     "Reshape": (24, lambda a, x, s: x.reshape([x.shape[i] if d == 0 else d for i, d in enumerate(s)])),
     "Transpose": (24, lambda a, x: x.transpose(a.get("perm"))),
 }
