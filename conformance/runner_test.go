@@ -160,7 +160,11 @@ func TestFailureTellsWhatAVendorNeeds(t *testing.T) {
 	require.Equal(t, "MatMul", e.Planned[0].Kernel)
 	require.Len(t, e.Planned[0].Nodes, 1)
 	require.Equal(t, "none", e.Second.Name, "a core op")
-	require.Equal(t, "reference/testdata/pytorch/matmul.json", e.Second.Goldens[0].File)
+	var files []string
+	for _, g := range e.Second.Goldens {
+		files = append(files, g.File)
+	}
+	require.Contains(t, files, "reference/testdata/pytorch/matmul.json")
 	require.Equal(t, []string{"MatMul"}, e.Kernels)
 	require.NotEmpty(t, e.BoundsDigest)
 	require.Len(t, e.Judge, 64)
