@@ -57,3 +57,10 @@ func TestOneImageOfAStep(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, conformance.Fail, v.Result)
 }
+
+// What a step may save by a repeated input stays far below a step of LeNet-5.
+func TestFetchingAFeed(t *testing.T) {
+	require.InDelta(t, 13*150e-9, fetchFeed(784), 1e-12)
+	require.InDelta(t, 32*150e-9, fetchFeed(1<<20), 1e-12)
+	require.Zero(t, fetchFeed(0))
+}
