@@ -105,19 +105,14 @@ func padAxis(x *Array, axis, begin, end int, mode string, value float64) *Array 
 	return y
 }
 
-// mirrored is the place in 0 … n−1 that i is thrown back to.
+// mirrored is the place in 0 … n−1 that i is thrown back to: there and back
+// again are 2(n−1) steps.
 func mirrored(i, n int) int {
-	for i < 0 || i >= n {
-		switch {
-		case n == 1:
-			return 0
-		case i < 0:
-			i = -i
-		default:
-			i = 2*(n-1) - i
-		}
+	if n == 1 {
+		return 0
 	}
-	return i
+	i = modulo(i, 2*(n-1))
+	return min(i, 2*(n-1)-i)
 }
 
 // modulo is i − n·⌊i/n⌋.
