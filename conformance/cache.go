@@ -25,7 +25,7 @@ import (
 type Cache struct {
 	dir string
 	mu  sync.Mutex
-	mem map[string][]cached
+	mem map[string]*cached
 	old []string // keys of mem, the oldest first
 }
 
@@ -35,13 +35,16 @@ const (
 	cacheBytes   = 256 << 20
 )
 
-// cached is the result for one output.
+// cached is what was made of a program and its data.
 type cached struct {
-	Want, Limit []float64
+	Outputs []cachedOutput
+	EitherSide
 }
 
+type cachedOutput struct{ Want, Limit []float64 }
+
 // NewCache keeps results in memory and, if dir is not empty, in that folder.
-func NewCache(dir string) *Cache { return &Cache{dir: dir, mem: map[string][]cached{}} }
+func NewCache(dir string) *Cache { return &Cache{dir: dir, mem: map[string]*cached{}} }
 
 // UserCache keeps results in the user's cache folder, or in memory alone
 // where there is none.
@@ -88,7 +91,7 @@ func (c *Cache) key(g *graph.Graph, math string, values map[string]*reference.Ar
 }
 
 // load finds a result and fits it to the outputs of g.
-func (c *Cache) load(key string, g *graph.Graph) ([]*expectation, bool) {
+func (c *Cache) load(key string, g *graph.Graph) (*ruling, bool) {
 	if c == nil {
 		return nil, false
 	}
@@ -102,26 +105,27 @@ func (c *Cache) load(key string, g *graph.Graph) ([]*expectation, bool) {
 		c.remember(key, entry)
 	}
 	outs := outputsOf(g)
-	if len(outs) != len(entry) {
+	if len(outs) != len(entry.Outputs) {
 		return nil, false
 	}
-	list := make([]*expectation, len(outs))
+	ruled := &ruling{list: make([]*expectation, len(outs)), EitherSide: entry.EitherSide}
 	for i, out := range outs {
-		if n := out.typ.Shape.Elements(); len(entry[i].Want) != n || len(entry[i].Limit) != n {
+		o := entry.Outputs[i]
+		if n := out.typ.Shape.Elements(); len(o.Want) != n || len(o.Limit) != n {
 			return nil, false
 		}
-		list[i] = &expectation{output: out, bound: programRule, want: entry[i].Want, limit: entry[i].Limit}
+		ruled.list[i] = &expectation{output: out, bound: programRule, want: o.Want, limit: o.Limit}
 	}
-	return list, true
+	return ruled, true
 }
 
-func (c *Cache) store(key string, list []*expectation) {
+func (c *Cache) store(key string, ruled *ruling) {
 	if c == nil {
 		return
 	}
-	entry := make([]cached, len(list))
-	for i, e := range list {
-		entry[i] = cached{e.want, e.limit}
+	entry := &cached{make([]cachedOutput, len(ruled.list)), ruled.EitherSide}
+	for i, e := range ruled.list {
+		entry.Outputs[i] = cachedOutput{e.want, e.limit}
 	}
 	c.remember(key, entry)
 	if c.dir != "" {
@@ -129,7 +133,7 @@ func (c *Cache) store(key string, list []*expectation) {
 	}
 }
 
-func (c *Cache) remember(key string, entry []cached) {
+func (c *Cache) remember(key string, entry *cached) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, ok := c.mem[key]; ok {
@@ -146,7 +150,7 @@ func (c *Cache) remember(key string, entry []cached) {
 func (c *Cache) path(key string) string { return filepath.Join(c.dir, key+".gob") }
 
 // read takes a file only if its checksum is right.
-func (c *Cache) read(key string) ([]cached, bool) {
+func (c *Cache) read(key string) (*cached, bool) {
 	if c.dir == "" {
 		return nil, false
 	}
@@ -162,15 +166,15 @@ func (c *Cache) read(key string) ([]cached, bool) {
 	if got := sha256.Sum256(body); !bytes.Equal(sum, got[:]) {
 		return nil, false
 	}
-	var entry []cached
+	var entry cached
 	if err := gob.NewDecoder(bytes.NewReader(body)).Decode(&entry); err != nil {
 		return nil, false
 	}
-	return entry, true
+	return &entry, true
 }
 
 // write puts a file in place whole or not at all, and keeps the folder small.
-func (c *Cache) write(key string, entry []cached) {
+func (c *Cache) write(key string, entry *cached) {
 	var body bytes.Buffer
 	if gob.NewEncoder(&body).Encode(entry) != nil || os.MkdirAll(c.dir, 0o755) != nil {
 		return

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -11,14 +12,20 @@ import (
 // Programs that compare numbers jump: at a ReLU's zero the gradient does, at
 // two equal maxima the index. Where an element lies nearer to a jump than legal
 // implementations differ, each of two answers is right, so such data are drawn
-// anew. The table below says where the jumps of an op are.
+// anew, or, where all data have such elements, both are allowed (see sides.go).
+// The table below says where the jumps of an op are.
 
 // kink is a value of the program to be kept off the jumps of a call.
 type kink struct {
 	value string
-	// distance is how far each element is from a jump; +Inf where it can't
-	// reach one.
+	// distance is how far each site is from its jump, a site being an element
+	// or a window of them; +Inf where it can't reach one.
 	distance func(x *reference.Array) []float64
+	// put moves x to one side of the jump at a site, by no more than it takes;
+	// nil where data have to keep off.
+	put func(x *reference.Array, site int, up bool)
+	// element is an element of a site.
+	element func(site int) int
 }
 
 // jumping are the ops whose outputs jump; without one of them in a program its
@@ -50,18 +57,20 @@ var kinkOf = map[string]func(g *graph.Graph, c *graph.Call) []kink{
 		if err != nil {
 			return nil
 		}
-		return []kink{{c.Inputs[0], func(x *reference.Array) []float64 { return poolGaps(x, win) }}}
+		return []kink{maximaOf(c, win)}
 	},
 }
 
 func kinksAtZero(_ *graph.Graph, c *graph.Call) []kink {
-	return []kink{{c.Inputs[0], func(x *reference.Array) []float64 { return awayFromZero(x.Data) }}}
+	k := kinksAt(c, 0)[0]
+	k.distance = func(x *reference.Array) []float64 { return awayFromZero(x.Data) }
+	return []kink{k}
 }
 
 // kinksAt are those of a call whose derivative by its first input jumps where
 // that is one of some numbers.
 func kinksAt(c *graph.Call, at ...float64) []kink {
-	return []kink{{c.Inputs[0], func(x *reference.Array) []float64 {
+	distance := func(x *reference.Array) []float64 {
 		d := make([]float64, len(x.Data))
 		for i, v := range x.Data {
 			d[i] = math.Inf(1)
@@ -70,7 +79,17 @@ func kinksAt(c *graph.Call, at ...float64) []kink {
 			}
 		}
 		return d
-	}}}
+	}
+	put := func(x *reference.Array, i int, up bool) {
+		jump := slices.MinFunc(at, func(a, b float64) int { return cmp.Compare(math.Abs(x.Data[i]-a), math.Abs(x.Data[i]-b)) })
+		switch beside := ulp(jump, c.In[0].DType); {
+		case up && x.Data[i] <= jump:
+			x.Data[i] = jump + beside
+		case !up && x.Data[i] >= jump:
+			x.Data[i] = jump - beside
+		}
+	}
+	return []kink{{c.Inputs[0], distance, put, func(site int) int { return site }}}
 }
 
 // kinks lists the values to watch in a program; none if nothing in it jumps.
@@ -100,26 +119,6 @@ func kinks(g *graph.Graph) []kink {
 	return list
 }
 
-// atKink says whether an element of the float64 run is nearer to a jump than
-// some times the largest difference between the runs of its tensor.
-func (e *ensemble) atKink(runs []*run) bool {
-	for k, watched := range e.watched {
-		x := runs[0].watched[k]
-		spread := 0.0
-		for _, r := range runs[1:] {
-			for i, y := range r.watched[k].Data {
-				spread = max(spread, math.Abs(y-x.Data[i]))
-			}
-		}
-		for _, d := range watched.distance(x) {
-			if d <= kinkDistance*spread {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // awayFromZero leaves out exact zeros: what is exactly zero in float64 is a
 // sum of nothing, and zero in every implementation.
 func awayFromZero(x []float64) []float64 {
@@ -132,35 +131,63 @@ func awayFromZero(x []float64) []float64 {
 	return d
 }
 
-// poolGaps are the differences between the largest and the second largest
-// element of each window; +Inf for exact ties, which stay ties.
-func poolGaps(x *reference.Array, win *graph.Window) []float64 {
-	planes := x.Shape[0] * x.Shape[1]
-	inner, outer := x.Shape[2:].Elements(), 1
-	for _, o := range win.Out {
-		outer *= o
+// maxima are the windows of a pool over a value.
+type maxima struct {
+	inner int // elements of a plane
+	taps  [][]int
+}
+
+// maximaOf are the kinks of a maximum: two elements of a window of which either
+// may be the largest. Up is the first of them.
+func maximaOf(c *graph.Call, win *graph.Window) kink {
+	m := maxima{c.In[0].Shape[2:].Elements(), windowTaps(win)}
+	put := func(x *reference.Array, site int, up bool) {
+		first, second := m.largest(x, site)
+		if second < 0 {
+			return
+		}
+		if win, lose := min(first, second), max(first, second); up {
+			first, second = win, lose
+		} else {
+			first, second = lose, win
+		}
+		if x.Data[first] <= x.Data[second] {
+			x.Data[first] = x.Data[second] + ulp(x.Data[second], c.In[0].DType)
+		}
 	}
-	gaps := make([]float64, 0, planes*outer)
-	taps := windowTaps(win)
-	for p := range planes {
-		for _, window := range taps {
-			first, second := math.Inf(-1), math.Inf(-1)
-			for _, i := range window {
-				switch v := x.Data[p*inner+i]; {
-				case v > first:
-					first, second = v, first
-				case v > second:
-					second = v
-				}
+	return kink{c.Inputs[0], m.gaps, put, func(site int) int { return site / len(m.taps) * m.inner }}
+}
+
+// gaps are the differences between the largest and the second largest element
+// of each window, plane by plane; +Inf for exact ties, which stay ties.
+func (m maxima) gaps(x *reference.Array) []float64 {
+	gaps := make([]float64, len(x.Data)/max(1, m.inner)*len(m.taps))
+	for site := range gaps {
+		gaps[site] = math.Inf(1)
+		if first, second := m.largest(x, site); second >= 0 {
+			if gap := x.Data[first] - x.Data[second]; gap > 0 {
+				gaps[site] = gap
 			}
-			gap := first - second
-			if gap == 0 || math.IsNaN(gap) {
-				gap = math.Inf(1)
-			}
-			gaps = append(gaps, gap)
 		}
 	}
 	return gaps
+}
+
+// largest are the places of a window's largest element, the first if there are
+// several, and of the largest of the others; -1 if there is none.
+func (m maxima) largest(x *reference.Array, site int) (first, second int) {
+	first, second = -1, -1
+	plane := site / len(m.taps) * m.inner
+	for _, tap := range m.taps[site%len(m.taps)] {
+		i := plane + tap
+		switch v := x.Data[i]; {
+		case first < 0 || v > x.Data[first]:
+			first, second = i, first
+		case second < 0 || v > x.Data[second]:
+			second = i
+		}
+	}
+	return first, second
 }
 
 // windowTaps lists, for each position of a window, the flat spatial positions

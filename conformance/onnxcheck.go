@@ -141,14 +141,14 @@ func (s *onnxSet) expectations(o *Oracle) ([]*expectation, error) {
 	if s.graph.FLOPs() > manyRounds || s.elements() > manyElements {
 		return list, nil // the reference would take minutes, or all memory
 	}
-	ruled, err := o.rule(s.graph, arraysOf(s.feeds))
+	ruled, err := o.rule(s.graph, arraysOf(s.feeds), true)
 	switch {
 	case errors.Is(err, errKink):
 		return atTies(list), nil
 	case err != nil:
 		return nil, err
 	}
-	for _, e := range ruled {
+	for _, e := range ruled.list {
 		if torn(list, e) {
 			return atTies(list), nil
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/clsbench/clsbench/backends"
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/reference"
+	"github.com/clsbench/clsbench/reference/beside"
 	"github.com/clsbench/clsbench/tensor"
 )
 
@@ -215,7 +216,7 @@ func (p *prefix) values(d Draw) (map[string]*reference.Array, error) {
 		rate = exposingRate
 	}
 	env := arraysOf(fillByUse(d, p.graph, map[string]fill{rateFeed(p.graph): constant(rate)}))
-	if _, err := reference.Eval(p.graph, env, reference.Mode{}); err != nil {
+	if _, err := reference.Eval(p.graph, env, beside.Mode(reference.Mode{})); err != nil {
 		return nil, err
 	}
 	if p.sets == nil {

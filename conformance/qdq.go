@@ -188,7 +188,7 @@ func quantizerKink(g *graph.Graph, c *graph.Call) []kink {
 		return nil
 	}
 	lo, hi := tensor.IntRange(c.Out[0].DType)
-	return []kink{{c.Inputs[0], func(x *reference.Array) []float64 {
+	return []kink{{value: c.Inputs[0], element: func(i int) int { return i }, distance: func(x *reference.Array) []float64 {
 		q := reference.QuantizeLinear(x, in[1], in[2], by, c.Out[0].DType)
 		d := make([]float64, len(x.Data))
 		for i, v := range x.Data {

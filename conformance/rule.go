@@ -10,6 +10,7 @@ import (
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/graph/pass"
 	"github.com/clsbench/clsbench/reference"
+	"github.com/clsbench/clsbench/reference/beside"
 	"github.com/clsbench/clsbench/reference/relaxed"
 	"github.com/clsbench/clsbench/tensor"
 )
@@ -44,7 +45,8 @@ type ensemble struct {
 	steps   *graph.Graph // what the rounded runs evaluate, see stepwise
 	outputs []output
 	watched []kink
-	loose   bool // see there
+	loose   bool   // see there
+	jumps   *jumps // that the rounded runs take to either side; nil: none
 	threads int
 	math    string
 	consts  map[string]*reference.Array
@@ -104,23 +106,32 @@ type run struct {
 }
 
 // step evaluates all runs on the feeds, moves their states on and gives what
-// to expect of each output. At a kink it moves nothing and gives errKink.
-func (e *ensemble) step(feeds map[string]*reference.Array) ([]*expectation, error) {
-	first := len(e.states)
-	if len(e.watched) > 0 {
-		first = min(first, kinkRuns)
-	}
+// to expect of each output. Where other data are to be drawn it moves nothing
+// and gives errKink; last says that these are the last.
+func (e *ensemble) step(feeds map[string]*reference.Array, last bool) (*ruling, error) {
 	runs := make([]*run, len(e.states))
-	if err := e.evaluate(runs, 0, first, feeds); err != nil {
+	e.jumps = nil
+	from := 0
+	if len(e.watched) > 0 {
+		if err := e.evaluate(runs, 0, kinkRuns, feeds); err != nil {
+			return nil, err
+		}
+		found := e.atKinks(runs[:kinkRuns])
+		if found.redraw(last) {
+			return nil, errKink
+		}
+		from = kinkRuns
+		if found.count > 0 {
+			e.jumps, from = found, backwardRun // which is run again
+		}
+	}
+	if err := e.evaluate(runs, from, len(runs), feeds); err != nil {
 		return nil, err
 	}
-	if e.atKink(runs[:first]) {
-		return nil, errKink
+	ruled := &ruling{list: e.expectations(runs)}
+	if e.jumps != nil {
+		ruled.EitherSide = EitherSide{e.jumps.count, e.jumps.of}
 	}
-	if err := e.evaluate(runs, first, len(runs), feeds); err != nil {
-		return nil, err
-	}
-	list := e.expectations(runs)
 	for r := range runs {
 		for i, out := range e.outputs {
 			if out.state {
@@ -128,7 +139,14 @@ func (e *ensemble) step(feeds map[string]*reference.Array) ([]*expectation, erro
 			}
 		}
 	}
-	return list, nil
+	return ruled, nil
+}
+
+// ruling is what the program rule expects of each output, and of how many
+// elements it allows either side of a jump.
+type ruling struct {
+	list []*expectation
+	EitherSide
 }
 
 // evaluate fills runs[from:to], as many at a time as there are threads.
@@ -150,7 +168,7 @@ func (e *ensemble) evaluate(runs []*run, from, to int, feeds map[string]*referen
 				mode.Round, mode.Order, mode.Backwards = true, uint64(r-1), r == backwardRun
 				mode = relaxed.Mode(mode, e.math)
 			}
-			runs[r], errs[r] = e.one(r, feeds, mode)
+			runs[r], errs[r] = e.one(r, feeds, beside.Mode(mode))
 		})
 	}
 	wg.Wait()
@@ -172,9 +190,15 @@ func (e *ensemble) one(r int, feeds map[string]*reference.Array, mode reference.
 	if r > 0 {
 		g = e.steps
 	}
+	for name := range env {
+		e.put(name, env, r)
+	}
 	for i := range g.Calls {
 		if err := e.node(&g.Calls[i], env, r, mode); err != nil {
 			return nil, err
+		}
+		for _, name := range g.Calls[i].Outputs {
+			e.put(name, env, r)
 		}
 	}
 	got := &run{}
@@ -359,16 +383,17 @@ func (o *Oracle) threads() int {
 	return runtime.GOMAXPROCS(0)
 }
 
-// rule applies the program rule to one step from the given feeds and state.
-func (o *Oracle) rule(g *graph.Graph, values map[string]*reference.Array) ([]*expectation, error) {
+// rule applies the program rule to one step from the given feeds and state;
+// last says that no other data can be drawn in their place.
+func (o *Oracle) rule(g *graph.Graph, values map[string]*reference.Array, last bool) (*ruling, error) {
 	key := o.Cache.key(g, o.Math, values)
-	if list, ok := o.Cache.load(key, g); ok {
-		return list, nil
+	if ruled, ok := o.Cache.load(key, g); ok {
+		return ruled, nil
 	}
-	list, err := newEnsemble(g, values, o).step(values)
+	ruled, err := newEnsemble(g, values, o).step(values, last)
 	if err != nil {
 		return nil, err
 	}
-	o.Cache.store(key, list)
-	return list, nil
+	o.Cache.store(key, ruled)
+	return ruled, nil
 }

@@ -110,9 +110,9 @@ func chain(t *testing.T, gradient bool) *graph.Graph {
 func TestRuleAcceptsRoundingAndNoMore(t *testing.T) {
 	g := chain(t, false)
 	v := arraysOf(fillByUse(Draw{Seed: 4, Case: "chain"}, g, nil))
-	list, err := newEnsemble(g, v, &Oracle{Threads: 2}).step(v)
+	ruled, err := newEnsemble(g, v, &Oracle{Threads: 2}).step(v, false)
 	require.NoError(t, err)
-	e := list[0]
+	e := ruled.list[0]
 	env := map[string]*reference.Array{"x": v["x"], "w": v["w"]}
 	_, err = reference.Eval(g, env, reference.Mode{Round: true, Order: 99})
 	require.NoError(t, err)
@@ -131,7 +131,7 @@ func TestKinksAreFoundWhereTheyMatter(t *testing.T) {
 	require.Len(t, kinks(g), 1)
 	v := arraysOf(fillByUse(Draw{Seed: 4, Case: "chain"}, g, nil))
 	e := newEnsemble(g, v, &Oracle{Threads: 1})
-	_, err := e.step(v)
+	_, err := e.step(v, false)
 	require.NoError(t, err)
 	// One row that all but cancels.
 	x, w := v["x"], v["w"]
@@ -141,14 +141,14 @@ func TestKinksAreFoundWhereTheyMatter(t *testing.T) {
 	x.Data[0], x.Data[1] = 1, -1
 	w.Data[0], w.Data[16] = 0.3, tensor.Round(0.3+1e-9, tensor.F32)
 	x.Data[2], w.Data[32] = 1, tensor.Round(1e-9, tensor.F32)
-	_, err = newEnsemble(g, v, &Oracle{Threads: 1}).step(v)
+	_, err = newEnsemble(g, v, &Oracle{Threads: 1}).step(v, false)
 	require.ErrorIs(t, err, errKink)
 }
 
 func TestPoolGaps(t *testing.T) {
 	win := &graph.Window{Kernel: []int{2}, Strides: []int{2}, Dilations: []int{1}, PadBegin: []int{0}, PadEnd: []int{0}, In: []int{6}, Out: []int{3}}
 	x := &reference.Array{Shape: tensor.Shape{1, 1, 6}, Data: []float64{1, 3, 5, 5, -1, -1.5}}
-	require.Equal(t, []float64{2, math.Inf(1), 0.5}, poolGaps(x, win))
+	require.Equal(t, []float64{2, math.Inf(1), 0.5}, maxima{6, windowTaps(win)}.gaps(x))
 }
 
 func TestShakenKeepsWhatIsExact(t *testing.T) {
@@ -169,14 +169,14 @@ func TestCacheKeepsWhatItWasGiven(t *testing.T) {
 	g := chain(t, false)
 	v := arraysOf(fillByUse(Draw{Seed: 4, Case: "chain"}, g, nil))
 	o := &Oracle{Threads: 1, Cache: NewCache(dir)}
-	want, err := o.rule(g, v)
+	want, err := o.rule(g, v, false)
 	require.NoError(t, err)
 	key := o.Cache.key(g, "", v)
 	again := NewCache(dir)
 	got, ok := again.load(key, g)
 	require.True(t, ok)
-	require.Equal(t, want[0].want, got[0].want)
-	require.Equal(t, want[0].limit, got[0].limit)
+	require.Equal(t, want.list[0].want, got.list[0].want)
+	require.Equal(t, want.list[0].limit, got.list[0].limit)
 	v["x"].Data[0]++
 	require.NotEqual(t, key, o.Cache.key(g, "", v), "other data")
 	_, ok = again.load(o.Cache.key(g, "", v), g)
@@ -194,6 +194,6 @@ func TestCacheKeepsWhatItWasGiven(t *testing.T) {
 	}
 	// A folder that can't be written is no reason to fail.
 	o.Cache = NewCache(filepath.Join(path, "below a file"))
-	_, err = o.rule(g, v)
+	_, err = o.rule(g, v, false)
 	require.NoError(t, err)
 }

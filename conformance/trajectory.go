@@ -142,7 +142,7 @@ func (h *path) draw(n, try int) Draw {
 
 // trial is step n from a state, with what evaluate makes of it. Data at a kink
 // are drawn anew.
-func (h *path) trial(n int, state Values, evaluate func(*Trial) error) (*Trial, error) {
+func (h *path) trial(n int, state Values, evaluate func(t *Trial, last bool) error) (*Trial, error) {
 	for try := range maxTries {
 		d := h.draw(n, try)
 		v, err := h.c.values(d, h.graph)
@@ -153,7 +153,7 @@ func (h *path) trial(n int, state Values, evaluate func(*Trial) error) (*Trial, 
 		for _, f := range h.graph.Feeds {
 			t.Values[f.Name] = v[f.Name]
 		}
-		if err = evaluate(t); !errors.Is(err, errKink) {
+		if err = evaluate(t, try == maxTries-1); !errors.Is(err, errKink) {
 			return t, err
 		}
 	}
@@ -161,18 +161,16 @@ func (h *path) trial(n int, state Values, evaluate func(*Trial) error) (*Trial, 
 }
 
 // at is step n of the reference's own trajectory; nil where it can't be
-// followed so far.
+// followed so far: the runs have spread, by their roundings or, more in one step,
+// by having taken either side of a jump.
 func (h *path) at(n int) (*Trial, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for len(h.trials) <= n && !h.lost {
-		if h.lost = len(h.trials) > 0 && h.ref.adrift(arraysOf(h.start)); h.lost {
+		if h.lost = len(h.trials) > 0 && (h.ref.jumps != nil || h.ref.adrift(arraysOf(h.start))); h.lost {
 			break
 		}
-		t, err := h.trial(len(h.trials), Values{}, func(t *Trial) (err error) {
-			t.expect, err = h.ref.step(t.arrays())
-			return err
-		})
+		t, err := h.trial(len(h.trials), Values{}, func(t *Trial, last bool) error { return t.expects(h.ref, last) })
 		if err != nil {
 			return nil, err
 		}
@@ -200,7 +198,7 @@ func (t *trajectory) begin(ctx context.Context, s backends.Session) error {
 // present state.
 func (t *trajectory) next(n int) (*Trial, error) {
 	if t.ref == nil {
-		return t.trial(n, t.state, func(x *Trial) error { return x.evaluate(t.o) })
+		return t.trial(n, t.state, func(x *Trial, last bool) error { return x.evaluate(t.o, last) })
 	}
 	if shared, err := t.at(n); shared != nil || err != nil {
 		if err != nil {
@@ -211,10 +209,19 @@ func (t *trajectory) next(n int) (*Trial, error) {
 		maps.Copy(own.Values, shared.Values)
 		return &own, nil
 	}
-	return t.trial(n, t.state, func(x *Trial) (err error) {
-		x.expect, err = newEnsemble(t.graph, arraysOf(t.state), t.o).step(x.arrays())
-		return err
+	return t.trial(n, t.state, func(x *Trial, last bool) error {
+		return x.expects(newEnsemble(t.graph, arraysOf(t.state), t.o), last)
 	})
+}
+
+// expects enters what the ensemble's next step makes of the trial.
+func (t *Trial) expects(e *ensemble, last bool) error {
+	ruled, err := e.step(t.arrays(), last)
+	if err != nil {
+		return err
+	}
+	t.expect, t.either = ruled.list, ruled.EitherSide
+	return nil
 }
 
 // arrived enters the state that the backend reached.

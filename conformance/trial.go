@@ -8,6 +8,7 @@ import (
 
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/reference"
+	"github.com/clsbench/clsbench/reference/beside"
 	"github.com/clsbench/clsbench/tensor"
 )
 
@@ -24,6 +25,7 @@ type Trial struct {
 	outputs []output
 	expect  []*expectation // one an output
 	relaxed relaxation     // of the math mode that answers are judged in
+	either  EitherSide     // of what is expected
 }
 
 // output is something to judge: a fetch, or what a state variable becomes.
@@ -63,7 +65,7 @@ func newTrial(c *Case, seed uint64, set, first int, o *Oracle) (*Trial, error) {
 		if err := t.draw(); err != nil {
 			return nil, err
 		}
-		err := t.evaluate(o)
+		err := t.evaluate(o, try == maxTries-1)
 		if !errors.Is(err, errKink) {
 			return t, err
 		}
@@ -87,8 +89,8 @@ func (t *Trial) draw() (err error) {
 
 // evaluate fills expect. Outputs of a program as a whole are bounded by the
 // program rule, which wants a number of evaluations; the others by their op's
-// own bound, which wants one.
-func (t *Trial) evaluate(o *Oracle) error {
+// own bound, which wants one. last says that no other data will be drawn.
+func (t *Trial) evaluate(o *Oracle, last bool) error {
 	t.expect = make([]*expectation, len(t.outputs))
 	if err := t.relax(o); err != nil {
 		return err
@@ -102,12 +104,13 @@ func (t *Trial) evaluate(o *Oracle) error {
 		}
 	}
 	if len(ruled) > 0 {
-		all, err := o.rule(t.Graph, t.arrays())
+		all, err := o.rule(t.Graph, t.arrays(), last)
 		if err != nil {
 			return err
 		}
+		t.either = all.EitherSide
 		for _, i := range ruled {
-			t.expect[i] = all[i]
+			t.expect[i] = all.list[i]
 		}
 	}
 	if len(owned) == 0 {
@@ -117,7 +120,7 @@ func (t *Trial) evaluate(o *Oracle) error {
 		return t.evaluateSamples()
 	}
 	env := t.arrays()
-	if _, err := reference.Eval(t.Graph, env, reference.Mode{Threads: o.threads()}); err != nil {
+	if _, err := reference.Eval(t.Graph, env, beside.Mode(reference.Mode{Threads: o.threads()})); err != nil {
 		return err
 	}
 	for _, i := range owned {

@@ -26,10 +26,13 @@ type Verdict struct {
 	// Untested are the partitions of the plan that no case judged: with one, a
 	// pass is partial.
 	Untested []string `json:"untested,omitempty"`
-	Suite    string   `json:"suite"`
-	Seed     uint64   `json:"seed"`
-	Seconds  float64  `json:"seconds"`
-	Cached   bool     `json:"cached,omitempty"` // said of an earlier run of the same code
+	// EitherSide is how many elements lay at a jump, and were allowed on both of
+	// its sides, for want of data that keep off.
+	EitherSide EitherSide `json:"either_side,omitzero"`
+	Suite      string     `json:"suite"`
+	Seed       uint64     `json:"seed"`
+	Seconds    float64    `json:"seconds"`
+	Cached     bool       `json:"cached,omitempty"` // said of an earlier run of the same code
 }
 
 // VerdictFailure is one thing that was wrong.
@@ -38,6 +41,18 @@ type VerdictFailure struct {
 	Worst   Number     `json:"worst"`
 	Message string     `json:"message"`
 	Finding []*Finding `json:"findings,omitempty"`
+}
+
+// EitherSide counts elements that lay so near to a jump that either side was
+// allowed, among all that were watched.
+type EitherSide struct {
+	Elements int `json:"elements"`
+	Of       int `json:"of"`
+}
+
+func (e *EitherSide) add(o EitherSide) {
+	e.Elements += o.Elements
+	e.Of += o.Of
 }
 
 // Key is all that a verdict depends on: what it is cached under.
@@ -90,6 +105,7 @@ func (v *Verdict) Merge(o *Verdict) {
 	v.Worst = Number(math.Max(float64(v.Worst), float64(o.Worst)))
 	v.Failures = append(v.Failures, o.Failures...)
 	v.Untested = append(v.Untested, o.Untested...)
+	v.EitherSide.add(o.EitherSide)
 	v.Seconds += o.Seconds
 }
 
@@ -158,7 +174,7 @@ func JudgeProgram(ctx context.Context, s Subject, c Check) (v *Verdict, err erro
 	if c.oracle().relaxes() {
 		v.Untested = append(v.Untested, jumpsUnder(c.Oracle.Math))
 	} else {
-		v.Untested = append(v.Untested, "the whole program: something in it jumps, and in so many elements that all data drawn lie at a jump")
+		v.Untested = append(v.Untested, "the whole program: something in it jumps, and all data drawn lie at a jump in too large a share of their elements")
 	}
 	return v, nil
 }
@@ -283,6 +299,7 @@ func (j *judging) step(ctx context.Context, name string, t *Trial, step int64) e
 
 func (j *judging) judge(name string, t *Trial, got Outputs) {
 	j.verdict.add(j.Program.Name+"/"+name, t.Judge(got, j.Features))
+	j.verdict.EitherSide.add(t.either)
 }
 
 func (j *judging) shortestRing() int {
@@ -344,8 +361,8 @@ type Fetched struct {
 }
 
 // JudgeFetches checks steps of a measurement picked afterwards. A step whose
-// data lie at a kink, so that legal implementations differ, says nothing; if
-// all do, the verdict is partial.
+// data lie at a kink in too many elements says nothing; if all do, the verdict is
+// partial.
 func JudgeFetches(p *graph.Program, picked []Fetched, c Check, features []string) (*Verdict, error) {
 	start := time.Now()
 	v := newVerdict(c.Seed)
@@ -360,14 +377,15 @@ func JudgeFetches(p *graph.Program, picked []Fetched, c Check, features []string
 		if len(f.After) < len(t.outputs) { // only some were kept
 			t.outputs = slices.DeleteFunc(t.outputs, func(o output) bool { return f.After[o.key] == nil })
 		}
-		all, err := c.oracle().rule(g, t.arrays())
+		all, err := c.oracle().rule(g, t.arrays(), true)
 		if errors.Is(err, errKink) {
 			continue
 		}
 		if err != nil {
 			return v, err
 		}
-		for _, e := range all {
+		v.EitherSide.add(all.EitherSide)
+		for _, e := range all.list {
 			if f.After[e.output.key] != nil {
 				t.expect = append(t.expect, e)
 			}

@@ -19,7 +19,7 @@ type Formula struct {
 // order of each element's sum does not depend on their number.
 func (f Formula) Array(acc *Acc) *Array {
 	y := New(f.Shape...)
-	parallel(acc.threads, len(y.Data), func(from, to int) {
+	acc.Parallel(len(y.Data), func(from, to int) {
 		own := &Acc{order: acc.order}
 		for i := from; i < to; i++ {
 			y.Data[i] = f.At(own, i)
@@ -27,6 +27,9 @@ func (f Formula) Array(acc *Acc) *Array {
 	})
 	return y
 }
+
+// Parallel covers [0, n) with calls of f, on as many goroutines as a may use.
+func (a *Acc) Parallel(n int, f func(from, to int)) { parallel(a.threads, n, f) }
 
 // parallel covers [0, n) with calls of f, on up to that many goroutines.
 func parallel(threads, n int, f func(from, to int)) {

@@ -77,6 +77,22 @@ type order struct {
 
 const maxLanes = 64
 
+// Order is an Acc's order for those who follow it by themselves, see order.
+type Order struct {
+	Lanes, Run               int
+	Single, Terms, Backwards bool
+	Join                     func(lanes []float64) float64 // adds up the lanes that had terms, and overwrites them
+}
+
+// Order is the order of the sums that a makes.
+func (a *Acc) Order() Order {
+	if a.order == nil {
+		return Order{Lanes: 1, Run: 1, Join: (&order{}).join}
+	}
+	o := a.order
+	return Order{o.lanes, o.run, o.single, o.terms, o.backwards, o.join}
+}
+
 // drawOrder draws the order in which a node sums, from a seed and its name.
 // Seed 0 is the order of the formula.
 func drawOrder(seed uint64, node string) order {
@@ -164,7 +180,15 @@ func (p *partials) end() float64 {
 		p.take(p.wait[n-1])
 	}
 	p.wait = p.wait[:0]
-	o, lanes := p.acc.order, p.sum[:max(1, p.used)]
+	lanes := p.sum[:max(1, p.used)]
+	total := p.acc.order.join(lanes)
+	clear(lanes)
+	p.acc.free = append(p.acc.free, p)
+	return total
+}
+
+// join adds up lanes, which it overwrites.
+func (o *order) join(lanes []float64) float64 {
 	if o.tree {
 		for n := len(lanes); n > 1; n -= n / 2 {
 			for i := range n / 2 { // the upper half onto the lower
@@ -178,10 +202,7 @@ func (p *partials) end() float64 {
 			lanes[0] = o.rounded(lanes[0] + v)
 		}
 	}
-	total := lanes[0]
-	clear(lanes)
-	p.acc.free = append(p.acc.free, p)
-	return total
+	return lanes[0]
 }
 
 func (o *order) rounded(v float64) float64 {

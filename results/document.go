@@ -304,8 +304,16 @@ type Conformance struct {
 	Key    string   `json:"key,omitempty"`   // what the verdict is cached under
 	Cached bool     `json:"cached,omitempty"`
 	// Batch is what the program and its partitions were judged at, where its own is too much work for the reference.
-	Batch    int       `json:"batch,omitempty" jsonschema:"minimum=1"`
-	Failures []Failure `json:"failures,omitempty"`
+	Batch int `json:"batch,omitempty" jsonschema:"minimum=1"`
+	// EitherSide is how many elements lay so near to a jump, as a ReLU's gradient has at zero, that either side was right.
+	EitherSide *EitherSide `json:"either_side,omitempty"`
+	Failures   []Failure   `json:"failures,omitempty"`
+}
+
+// EitherSide is a number of elements among all whose jumps were watched.
+type EitherSide struct {
+	Elements int `json:"elements" jsonschema:"minimum=1"`
+	Of       int `json:"of" jsonschema:"minimum=1"`
 }
 
 // Failure is one case that failed.

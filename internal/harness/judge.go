@@ -185,6 +185,9 @@ func (j *judge) verdict() results.Conformance {
 	if j.small != nil {
 		c.Batch = j.small.Batch
 	}
+	if e := v.EitherSide; e.Elements > 0 {
+		c.EitherSide = &results.EitherSide{Elements: e.Elements, Of: e.Of}
+	}
 	for _, f := range v.Failures {
 		c.Failures = append(c.Failures, results.Failure{Case: f.Case, Error: finite(float64(f.Worst)), Message: f.Message})
 	}
