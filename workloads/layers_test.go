@@ -170,16 +170,13 @@ func TestTrainingNormsByTheBatchAndDrops(t *testing.T) {
 
 // A step moves the running statistics by PyTorch's rule; evaluation then reads
 // them: PyTorch 1.13 says running' = (1-m)·running + m·batch, the variance
-// unbiased.
+// unbiased. A recipe may give all norms another m than their own.
 func TestRunningStatisticsAreThoseOfTheBatches(t *testing.T) {
 	w := around(Input{2, 2, 1}, 1, func(n *Net, x graph.Value) graph.Value {
 		x = n.BatchNorm2d("bn", x, BatchNorm{Momentum: 0.25})
 		return n.Linear("fc", n.Flatten(x), 1, nil)
 	})
 	set := noiseFor(w, 4)
-	r := recipe()
-	r.Epochs, r.Batch = 1, 4
-	_, state := train(t, TrainConfig{Workload: w, Recipe: r, Data: set, Seed: 1, EvalBatch: 4}, Hooks{})
 	s := StandardOf(set)
 	var sum, squares float64
 	for _, v := range set.Train.Images {
@@ -189,8 +186,13 @@ func TestRunningStatisticsAreThoseOfTheBatches(t *testing.T) {
 	k := float64(len(set.Train.Images))
 	mean := sum / k
 	variance := (squares - k*mean*mean) / (k - 1)
-	require.InDelta(t, 0.25*mean, state["bn.running_mean"].Float64s()[0], 1e-6)
-	require.InDelta(t, 0.75+0.25*variance, state["bn.running_var"].Float64s()[0], 1e-6)
+	for _, c := range []struct{ recipes, want float64 }{{0, 0.25}, {0.5, 0.5}} {
+		r := recipe()
+		r.Epochs, r.Batch, r.NormMomentum = 1, 4, c.recipes
+		_, state := train(t, TrainConfig{Workload: w, Recipe: r, Data: set, Seed: 1, EvalBatch: 4}, Hooks{})
+		require.InDelta(t, c.want*mean, state["bn.running_mean"].Float64s()[0], 1e-6, c)
+		require.InDelta(t, 1-c.want+c.want*variance, state["bn.running_var"].Float64s()[0], 1e-6, c)
+	}
 }
 
 // noiseFor is n images of noise for a network, classes in turn.

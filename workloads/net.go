@@ -18,6 +18,8 @@ type Net struct {
 	// training makes layers whose meaning differs in training have that:
 	// norms by the batch's statistics, dropout.
 	training bool
+	// momentum is that of all batch norms; 0 leaves each its own.
+	momentum float64
 
 	params []Param
 	next   map[string]graph.Value // of a state that is updated, its next value

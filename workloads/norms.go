@@ -29,7 +29,7 @@ func (n *Net) BatchNorm2d(name string, x graph.Value, o BatchNorm) graph.Value {
 		if !n.training {
 			return n.Op("BatchNormalization", attrs, x, weight, bias, mean, variance)
 		}
-		attrs["momentum"] = graph.F(cmp.Or(o.Momentum, 0.1))
+		attrs["momentum"] = graph.F(cmp.Or(n.momentum, o.Momentum, 0.1))
 		y := n.OpN("BatchNormalizationTraining", attrs, 3, x, weight, bias, mean, variance)
 		n.Update(mean, y[1])
 		n.Update(variance, y[2])

@@ -108,7 +108,7 @@ func (w *Workload) Training(batch int, s Standard, r *Recipe, gradients bool) (*
 		}
 		return v
 	})
-	n.training = true
+	n.training, n.momentum = true, r.NormMomentum
 	logits := w.forward(n, batch, s)
 	label := b.Feed(FeedLabel, w.LabelType(batch, r))
 	lr := b.Feed(FeedLR, tensor.T(tensor.F32))

@@ -58,6 +58,7 @@ func TestLoadRecipesIsStrict(t *testing.T) {
 		{"batch: 8", "batch: 8\n  label_smoothing: 1.5", "label_smoothing"},
 		{"batch: 8", "batch: 8\n  mixup: -1", "mixup"},
 		{"batch: 8", "batch: 8\n  cutmix: .inf", "cutmix"},
+		{"batch: 8", "batch: 8\n  bn_momentum: 1.5", "bn_momentum: 1.5, want a share"},
 		{"batch: 8", "batch: 8\n  ema: 1", "ema"},
 		{"batch: 8", "batch: 8\n  resize: -1", "resize"},
 		{"batch: 8", "batch: 8\n  augment: [{kind: flip, p: 0.5}, {kind: flip, p: 2}]", "augment[1].p: 2, want a probability"},

@@ -29,6 +29,7 @@ func (r *Recipe) Validate() error {
 			{upTo(1, r.LabelSmoothing), "label_smoothing", r.LabelSmoothing, "a share in [0, 1]"},
 			{upTo(maxAlpha, r.Mixup), "mixup", r.Mixup, alphaWanted},
 			{upTo(maxAlpha, r.CutMix), "cutmix", r.CutMix, alphaWanted},
+			{upTo(1, r.NormMomentum), "bn_momentum", r.NormMomentum, "a share in [0, 1], 0 for the network's own"},
 			{r.EMA >= 0 && r.EMA < 1, "ema", r.EMA, "a decay in [0, 1), 0 for no averages"},
 			{r.Resize >= 0 && r.Resize <= maxResize, "resize", r.Resize, fmt.Sprintf("a side of up to %d pixels, 0 for the network's", maxResize)},
 		})
