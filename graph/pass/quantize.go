@@ -66,7 +66,7 @@ func Quantized(p *graph.Program, q Quantization) ([]string, error) {
 // products of an inference program with constant weights, ONNX's QDQ form:
 // convolutions, Gemm and MatMul. Weights become 8-bit integers with a scale for
 // each output channel and zero point 0, biases 32-bit ones by the product of
-// the scales, activations have one scale and one zero point (Jacob et al. 2018,
+// the scales (but see whole), activations have one scale and one zero point (Jacob et al. 2018,
 // §2; Krishnamoorthi, "Quantizing deep convolutional networks for efficient
 // inference", 2018, §2–3). Everything between the products stays in floats, so
 // that activations, sums, pools and norms are as they were. Fold batch norms
@@ -85,8 +85,8 @@ func Quantize(p *graph.Program, q Quantization) (*graph.Program, error) {
 	if q.Ranges == nil && q.Activations != tensor.U8 {
 		return nil, fmt.Errorf("quantizing %s: activations of %v: dynamic quantization, which ONNX defines, is to u8", p.Name, q.Activations)
 	}
-	z := &quantizer{rewriter: r, Quantization: q, done: map[string]quantized{}}
 	targets := r.targets(q)
+	z := &quantizer{rewriter: r, Quantization: q, done: map[string]quantized{}, narrowed: r.narrowed(targets)}
 	for i := range r.from.Calls {
 		n := cloned(r.from.Calls[i].Node)
 		if inputs := targets[i]; len(inputs) > 0 {
@@ -151,11 +151,35 @@ func (r *rewriter) isProduct(c *graph.Call) bool {
 	return c.In[0].DType == tensor.F32 && r.consts[c.Inputs[0]] == nil && r.frozen(c, 1)
 }
 
+// narrowed tells of the values that nobody reads but quantizers, or a Relu that
+// nobody reads but quantizers.
+func (r *rewriter) narrowed(targets [][]int) map[string]bool {
+	quantizers := map[string]int{}
+	for i, inputs := range targets {
+		for _, k := range inputs {
+			quantizers[r.from.Calls[i].Inputs[k]]++
+		}
+	}
+	alone := func(value string) bool { return quantizers[value] > 0 && quantizers[value] == r.reads[value] }
+	list := map[string]bool{}
+	for i := range r.from.Calls {
+		c := &r.from.Calls[i]
+		if y := c.Outputs[0]; alone(y) {
+			list[y] = true
+			if c.Op.Name == "Relu" && r.reads[c.Inputs[0]] == 1 {
+				list[c.Inputs[0]] = true
+			}
+		}
+	}
+	return list
+}
+
 // quantizer writes what Quantize adds.
 type quantizer struct {
 	*rewriter
 	Quantization
-	done map[string]quantized // by value
+	done     map[string]quantized // by value
+	narrowed map[string]bool      // values that quantizers alone read, behind a Relu or not
 }
 
 // quantized is a value that came through a quantizer.
@@ -237,7 +261,7 @@ func (z *quantizer) weights(c *graph.Call, n *graph.Node, input float32) {
 	}
 	per := graph.Attrs{"axis": graph.I(axis)}
 	n.Inputs[1] = z.dequantized(c.Inputs[1], per, tensor.Of(tensor.S8, t.Type.Shape, w...), scales)
-	if !c.Has(2) || input == 0 {
+	if !c.Has(2) || input == 0 || !z.whole(c) {
 		return
 	}
 	for i := range bias {
@@ -246,6 +270,12 @@ func (z *quantizer) weights(c *graph.Call, n *graph.Node, input float32) {
 	}
 	n.Inputs[2] = z.dequantized(c.Inputs[2], graph.Attrs{"axis": graph.I(0)}, tensor.Of(tensor.S32, tensor.Shape{channels}, bias...), scales)
 }
+
+// whole says whether a product's bias becomes integers. Where the sums of a
+// convolution stay floats it does not: it would be rounded and take a scale of
+// its own for each channel, a hundredth of MobileNetV3's bytes, and nobody gains,
+// since ONNX's ConvInteger takes no bias.
+func (z *quantizer) whole(c *graph.Call) bool { return c.Op.Name != "Conv" || z.narrowed[c.Outputs[0]] }
 
 // ChannelAxis is the axis of a product's weights that its output channels run
 // along.

@@ -213,6 +213,60 @@ func TestQuantizedNetworks(t *testing.T) {
 	}
 }
 
+// The bias of a convolution becomes integers where its sums do, and stays as it
+// is where they don't; that of a Gemm becomes integers.
+func TestQuantizedBiases(t *testing.T) {
+	p, err := pass.FoldBatchNorms(network(t))
+	require.NoError(t, err)
+	for name, c := range map[string]struct {
+		q     pass.Quantization
+		whole []string // products whose bias is one of integers
+	}{
+		"static":        {pass.Quantization{}, []string{"squeeze", "fc1"}},
+		"one excluded":  {pass.Quantization{Exclude: regexp.MustCompile(`^excite\.`)}, []string{"fc1"}},
+		"sums":          {pass.Quantization{Also: []string{"Add"}}, []string{"stem", "squeeze", "narrow", "fc1"}},
+		"fetched":       {pass.Quantization{}, []string{"fc1"}},
+		"read as float": {pass.Quantization{}, []string{"fc1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := p.Clone()
+			g, err := p.Infer()
+			require.NoError(t, err)
+			for i := range p.Nodes { // squeeze's sums, or what a Relu makes of them
+				n := p.Nodes[i]
+				if name == "fetched" && n.Name == "squeeze.Conv" || name == "read as float" && n.Op == "Relu" && g.Types[n.Outputs[0]].Shape[1] == 3 {
+					p.Fetches = append(p.Fetches, n.Outputs[0])
+				}
+			}
+			c.q.Ranges = calibrated(t, &p, c.q)
+			q, err := pass.Quantize(&p, c.q)
+			require.NoError(t, err)
+			types := map[string]tensor.DType{}
+			for _, k := range q.Consts {
+				types[k.Name] = k.Tensor.Type.DType
+			}
+			makers := map[string]graph.Node{}
+			for _, n := range q.Nodes {
+				for _, y := range n.Outputs {
+					makers[y] = n
+				}
+			}
+			var whole []string
+			for _, n := range q.Nodes {
+				if (n.Op == "Conv" || n.Op == "Gemm") && len(n.Inputs) > 2 {
+					if m, ok := makers[n.Inputs[2]]; ok {
+						require.Equal(t, tensor.S32, types[m.Inputs[0]])
+						whole = append(whole, n.Name[:len(n.Name)-len("."+n.Op)])
+					} else {
+						require.Equal(t, tensor.F32, types[n.Inputs[2]])
+					}
+				}
+			}
+			require.Equal(t, c.whole, whole)
+		})
+	}
+}
+
 // Scales, zero points and integers of a product, by hand.
 func TestQuantizedNumbers(t *testing.T) {
 	b := graph.NewBuilder("gemm")
