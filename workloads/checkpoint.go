@@ -1,6 +1,7 @@
 package workloads
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -60,14 +61,19 @@ const (
 type manifest struct {
 	Format   int      `json:"format"`
 	Workload string   `json:"workload"`
-	Data     string   `json:"data"`   // the set's digest
-	Recipe   string   `json:"recipe"` // what steers its steps
+	Mixed    string   `json:"precision,omitempty"` // "" for f32
+	Data     string   `json:"data"`                // the set's digest
+	Recipe   string   `json:"recipe"`              // what steers its steps
 	Seed     uint64   `json:"seed"`
 	Progress progress `json:"progress"`
 }
 
 func (t *trainer) manifest() manifest {
-	return manifest{checkpointFormat, t.Workload.String(), t.digest, recipeText(*t.Recipe), t.Seed, t.progress}
+	m := manifest{Format: checkpointFormat, Workload: t.Workload.String(), Data: t.digest, Recipe: recipeText(*t.Recipe), Seed: t.Seed, Progress: t.progress}
+	if p := t.Workload.Precision(); p != precisions[0].name {
+		m.Mixed = p
+	}
+	return m
 }
 
 // save writes the checkpoint whole or not at all.
@@ -171,6 +177,7 @@ func (t *trainer) matches(m manifest) error {
 	}{
 		{"format", m.Format, own.Format},
 		{"workload", m.Workload, own.Workload},
+		{"precision", cmp.Or(m.Mixed, precisions[0].name), t.Workload.Precision()},
 		{"data set", m.Data, own.Data},
 		{"seed", m.Seed, own.Seed},
 		{"recipe", m.Recipe, own.Recipe},

@@ -21,11 +21,13 @@ type Net struct {
 	// momentum is that of all batch norms; 0 leaves each its own.
 	momentum float64
 
-	params []Param
-	next   map[string]graph.Value // of a state that is updated, its next value
-	enter  func(Param) graph.Value
-	scope  []string
-	step   graph.Value // see Step; zero until it is asked for
+	params  []Param
+	next    map[string]graph.Value // of a state that is updated, its next value
+	updates []update               // in the order in which they were asked for
+	enter   func(Param) graph.Value
+	scope   []string
+	step    graph.Value // see Step; zero until it is asked for
+	skip    graph.Value // whether the step is to change nothing, bool scalar; zero where none is skipped
 }
 
 // Param is a tensor of a network, under PyTorch's dotted name.
@@ -79,10 +81,20 @@ func (n *Net) declare(p Param) graph.Value {
 	return n.enter(p)
 }
 
-// Update sets a state's next value.
+// update is a state and its next value.
+type update struct{ state, value graph.Value }
+
+// Update sets a state's next value, which write makes the program's.
 func (n *Net) Update(state, value graph.Value) {
 	n.next[state.Name] = value
-	n.Builder.Update(state, value)
+	n.updates = append(n.updates, update{state, value})
+}
+
+// write makes all updates the program's.
+func (n *Net) write() {
+	for _, u := range n.updates {
+		n.Builder.Update(u.state, u.value)
+	}
 }
 
 // In writes part of the network under a name, which stands before those of its
@@ -124,7 +136,7 @@ func (n *Net) Step() graph.Value {
 // count lets the step, if there is one, go on by one.
 func (n *Net) count() {
 	if n.step.Name != "" {
-		n.Update(n.step, n.Op("Add", nil, n.step, n.Scalar(tensor.S64, 1)))
+		n.Update(n.step, n.unlessSkipped(n.step, n.Op("Add", nil, n.step, n.Scalar(tensor.S64, 1))))
 	}
 }
 

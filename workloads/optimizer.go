@@ -128,7 +128,7 @@ func (o Optimizer) update(n *Net, p Param, value, grad, lr graph.Value) {
 	if o.adaptive() {
 		in = append(in, n.Step())
 	}
-	for i, next := range n.OpN(o.op(), o.attrs(p), last+1, append(in, lr)...) {
+	for i, next := range n.OpN(o.op(), o.attrs(p), last+1, append(in, lr, n.skip)...) {
 		if state[i].Name != "" {
 			n.Update(state[i], next)
 		}
@@ -148,7 +148,7 @@ func (o Optimizer) undamped(n *Net, p Param, value, grad, velocity graph.Value) 
 	}
 	first := n.Op("Equal", nil, n.Step(), n.Scalar(tensor.S64, 0))
 	share := n.Op("Where", nil, first, n.Scalar(f32, o.Dampening/o.Momentum), n.Scalar(f32, 0))
-	return n.Op("Add", nil, velocity, n.Op("Mul", nil, grad, share))
+	return n.unlessSkipped(velocity, n.Op("Add", nil, velocity, n.Op("Mul", nil, grad, share)))
 }
 
 // averageSuffix ends the names of the averages' state.
@@ -162,7 +162,7 @@ func (n *Net) average(decay float64) {
 	for _, p := range n.params {
 		n.Scoped("average."+p.Name, func() {
 			old := n.State(p.Name+averageSuffix, p.Type)
-			n.Update(old, n.Op("ExponentialMovingAverage", graph.Attrs{"decay": graph.F(decay)}, old, n.next[p.Name]))
+			n.Update(old, n.Op("ExponentialMovingAverage", graph.Attrs{"decay": graph.F(decay)}, old, n.next[p.Name], n.skip))
 		})
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/clsbench/clsbench/graph"
-	"github.com/clsbench/clsbench/graph/autodiff"
 	"github.com/clsbench/clsbench/graph/pass"
 	"github.com/clsbench/clsbench/tensor"
 	"github.com/clsbench/clsbench/workloads/data"
@@ -65,7 +64,7 @@ func (w *Workload) Bare(batch int, weights Weights) (*graph.Program, error) {
 
 // frozen is the network with its parameters as constants; logits applies it.
 func (w *Workload) frozen(weights Weights, logits func(*Net) graph.Value) (*graph.Program, error) {
-	b := graph.NewBuilder(w.String() + " inference")
+	b := graph.NewBuilder(w.title("inference"))
 	n := newNet(b, nil)
 	n.enter = func(p Param) graph.Value {
 		t, ok := weights[p.Name]
@@ -76,7 +75,7 @@ func (w *Workload) frozen(weights Weights, logits func(*Net) graph.Value) (*grap
 		return b.Const(n.local(p.Name), t) // in the builder's scope, which is n's
 	}
 	b.Fetch(logits(n))
-	return b.Program()
+	return w.finish(b)
 }
 
 // Evaluation is the network on batch images with its parameters as state, as
@@ -88,17 +87,17 @@ func (w *Workload) Evaluation(batch int, s Standard) (*graph.Program, error) {
 // evaluation takes as state what is named as the parameters are and then by
 // suffix: themselves or their averages.
 func (w *Workload) evaluation(batch int, s Standard, suffix string) (*graph.Program, error) {
-	b := graph.NewBuilder(w.String() + " evaluation")
+	b := graph.NewBuilder(w.title("evaluation"))
 	n := newNet(b, func(p Param) graph.Value { return b.State(p.Name+suffix, p.Type) })
 	b.Fetch(w.forward(n, batch, s))
-	return b.Program()
+	return w.finish(b)
 }
 
 // Training is one step on batch images: mean cross-entropy, gradients, the
 // recipe's optimizer. The first fetch is the loss, an f32 scalar; with
 // gradients the others are each parameter's, in the order of Params.
 func (w *Workload) Training(batch int, s Standard, r *Recipe, gradients bool) (*graph.Program, error) {
-	b := graph.NewBuilder(w.String() + " training")
+	b := graph.NewBuilder(w.title("training"))
 	var params []Param
 	var values []graph.Value
 	n := newNet(b, func(p Param) graph.Value {
@@ -118,16 +117,18 @@ func (w *Workload) Training(batch int, s Standard, r *Recipe, gradients bool) (*
 	}
 	loss := b.Op("SoftmaxCrossEntropy", attrs, logits, label)
 	b.Fetch(loss)
-	b.SetOrigin(loss, r.Optimizer.op())
-	grads, err := autodiff.Gradients(b, loss, values)
+	w.cast(n)
+	n.SetOrigin(loss, r.Optimizer.op())
+	grads, err := w.gradients(n, loss, values)
 	if err != nil {
 		return nil, fmt.Errorf("building %s: %w", w, err)
 	}
 	if gradients {
-		b.Fetch(grads...)
+		n.Fetch(grads...)
 	}
 	r.update(n, params, values, grads, lr)
-	p, err := b.Program()
+	n.write()
+	p, err := n.Program()
 	if err != nil {
 		return nil, err
 	}

@@ -19,8 +19,9 @@ type Workload struct {
 	Options     []Option           // how the network can vary
 	Recipes     map[string]*Recipe // by name; DefaultRecipe is always there
 
-	chosen  map[string]string // a value for every option
-	network func(n *Net, x graph.Value, option map[string]string) graph.Value
+	chosen    map[string]string // a value for every option
+	precision precision         // see In
+	network   func(n *Net, x graph.Value, option map[string]string) graph.Value
 }
 
 // Input is the size of one image.

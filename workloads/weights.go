@@ -25,14 +25,17 @@ func (w *Workload) Init(seed uint64) Weights {
 }
 
 // FirstState is the state that training begins with, given weights: averages
-// begin at what they are averages of, and what else has no weight, such as an
-// optimizer's slots, at zero.
+// begin at what they are averages of, a loss scale at PyTorch's, and what else
+// has no weight, such as an optimizer's slots, at zero.
 func FirstState(state []graph.Value, weights Weights) Weights {
 	out := Weights{}
 	for _, v := range state {
 		out[v.Name] = weights[v.Name]
 		if name, average := strings.CutSuffix(v.Name, averageSuffix); average && out[v.Name] == nil {
 			out[v.Name] = weights[name]
+		}
+		if v.Name == StateLossScale && out[v.Name] == nil {
+			out[v.Name] = tensor.Scalar(v.Type.DType, firstLossScale)
 		}
 		if out[v.Name] == nil {
 			out[v.Name] = tensor.New(v.Type.DType, v.Type.Shape...)
