@@ -13,6 +13,7 @@ import (
 
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/graph/onnx"
+	"github.com/clsbench/clsbench/reference"
 	"github.com/clsbench/clsbench/tensor"
 	"github.com/clsbench/clsbench/workloads/safetensors"
 )
@@ -22,7 +23,7 @@ const MaxBundles = 20
 
 // Repro is the line that runs one case of a report again on the same data.
 func Repro(r *Report, x *Result) string {
-	what := "--effort standard"
+	what := fmt.Sprint("--effort ", r.Effort)
 	for _, n := range r.Networks {
 		if x.Program == n.Title() {
 			what = fmt.Sprintf("--from-network %s --batch %d", quote(n.Network), n.Batch)
@@ -39,6 +40,12 @@ func Repro(r *Report, x *Result) string {
 	return line
 }
 
+// repeatScript runs a line of Repro, by the program that CLSBENCH names or the
+// PATH has, with what else it is given.
+func repeatScript(line string) string {
+	return fmt.Sprintf("#!/bin/sh\n# Run it in the folder that the failing run was started in.\nexec \"${CLSBENCH:-clsbench}\" %s \"$@\"\n", strings.TrimPrefix(line, "clsbench "))
+}
+
 // quote makes a word of a shell's command line.
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
@@ -47,6 +54,7 @@ type evidence struct {
 	*Result
 	SuiteVersion string      `json:"suite_version"`
 	Bounds       string      `json:"bounds_digest"`
+	Reference    string      `json:"reference_digest"`
 	Judge        string      `json:"judge_hash"` // of the program that has suite and reference in it
 	Seed         uint64      `json:"seed"`
 	Set          int         `json:"set"`
@@ -91,7 +99,7 @@ func (r *Runner) bundle(ctx context.Context, rep *Report, res *Result) error {
 	}
 	t := res.failed.trial
 	e := evidence{
-		Result: res, SuiteVersion: rep.Version, Bounds: rep.Bounds, Judge: thisProgram(), Seed: rep.Seed, Set: t.Draw.Set, Repro: Repro(rep, res),
+		Result: res, SuiteVersion: rep.Version, Bounds: rep.Bounds, Reference: reference.Digest(), Judge: thisProgram(), Seed: rep.Seed, Set: t.Draw.Set, Repro: Repro(rep, res),
 		Backend: rep.Backend, Program: onnx.Digest(t.Program), Features: r.features, Reruns: r.reruns(ctx, res), Second: t.secondOracle(r.oracle), Planned: []Part{},
 	}
 	for _, p := range res.plan.Partitions {
@@ -106,7 +114,7 @@ func (r *Runner) bundle(ctx context.Context, rep *Report, res *Result) error {
 	if err != nil {
 		return err
 	}
-	files := map[string][]byte{"finding.json": append(text, '\n'), "program.onnx": model, "repeat.sh": []byte("#!/bin/sh\nexec " + e.Repro + "\n")}
+	files := map[string][]byte{"finding.json": append(text, '\n'), "program.onnx": model, "repeat.sh": []byte(repeatScript(e.Repro))}
 	for name, values := range map[string]map[string]*tensor.Tensor{
 		"inputs": t.inputs(), "expected": t.honest(), "got": res.failed.got,
 	} {
@@ -120,7 +128,11 @@ func (r *Runner) bundle(ctx context.Context, rep *Report, res *Result) error {
 		files[name+".safetensors"] = b.Bytes()
 	}
 	for name, data := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+		mode := os.FileMode(0o644)
+		if strings.HasSuffix(name, ".sh") {
+			mode = 0o755
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), data, mode); err != nil {
 			return err
 		}
 	}

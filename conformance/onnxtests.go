@@ -41,12 +41,12 @@ func FindONNXTests(dir string) ([]ONNXTest, error) {
 			return err
 		}
 		t := ONNXTest{Dir: filepath.Dir(path)}
-		name := t.Dir
+		name, data := t.Dir, strings.HasPrefix(d.Name(), dataFolder)
 		switch stem := strings.TrimSuffix(path, modelSuffix); {
-		case d.IsDir() && path != dir && empty(path):
+		case d.IsDir() && path != dir && !data && empty(path):
 			name, t.Dir = path, path
 		case d.IsDir():
-			orphans := strings.HasPrefix(d.Name(), dataFolder) && !exists(filepath.Join(t.Dir, modelFile)) && !exists(filepath.Join(t.Dir, addressFile))
+			orphans := data && !exists(filepath.Join(t.Dir, modelFile)) && !exists(filepath.Join(t.Dir, addressFile))
 			if !orphans || len(list) > 0 && list[len(list)-1].Dir == t.Dir {
 				return nil
 			}

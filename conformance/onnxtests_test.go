@@ -162,6 +162,13 @@ func TestBrokenONNXTestsFail(t *testing.T) {
 		"model of another thing": {write([]byte("hello, world"), "model.onnx"), "model.onnx", "invalid model"},
 		"model missing":          {remove("model.onnx"), "model.onnx", "no such file"},
 		"no data":                {remove(set), "test_data_set_0", "no folder"},
+		"an empty set of data": {func(dir string) error {
+			return errors.Join(os.RemoveAll(filepath.Join(dir, set)), os.Mkdir(filepath.Join(dir, set), 0o755))
+		}, "input_0.pb", "no such file"},
+		"an empty second set": {func(dir string) error { return os.Mkdir(filepath.Join(dir, "test_data_set_1"), 0o755) }, "input_0.pb", "no such file"},
+		"a gap among the inputs": {func(dir string) error {
+			return os.Rename(filepath.Join(dir, set, "input_0.pb"), filepath.Join(dir, set, "input_1.pb"))
+		}, "input_0.pb", "no such file"},
 		"no input":               {remove(set, "input_0.pb"), "input_0.pb", "no such file"},
 		"no output":              {remove(set, "output_0.pb"), "output_0.pb", "no such file"},
 		"input cut short":        {cut(40, set, "input_0.pb"), "input_0.pb", "invalid data"},

@@ -36,8 +36,9 @@ var reportSchema = sync.OnceValue(func() *jsonschema.Schema {
 	return c.MustCompile(ReportSchemaURL)
 })
 
-// ReadReport reads a report and holds it against its schema and against
-// itself. The error names what is wrong.
+// ReadReport reads a report and holds it against its schema, against itself and,
+// unless it is Outdated, against this build's own cases. The error names what is
+// wrong.
 func ReadReport(data []byte) (*Report, error) {
 	if len(data) > MaxReport {
 		return nil, fmt.Errorf("%d bytes, more than a report can have (%d)", len(data), MaxReport)
@@ -96,11 +97,6 @@ func (r *Report) check() error {
 		if _, err := ParseSuite(string(s.Suite)); err != nil {
 			return fmt.Errorf("/suites/%d/suite: %w", i, err)
 		}
-		if s.Verdict == Pass && r.Bounds == BoundsDigest() {
-			if known := required(s.Suite, r.Effort); s.Required < known {
-				return fmt.Errorf("/suites/%d/required: %d, the suite has %d", i, s.Required, known)
-			}
-		}
 		if seen[string(s.Suite)] {
 			return fmt.Errorf("/suites/%d: suite %s stands there already", i, s.Suite)
 		}
@@ -131,20 +127,12 @@ func (r *Report) check() error {
 		return fmt.Errorf("/verdict: %s, by its suites it is %s", r.Verdict, verdict)
 	case len(r.Failed) != bySuite.Fail+bySuite.Mistrusted:
 		return fmt.Errorf("/failures: %d, by the suites' counts there are %d", len(r.Failed), bySuite.Fail+bySuite.Mistrusted)
+	case len(r.Networks) > 0 && len(r.Suites) > 0:
+		return errors.New("/networks: a run has suites or networks, not both")
+	case len(r.Networks) > 0 || r.Outdated() != "":
+		return nil // a network's cases follow from the backend's plans
 	}
-	return nil
-}
-
-// required is how many cases of a suite must run at an effort.
-func required(s Suite, e Effort) (n int) {
-	o := Options{Suites: []Suite{s}, Effort: e}
-	items, _ := o.selection()
-	for _, it := range items {
-		if it.protocol != nil || it.c.Required {
-			n++
-		}
-	}
-	return n
+	return r.complete()
 }
 
 func (c *Counts) sum(o Counts) {

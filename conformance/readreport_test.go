@@ -53,13 +53,12 @@ func TestPublishedReports(t *testing.T) {
 		require.NoError(t, err)
 		require.Less(t, len(data), 300<<10, f)
 		r, err := ReadReport(data)
-		require.NoError(t, err, f)
+		require.NoError(t, err, "%s: make reports writes it anew", f)
 		require.Empty(t, r.Filter, f)
 		require.False(t, r.Interrupted, f)
 		require.Equal(t, r.Backend.Name, strings.TrimSuffix(filepath.Base(f), ".json"))
 		mend := "make reports writes them anew: " + f
-		require.Equal(t, Version, r.Version, mend)
-		require.Equal(t, BoundsDigest(), r.Bounds, mend)
+		require.Empty(t, r.Outdated(), mend) // a current one has been counted
 		require.Len(t, r.Suites, len(Suites()), mend)
 	}
 }
@@ -78,21 +77,20 @@ func TestReadReportRefuses(t *testing.T) {
 	}
 	set := func(k string, v any) func(map[string]any) { return func(m map[string]any) { m[k] = v } }
 	for why, spoil := range map[string]func(map[string]any){
-		"":                                     func(map[string]any) {},
-		"/schema: \"clsbench.conformance/v9":   set("schema", "clsbench.conformance/v9"),
-		"/seed: 0":                             set("seed", 0),
-		"additional properties 'extra'":        set("extra", 1),
-		"missing property 'suites'":            func(m map[string]any) { delete(m, "suites") },
-		"/effort: value must be one of":        set("effort", "much"),
-		"by its suites it is pass":             set("verdict", "partial"),
-		"/suites/0/verdict: pass contradicts":  suite("missing", 1),
-		"/suites/0/verdict: fail contradicts":  suite("verdict", "fail"),
-		"4 required cases are missing":         suite("missing", 4),
-		"/families: they count":                suite("pass", 3),
-		"/suites/0/pass: got string":           suite("pass", "2"),
-		"pass, but a filter":                   set("filter", "^Add/"),
-		"/suites/0/required: 3, the suite has": set("bounds_digest", BoundsDigest()),
-		"unknown suite \"vision\"":             suite("suite", "vision"),
+		"":                                    func(map[string]any) {},
+		"/schema: \"clsbench.conformance/v9":  set("schema", "clsbench.conformance/v9"),
+		"/seed: 0":                            set("seed", 0),
+		"additional properties 'extra'":       set("extra", 1),
+		"missing property 'suites'":           func(m map[string]any) { delete(m, "suites") },
+		"/effort: value must be one of":       set("effort", "much"),
+		"by its suites it is pass":            set("verdict", "partial"),
+		"/suites/0/verdict: pass contradicts": suite("missing", 1),
+		"/suites/0/verdict: fail contradicts": suite("verdict", "fail"),
+		"4 required cases are missing":        suite("missing", 4),
+		"/families: they count":               suite("pass", 3),
+		"/suites/0/pass: got string":          suite("pass", "2"),
+		"pass, but a filter":                  set("filter", "^Add/"),
+		"unknown suite \"vision\"":            suite("suite", "vision"),
 	} {
 		text, err := json.Marshal(good)
 		require.NoError(t, err)

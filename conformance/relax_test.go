@@ -102,5 +102,5 @@ func TestReproNamesTheMathMode(t *testing.T) {
 	require.Len(t, text, 1)
 	line, err := os.ReadFile(text[0])
 	require.NoError(t, err)
-	require.Contains(t, string(line), " --math tf32\n")
+	require.Contains(t, string(line), " --math tf32 \"$@\"\n")
 }

@@ -102,6 +102,8 @@ func (c *Counts) add(s Status) {
 // Ran counts the cases that said something about the backend.
 func (c Counts) Ran() int { return c.Pass + c.Fail }
 
+func (c Counts) counted() int { return c.Pass + c.Fail + c.Unsupported + c.Mistrusted }
+
 // SuiteReport is one suite's.
 type SuiteReport struct {
 	Suite   Suite   `json:"suite"`

@@ -148,11 +148,12 @@ func TestFailureTellsWhatAVendorNeeds(t *testing.T) {
 		Seed         uint64
 		Kernels      []string
 		BoundsDigest string `json:"bounds_digest"`
+		Reference    string `json:"reference_digest"`
 		Judge        string `json:"judge_hash"`
 		Reruns       []conformance.Rerun
 	}
 	require.NoError(t, json.Unmarshal(text, &e))
-	require.Equal(t, `clsbench conform --backend 'rig:a=b' --effort standard --filter '^MatMul/f32/m=33,k=75,n=47/structure$' --seed 5`, e.Repro)
+	require.Equal(t, `clsbench conform --backend 'rig:a=b' --effort quick --filter '^MatMul/f32/m=33,k=75,n=47/structure$' --seed 5`, e.Repro)
 	require.Equal(t, "MatMul/f32/m=17,k=9,n=14,stack=2x1:3/structure", e.Smallest)
 	require.Equal(t, "MatMul/f32/m=13,k=7,n=31/structure", e.Nearest, "not the largest")
 	require.Positive(t, e.Distance)
@@ -167,6 +168,7 @@ func TestFailureTellsWhatAVendorNeeds(t *testing.T) {
 	require.Contains(t, files, "reference/testdata/pytorch/matmul.json")
 	require.Equal(t, []string{"MatMul"}, e.Kernels)
 	require.NotEmpty(t, e.BoundsDigest)
+	require.Equal(t, ref.Digest(), e.Reference)
 	require.Len(t, e.Judge, 64)
 	ways := map[string]conformance.Status{}
 	for _, r := range e.Reruns {

@@ -114,23 +114,32 @@ func newResultsValidateCmd() *cobra.Command {
 		Long: `validate checks each file against the JSON Schema of its version, and what a
 schema can't say: intervals around their medians, unique cells, figures beside
 statuses that allow them. It takes conformance reports (clsbench conform --out)
-too. Exit code 2 if any file is invalid.`,
+too, and counts them, suite by suite and family by family, against the cases of
+this build. A report by another suite version or other bounds can't be counted:
+it is outdated. Exit code 2 if any file is invalid, 1 if any is outdated.`,
 		Example:           "  clsbench results validate results/runs/*.json\n  clsbench results validate conformance/reports/cpu.json",
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: filesOf("json"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			bad := 0
+			bad, old := 0, 0
 			for _, path := range args {
-				what, err := validate(path)
-				if err != nil {
+				what, outdated, err := validate(path)
+				switch {
+				case err != nil:
 					bad++
 					fmt.Fprintln(cmd.ErrOrStderr(), err)
-					continue
+				case outdated != "":
+					old++
+					fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", path, outdated)
+				default:
+					fmt.Fprintf(cmd.OutOrStdout(), "%s: valid, %s\n", path, what)
 				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s: valid, %s\n", path, what)
 			}
-			if bad > 0 {
+			switch {
+			case bad > 0:
 				return usagef("%d of %d files are invalid", bad, len(args))
+			case old > 0:
+				return &exitError{exitVerdict, fmt.Errorf("%d of %d files are outdated", old, len(args))}
 			}
 			return nil
 		},
@@ -138,13 +147,13 @@ too. Exit code 2 if any file is invalid.`,
 }
 
 // validate reads a result document or, where it says that it is one, a report
-// of conformance, and says what it has.
-func validate(path string) (string, error) {
+// of conformance, and says what it has, or in what it is outdated.
+func validate(path string) (what, outdated string, err error) {
 	info, err := os.Stat(path)
 	if err == nil && info.Mode().IsRegular() && info.Size() <= conformance.MaxReport {
 		data, err := os.ReadFile(path)
 		if err != nil {
-			return "", err
+			return "", "", err
 		}
 		var head struct {
 			Schema string `json:"schema"`
@@ -152,7 +161,7 @@ func validate(path string) (string, error) {
 		if json.Unmarshal(data, &head) == nil && strings.HasPrefix(head.Schema, "clsbench.conformance/") {
 			r, err := conformance.ReadReport(data)
 			if err != nil {
-				return "", fmt.Errorf("%s: %w", path, err)
+				return "", "", fmt.Errorf("%s: %w", path, err)
 			}
 			ran := 0
 			for _, s := range r.Suites {
@@ -161,14 +170,14 @@ func validate(path string) (string, error) {
 			for _, n := range r.Networks {
 				ran += n.Ran()
 			}
-			return fmt.Sprintf("%d cases of %s, %s, %s", ran, r.Backend.Name, r.Verdict, r.Schema), nil
+			return fmt.Sprintf("%d cases of %s, %s, %s", ran, r.Backend.Name, r.Verdict, r.Schema), r.Outdated(), nil
 		}
 	}
 	d, err := results.ReadFile(path)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	return fmt.Sprintf("%d cells, %s", len(d.Results), d.Schema), nil
+	return fmt.Sprintf("%d cells, %s", len(d.Results), d.Schema), "", nil
 }
 
 // renderOptions fit standard output: colour and width on a terminal only.
