@@ -83,7 +83,7 @@ func usesOf(g *graph.Graph) map[string]use {
 	return uses
 }
 
-// slotFills are fills by the name of an op's input.
+// slotFills are fills by the name of an op's input; nil for what its type says.
 var slotFills = map[string]func(u use, d Draw) fill{
 	"labels": func(u use, _ Draw) fill {
 		if u.call.In[1].DType.IsFloat() { // distributions over the classes, about
@@ -115,11 +115,20 @@ var slotFills = map[string]func(u use, d Draw) fill{
 	"grad_avg":        func(use, Draw) fill { return uniform(-0.01, 0.01) }, // whose square is below that average
 	"step":            func(use, Draw) fill { return integers(0, 20) },
 	"skip":            func(use, Draw) fill { return constant(0) },
+	// Of a loss, small enough for gradients in f16 (norms have a scale too).
+	"scale": func(u use, _ Draw) fill {
+		if u.call.Op.Name != "DynamicLossScale" {
+			return nil
+		}
+		return each(func(r *rng) float64 { return math.Exp2(float64(4 + r.intn(6))) })
+	},
 }
 
 func fillOf(u use, x graph.Value, state bool, d Draw) fill {
-	if f := slotFills[u.param]; f != nil {
-		return f(u, d)
+	if slot := slotFills[u.param]; slot != nil {
+		if f := slot(u, d); f != nil {
+			return f
+		}
 	}
 	switch t := x.Type; {
 	case t.DType == tensor.U8:

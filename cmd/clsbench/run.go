@@ -65,6 +65,7 @@ rest stands; 130 interrupted (what was finished is kept: --resume RUN goes on).`
   clsbench run --backend cpu --backend cpu:isa=avx2   two instruction sets, side by side
   clsbench run --backend 'new=exec:./my-plugin' --backend cpu --effort standard
   clsbench run --mode infer --batch 1,8,64 --threads 1
+  clsbench run --precision f32,bf16,fp16,int8         accuracy, size and speed side by side
   clsbench run --precision f32,int8 --quant static:entropy --quant dynamic
   clsbench run --data ~/mnist --epochs 30             IDX files in place of digits/v1
   clsbench run --set optimizer.lr=0.1 --set ema=0.99   training by a changed recipe
@@ -84,7 +85,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	fl.StringSliceVar(&f.modes, "mode", harness.Modes, "infer, train")
 	fl.StringVar(&f.scenario, "scenario", "offline", strings.Join(harness.Scenarios, " or "))
 	fl.IntSliceVar(&f.batches, "batch", nil, "images a step, a list (default 1,32 for infer, 64 for train)")
-	fl.StringSliceVar(&f.precision, "precision", []string{"f32"}, strings.Join(harness.Precisions, ", "))
+	fl.StringSliceVar(&f.precision, "precision", []string{"f32"}, "a list of "+strings.Join(harness.Precisions, ", ")+"; bf16 and fp16 choose op by op as PyTorch's autocast does")
 	fl.StringArrayVar(&f.quant, "quant", nil, "how int8 is made, repeatable: dynamic, static[:minmax|percentile|mse|entropy] or aware[:…], which trains on for an epoch, then ,act=s8 ,keep=first ,keep=last ,exclude=RE2 (default static:mse)")
 	fl.BoolVar(&f.sensitive, "sensitivity", false, "the accuracy that the quantization of each layer alone costs")
 	fl.IntVar(&f.threads, "threads", 0, "threads of a backend (default all that the process may use)")

@@ -91,7 +91,7 @@ func (p *Plan) Duration() time.Duration {
 	trained := map[string]bool{}
 	for _, c := range p.Cells {
 		total += p.cellTime(c)
-		key := c.Workload.String() + "\x00" + benchKey(c)
+		key := c.trainsLike()
 		if c.Mode == "train" && p.Effort.Figures && !trained[key] {
 			trained[key] = true
 			total += p.trainingTime(c)

@@ -91,7 +91,7 @@ func (h *run) flags(res *results.Result, rates []float64, lengths [][]float64) {
 // share puts the figure beside the machine's limit of the same session.
 func (h *run) share(res *results.Result) {
 	p, ok := h.peaks.Of(machine.PeakFMA, res.Threads)
-	if !ok || res.FLOPsPerImage == 0 || res.Precision == precisionInt8 { // its limit is another, which is not measured
+	if !ok || res.FLOPsPerImage == 0 || res.Precision != precisionF32 { // others have other limits, which are not measured
 		return
 	}
 	s := res.Throughput.Median * res.FLOPsPerImage / (p.Value * 1e9)

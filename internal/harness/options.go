@@ -29,7 +29,7 @@ type Options struct {
 	Modes     []string // infer, train; default both
 	Scenario  string   // offline or singlestream; default offline
 	Batches   []int    // default 1 and 32 for inference, 64 for training
-	Precision []string // default f32
+	Precision []string // of workloads.Precisions, and int8; default f32
 	Quant     []string // how int8 is made, see workloads.ParseQuantization; default static
 	// Sensitivity asks for the accuracy that each layer's quantization alone costs.
 	Sensitivity bool
@@ -68,7 +68,7 @@ func badFlag(flag, format string, args ...any) error {
 var (
 	Modes      = []string{"infer", "train"}
 	Scenarios  = []string{"offline", "singlestream"}
-	Precisions = []string{"f32", precisionInt8}
+	Precisions = append(workloads.Precisions(), precisionInt8)
 )
 
 const (
@@ -80,7 +80,7 @@ const (
 func (o *Options) complete() error {
 	o.Workloads = orDefault(o.Workloads, "lenet5")
 	o.Modes = orDefault(o.Modes, Modes...)
-	o.Precision = orDefault(o.Precision, "f32")
+	o.Precision = orDefault(o.Precision, precisionF32)
 	o.Scenario = cmpOr(o.Scenario, "offline")
 	o.Effort = cmpOr(o.Effort, "quick")
 	if o.Timeout == 0 {
@@ -204,7 +204,7 @@ func (o *Options) reproFlags(c *Cell) string {
 	if c.Mode == "train" && c.Batch == c.Recipe.Batch && len(o.Batches) == 0 {
 		s = ""
 	}
-	s += quantFlags(c)
+	s += precisionFlags(c)
 	if o.Sensitivity && c.Precision == precisionInt8 {
 		s += " --sensitivity"
 	}

@@ -246,9 +246,10 @@ func (p *Plan) addTask(w *workloads.Workload, recipe *workloads.Recipe, mode str
 	if mode == "train" {
 		r.Batch = batch
 	}
+	in := v.of(w)
 	for _, s := range p.opts.Backends {
 		for _, math := range append([]string{graph.Strict}, p.opts.Math...) {
-			c := &Cell{Spec: s, Workload: w, Recipe: &r, Scenario: scenario, Math: math, Data: cmpOr(p.opts.Data, recipe.Data), Quant: v.quant,
+			c := &Cell{Spec: s, Workload: in, Recipe: &r, Scenario: scenario, Math: math, Data: cmpOr(p.opts.Data, recipe.Data), Quant: v.quant,
 				Cell: results.Cell{Workload: w.Name, Mode: mode, Precision: v.precision, Batch: batch, Backend: s.Label, Settings: map[string]string{}}}
 			if v.quant != nil {
 				c.Settings[results.KeyQuant] = v.quant.String()

@@ -14,6 +14,9 @@ import (
 // precisionInt8 is the name of programs between quantizers; of inference alone.
 const precisionInt8 = "int8"
 
+// precisionF32 is the default, and what int8 is trained in.
+const precisionF32 = "f32"
+
 // completeQuant checks how int8 is to be made.
 func (o *Options) completeQuant() error {
 	asked := slices.Contains(o.Precision, precisionInt8)
@@ -43,7 +46,8 @@ type version struct {
 	quant     *workloads.Quantization
 }
 
-// versions are those of a mode: what is measured in int8 is trained in f32.
+// versions are those of a mode: what is measured in int8 is trained in f32, all
+// else in its own precision.
 func (p *Plan) versions(mode string) (list []version) {
 	for _, precision := range p.opts.Precision {
 		switch {
@@ -54,19 +58,40 @@ func (p *Plan) versions(mode string) (list []version) {
 				q, _ := workloads.ParseQuantization(spec) // which completeQuant has done
 				list = append(list, version{precision, q})
 			}
-		case !slices.Contains(p.opts.Precision, "f32"):
-			list = append(list, version{precision: "f32"})
+		case !slices.Contains(p.opts.Precision, precisionF32):
+			list = append(list, version{precision: precisionF32})
 		}
 	}
 	return list
 }
 
-// quantFlags are the flags that a cell in int8 takes.
-func quantFlags(c *Cell) string {
-	if c.Quant == nil {
-		return ""
+// of is a workload in the version's floats.
+func (v version) of(w *workloads.Workload) *workloads.Workload {
+	if v.quant != nil {
+		return w
 	}
-	return " --precision " + precisionInt8 + " --quant " + ShellQuote(c.Quant.String())
+	in, err := w.In(v.precision)
+	if err != nil {
+		panic(err) // complete has refused other names
+	}
+	return in
+}
+
+// trainsLike tells apart what the cells' weights can come from: the network, the
+// precision that it is trained in, and who trains it.
+func (c *Cell) trainsLike() string {
+	return c.Workload.String() + "\x00" + c.Workload.Precision() + "\x00" + benchKey(c)
+}
+
+// precisionFlags are the flags that a cell in another precision than f32 takes.
+func precisionFlags(c *Cell) string {
+	switch {
+	case c.Quant != nil:
+		return " --precision " + precisionInt8 + " --quant " + ShellQuote(c.Quant.String())
+	case c.Precision != precisionF32:
+		return " --precision " + c.Precision
+	}
+	return ""
 }
 
 // calibration is what the cell's quantization learns ahead on its backend, done

@@ -66,7 +66,7 @@ func (h *run) all(ctx context.Context) error {
 			if h.done[c.String()] {
 				continue
 			}
-			key := c.Workload.String() + "\x00" + benchKey(c)
+			key := c.trainsLike()
 			if trainings[key] == nil && h.trains(c) {
 				trainings[key] = h.trainOnce(ctx, h.trainingCell(c), h.bench(c))
 			}
@@ -149,7 +149,7 @@ func (h *run) trains(c *Cell) bool { return h.Effort.Figures && h.trainingCell(c
 // trainingCell is the train cell whose recipe the training run follows.
 func (h *run) trainingCell(c *Cell) *Cell {
 	for _, o := range h.Cells {
-		if o.Mode == "train" && benchKey(o) == benchKey(c) && o.Workload.String() == c.Workload.String() {
+		if o.Mode == "train" && o.trainsLike() == c.trainsLike() {
 			return o
 		}
 	}

@@ -83,7 +83,7 @@ func (h *run) train(ctx context.Context, c *Cell, b *bench) (*trained, error) {
 // journal and named by the run and by what trains on what.
 func (h *run) checkpoint(c *Cell) string {
 	key := fnv.New32a()
-	fmt.Fprint(key, c.Workload.String(), "\x00", benchKey(c))
+	fmt.Fprint(key, c.trainsLike())
 	name := fmt.Sprintf("%s-%08x.checkpoint.safetensors", h.doc.Run.ID, key.Sum32())
 	return filepath.Join(h.opts.Store.Dir, name)
 }
