@@ -161,32 +161,36 @@ func pairsFigure(f *figure, t *table, tests []tested) *figure {
 	type pair struct {
 		series int
 		share  float64
+		words  string
 	}
 	var pairs []pair
-	chart := &rowChart{head: "of its images"}
+	chart := &rowChart{}
 	for _, x := range tests {
-		chart.slots = append(chart.slots, slot{row: -1, series: -1, name: t.nameOf(x.place)})
+		chart.slots = append(chart.slots, slot{row: -1, style: -1, name: t.nameOf(x.place)})
 		for _, c := range x.test.Confusions[:min(worstPairs, len(x.test.Confusions))] {
 			of := x.test.Classes[c.Label].Images
 			share := float64(c.Images) / float64(of)
-			chart.slots = append(chart.slots, slot{row: len(pairs), series: -1,
-				name:  className(x.test.Classes, c.Label) + " → " + className(x.test.Classes, c.Predicted),
-				words: fmt.Sprintf("%d of %d", c.Images, of)})
-			pairs = append(pairs, pair{x.series, share})
+			chart.slots = append(chart.slots, slot{row: len(pairs), style: -1,
+				name: className(x.test.Classes, c.Label) + " → " + className(x.test.Classes, c.Predicted)})
+			pairs = append(pairs, pair{x.series, share, fmt.Sprintf("%d of %d", c.Images, of)})
 		}
 	}
 	highest := 0.0
 	for _, p := range pairs {
 		highest = max(highest, p.share)
 	}
-	chart.axis = func(p *panel) {
-		p.xLabel = "share of the class's images, %"
-		p.X.Min, p.X.Max = 0, max(highest*1.05, 0.01)
-		p.X.Tick.Marker = unitTicks{format: percentLabel}
-	}
-	chart.mark = func(i int, c *draw.Canvas, x func(float64) vg.Length, y vg.Length) {
-		c.FillPolygon(styleOf(pairs[i].series).color, []vg.Point{{X: x(0), Y: y - 3}, {X: x(pairs[i].share), Y: y - 3}, {X: x(pairs[i].share), Y: y + 3}, {X: x(0), Y: y + 3}})
-	}
+	chart.columns = []column{{
+		head:  "of its images",
+		words: func(i int) string { return pairs[i].words },
+		axis: func(p *panel) {
+			p.xLabel = "share of the class's images, %"
+			p.X.Min, p.X.Max = 0, max(highest*1.05, 0.01)
+			p.X.Tick.Marker = unitTicks{format: percentLabel}
+		},
+		mark: func(i int, c *draw.Canvas, x func(float64) vg.Length, y vg.Length) {
+			c.FillPolygon(styleOf(pairs[i].series).color, []vg.Point{{X: x(0), Y: y - 3}, {X: x(pairs[i].share), Y: y - 3}, {X: x(pairs[i].share), Y: y + 3}, {X: x(0), Y: y + 3}})
+		},
+	}}
 	f.height, f.paint = chart.height(), chart.paint
 	f.caption = []string{fmt.Sprintf("What images are of → what they were taken for: the %d pairs that are mistaken most often. Test split, first seed.", worstPairs)}
 	return f

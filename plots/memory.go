@@ -61,14 +61,14 @@ func memoryFigure(t *table) *figure {
 		}
 		most = max(most, sum)
 	}
-	chart := &rowChart{
-		head: "peak",
+	chart := &rowChart{slots: slotsOf(t, places), columns: []column{{
+		head:  "peak",
+		words: func(i int) string { return memoryWords(rows[i]) },
 		axis: func(p *panel) {
 			p.xLabel = "memory at its highest, MiB"
 			p.X.Min, p.X.Max = 0, max(most/mebi*1.04, 1)
 			p.X.Tick.Marker = unitTicks{format: short}
 		},
-		slots: slotsOf(t, places, func(i int) string { return memoryWords(rows[i]) }),
 		mark: func(i int, c *draw.Canvas, x func(float64) vg.Length, y vg.Length) {
 			from := 0.0
 			for part, b := range rows[i].parts {
@@ -78,7 +78,7 @@ func memoryFigure(t *table) *figure {
 				}
 			}
 		},
-	}
+	}}}
 	f := &figure{name: "memory", title: "Memory of the backend's process", height: chart.height(), paint: chart.paint}
 	for i, name := range memoryParts {
 		if used[i] {

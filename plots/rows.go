@@ -6,39 +6,45 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// rowChart lists rows below each other, as a forest plot does: their names on the left, under the name of their task
-// where there are several series, a mark on a common axis, and the figures in words on the right.
+// rowChart lists rows below each other, as a forest plot does: their names on the left, under the name of what they
+// share, and in each column a mark on a common axis, and the figure in words to the right of it.
 type rowChart struct {
-	slots []slot
-	head  string // of the words on the right
+	slots   []slot
+	columns []column
+}
+
+// column is one quantity of every row.
+type column struct {
+	head  string // of the words
+	words func(row int) string
 	axis  func(*panel)
 	mark  func(row int, c *draw.Canvas, x func(float64) vg.Length, y vg.Length)
 }
 
 // slot is a line of the chart: a heading, or a row.
 type slot struct {
-	row    int // -1 is a heading
-	series int // of a row; -1 is no marker beside its name
-	name   string
-	words  string
+	row   int // -1 is a heading
+	style int // of the marker beside a row's name; -1 is none
+	name  string
 }
 
 const (
 	rowHeight  = vg.Length(13)
 	nameWidth  = vg.Length(165) // at most
+	nameIndent = vg.Length(14)  // of a name with a marker
 	rowGap     = vg.Length(8)
 	axisHeight = vg.Length(30)
 )
 
-// slotsOf puts rows, given by their places, under headings. Words are what stands on the right of each.
-func slotsOf(t *table, places []place, words func(row int) string) []slot {
+// slotsOf puts rows, given by their places, under headings.
+func slotsOf(t *table, places []place) []slot {
 	var slots []slot
 	for i, p := range places {
-		s := slot{row: i, series: p.series, name: t.series[p.series], words: words(i)}
+		s := slot{row: i, style: p.series, name: t.series[p.series]}
 		if len(t.series) == 1 {
-			s.series, s.name = -1, t.tasks[p.task]
+			s.style, s.name = -1, t.tasks[p.task]
 		} else if i == 0 || places[i-1].task != p.task {
-			slots = append(slots, slot{row: -1, series: -1, name: t.tasks[p.task]})
+			slots = append(slots, slot{row: -1, style: -1, name: t.tasks[p.task]})
 		}
 		slots = append(slots, s)
 	}
@@ -49,48 +55,86 @@ func (r *rowChart) height() vg.Length {
 	return rowHeight*vg.Length(len(r.slots)) + axisHeight + rowHeight
 }
 
-// paint draws the chart.
+// paint draws the chart: the columns share what the names leave.
 func (r *rowChart) paint(c draw.Canvas) {
-	label, words := textStyle(sizeText, ink), textStyle(sizeText, ink)
-	left, wide := vg.Length(0), words.Width(r.head)
+	left := r.nameWidth()
+	wide := (c.Max.X - c.Min.X - left) / vg.Length(len(r.columns))
+	for i, col := range r.columns {
+		at := draw.Canvas{Canvas: c.Canvas, Rectangle: c.Rectangle}
+		at.Min.X = c.Min.X + left + wide*vg.Length(i)
+		at.Max.X = at.Min.X + wide
+		names := func(draw.Canvas, func(float64) vg.Length) {}
+		if i == 0 {
+			names = func(at draw.Canvas, y func(float64) vg.Length) { r.paintNames(at, c.Min.X, left, y) }
+		}
+		r.paintColumn(at, col, names)
+	}
+}
+
+// nameWidth is the room for the names of rows and headings.
+func (r *rowChart) nameWidth() vg.Length {
+	label, left := textStyle(sizeText, ink), vg.Length(0)
 	for _, s := range r.slots {
-		sty := label
+		sty, indent := label, vg.Length(0)
 		if s.row < 0 {
 			sty = bold(label)
 		}
-		indent := vg.Length(0)
-		if s.series >= 0 {
-			indent = 14
+		if s.style >= 0 {
+			indent = nameIndent
 		}
 		left = max(left, min(nameWidth, sty.Width(s.name)+indent))
-		wide = max(wide, words.Width(s.words))
+	}
+	return left
+}
+
+// at is where slot i stands on the y axis.
+func (r *rowChart) at(i int) float64 { return float64(len(r.slots)-i) - 0.5 }
+
+// paintNames writes the names of rows and headings from begin on, beside the first column's axis.
+func (r *rowChart) paintNames(c draw.Canvas, begin, left vg.Length, y func(float64) vg.Length) {
+	label := textStyle(sizeText, ink)
+	for i, s := range r.slots {
+		at := y(r.at(i))
+		switch {
+		case s.row < 0:
+			write(c, bold(label), begin, at-1, shorten(bold(label), s.name, left))
+		case s.style >= 0:
+			c.DrawGlyphNoClip(styleOf(s.style).glyph(vg.Points(2.6)), vg.Point{X: begin + 6, Y: at})
+			write(c, label, begin+nameIndent, at, shorten(label, s.name, left-nameIndent))
+		default:
+			write(c, label, begin, at, shorten(label, s.name, left))
+		}
+	}
+}
+
+// paintColumn draws one column; names draws what stands to its left.
+func (r *rowChart) paintColumn(c draw.Canvas, col column, names func(draw.Canvas, func(float64) vg.Length)) {
+	words := textStyle(sizeText, ink)
+	wide := words.Width(col.head)
+	for _, s := range r.slots {
+		if s.row >= 0 {
+			wide = max(wide, words.Width(col.words(s.row)))
+		}
 	}
 	p := newPanel()
-	r.axis(p)
+	col.axis(p)
 	p.HideY()
 	p.Y.Min, p.Y.Max = 0, float64(len(r.slots))
 	p.Add(grid{x: true}, plotterFunc(func(c draw.Canvas, p *plot.Plot) {
 		x, y := p.Transforms(&c)
-		write(c, textStyle(sizeText, grey), c.Max.X+rowGap, c.Max.Y+rowHeight/2, r.head)
+		write(c, textStyle(sizeText, grey), c.Max.X+rowGap, c.Max.Y+rowHeight/2, col.head)
+		names(c, y)
 		for i, s := range r.slots {
-			at := y(float64(len(r.slots)-i) - 0.5)
-			begin := c.Min.X - rowGap - left
 			if s.row < 0 {
-				write(c, bold(label), begin, at-1, shorten(bold(label), s.name, left))
 				continue
 			}
+			at := y(r.at(i))
 			c.StrokeLine2(draw.LineStyle{Color: faint, Width: vg.Points(0.5), Dashes: []vg.Length{1, 2}}, c.Min.X, at, c.Max.X, at)
-			if s.series >= 0 {
-				c.DrawGlyphNoClip(styleOf(s.series).glyph(vg.Points(2.6)), vg.Point{X: begin + 6, Y: at})
-				write(c, label, begin+14, at, shorten(label, s.name, left-14))
-			} else {
-				write(c, label, begin, at, shorten(label, s.name, left))
-			}
-			write(c, words, c.Max.X+rowGap, at, s.words)
-			r.mark(s.row, &c, x, at)
+			write(c, words, c.Max.X+rowGap, at, col.words(s.row))
+			col.mark(s.row, &c, x, at)
 		}
 	}))
-	p.drawAbove(draw.Crop(c, left+rowGap, -wide-rowGap, xLabelHeight, -rowHeight))
+	p.drawAbove(draw.Crop(c, rowGap, -wide-rowGap, xLabelHeight, -rowHeight))
 }
 
 // plotterFunc makes a function a plot.Plotter.

@@ -5,6 +5,7 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
+	"github.com/clsbench/clsbench/internal/measure"
 	"github.com/clsbench/clsbench/results"
 )
 
@@ -21,33 +22,35 @@ func throughputFigure(t *table) *figure {
 		ends = append(ends, r.rate.Low, r.rate.High)
 	}
 	low, high, log := spread(ends)
-	chart := &rowChart{
-		head: "images/s (interval)",
-		axis: func(p *panel) { rateAxis(p, low, high, log) },
-		slots: slotsOf(t, places, func(i int) string {
-			return rateWords(rows[i])
-		}),
+	chart := &rowChart{slots: slotsOf(t, places), columns: []column{{
+		head:  "images/s (interval)",
+		words: func(i int) string { return rateWords(rows[i]) },
+		axis:  func(p *panel) { rateAxis(p, low, high, log) },
 		mark: func(i int, c *draw.Canvas, x func(float64) vg.Length, y vg.Length) {
 			r := rows[i]
 			if r.rate.Median == 0 {
 				write(*c, textStyle(sizeText, grey), c.Min.X+4, y, r.remark)
 				return
 			}
-			s := styleOf(r.series)
-			c.StrokeLine2(draw.LineStyle{Color: s.color, Width: vg.Points(1.6)}, x(r.rate.Low), y, x(r.rate.High), y)
-			for _, end := range []float64{r.rate.Low, r.rate.High} {
-				c.StrokeLine2(draw.LineStyle{Color: s.color, Width: vg.Points(1.2)}, x(end), y-3.5, x(end), y+3.5)
-			}
-			g := s.glyph(vg.Points(2.5))
-			if r.remark != "" {
-				g = s.hollow(vg.Points(2.5))
-			}
-			c.DrawGlyph(g, vg.Point{X: x(r.rate.Median), Y: y})
+			markInterval(c, styleOf(r.series), x, y, r.rate, r.remark != "")
 		},
-	}
+	}}}
 	f := &figure{name: "throughput", title: "Throughput", height: chart.height(), paint: chart.paint}
 	f.caption = []string{"Marker: median over " + t.roundsOf() + "; bar: its interval (95 % from 6 rounds on). Hollow: not steady, or not passed by conformance."}
 	return f
+}
+
+// markInterval draws a median with its interval.
+func markInterval(c *draw.Canvas, s style, x func(float64) vg.Length, y vg.Length, e measure.Estimate, hollow bool) {
+	c.StrokeLine2(draw.LineStyle{Color: s.color, Width: vg.Points(1.6)}, x(e.Low), y, x(e.High), y)
+	for _, end := range []float64{e.Low, e.High} {
+		c.StrokeLine2(draw.LineStyle{Color: s.color, Width: vg.Points(1.2)}, x(end), y-3.5, x(end), y+3.5)
+	}
+	g := s.glyph(vg.Points(2.5))
+	if hollow {
+		g = s.hollow(vg.Points(2.5))
+	}
+	c.DrawGlyph(g, vg.Point{X: x(e.Median), Y: y})
 }
 
 func rateWords(r rateRow) string {
