@@ -12,6 +12,7 @@ import (
 	"github.com/clsbench/clsbench/conformance"
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/results"
+	"github.com/clsbench/clsbench/workloads"
 )
 
 // bench is one backend under measurement: its process and its session, which
@@ -27,6 +28,7 @@ type bench struct {
 	plugin      *plugin.Plugin
 	desc        backends.Description
 	session     backends.Session // each of its calls ends within the limit
+	serves      string           // the network whose cells were last measured
 	startMillis float64
 	openMillis  float64 // the start of the process included
 	broken      bool    // the session can't be used any more
@@ -77,6 +79,15 @@ func (b *bench) open(ctx context.Context) error {
 	b.session = s
 	b.openMillis = b.startMillis + millis(time.Since(begin))
 	return nil
+}
+
+// serve makes the session one for cells of w: state that another network left
+// behind would have the same names and other shapes.
+func (b *bench) serve(w *workloads.Workload) {
+	if b.serves != "" && b.serves != w.String() {
+		b.close()
+	}
+	b.serves = w.String()
 }
 
 // modes are the backend's math modes, once it is started.

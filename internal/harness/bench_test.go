@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/clsbench/clsbench/backends"
 	"github.com/clsbench/clsbench/backends/plugin"
+	"github.com/clsbench/clsbench/internal/machine"
 	"github.com/clsbench/clsbench/results"
+	"github.com/clsbench/clsbench/workloads/data"
 )
 
 func TestImplementationIsWhatWasChosen(t *testing.T) {
@@ -51,6 +54,29 @@ func TestStatusOfEveryCode(t *testing.T) {
 	require.Equal(t, results.CauseInternal, cause.Kind)
 	status, _ = statusOf(context.DeadlineExceeded)
 	require.Equal(t, results.StatusTimeout, status)
+}
+
+// Networks whose layers have the same names and other shapes follow each other
+// on one backend.
+func TestBenchServesOneNetworkAfterTheOther(t *testing.T) {
+	o := options(t, embedded("cpu"))
+	o.Modes, o.Data, o.Workloads = []string{"train"}, "", []string{"lenet5", "resnet20"}
+	p := newPlan(t, o)
+	h := &run{Plan: p, benches: map[string]*bench{}, peaks: machine.Peaks{}}
+	for _, c := range p.Cells {
+		b, in := h.bench(c), c.Workload.Input
+		defer b.close()
+		b.serve(c.Workload)
+		split := data.Split{Images: make([]byte, in.Height*in.Width*in.Channels), Labels: []int64{0}}
+		ones := slices.Repeat([]float64{1}, in.Channels)
+		set := &data.Set{Name: "one", H: in.Height, W: in.Width, C: in.Channels, Train: split, Test: split, Mean: ones, Std: ones}
+		r, err := h.rigFor(t.Context(), c, b, set, c.Workload.Init(1))
+		require.NoError(t, err, c.String())
+		require.NoError(t, r.Close())
+		session := b.session
+		b.serve(c.Workload)
+		require.Same(t, session, b.session, "more cells of the network find it as it was")
+	}
 }
 
 func TestLastLines(t *testing.T) {

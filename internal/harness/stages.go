@@ -66,6 +66,7 @@ func (h *run) all(ctx context.Context) error {
 			if h.done[c.String()] {
 				continue
 			}
+			h.bench(c).serve(c.Workload)
 			key := c.trainsLike()
 			if trainings[key] == nil && h.trains(c) {
 				trainings[key] = h.trainOnce(ctx, h.trainingCell(c), h.bench(c))
