@@ -213,3 +213,39 @@ func TestShortenKeepsBothEnds(t *testing.T) {
 	}
 	require.Len(t, names, 2)
 }
+
+// Rows of one task stand together whatever their precision; what has nothing beside it, failed or is no inference is
+// left out.
+func TestPrecisionsStandBesideEachOther(t *testing.T) {
+	d := precise(t)
+	names := func(x *table) (list []string) {
+		for _, r := range x.precisions() {
+			list = append(list, r.group+": "+r.name)
+		}
+		return list
+	}
+	require.Equal(t, []string{
+		"b1: f32", "b1: bf16", "b1: fp16", "b1: int8 static:mse", "b1: int8 dynamic",
+		"b32: f32", "b32: bf16", "b32: fp16", "b32: int8 static:mse", "b32: int8 dynamic",
+	}, names(tableOf(t, d)))
+	rows := tableOf(t, d).precisions()
+	require.Equal(t, 88852.0, rows[2].bytes)
+	require.Equal(t, 0.9881, rows[2].top1)
+	require.Equal(t, "partly judged", rows[3].remark)
+	require.False(t, rows[3].evaluated)
+
+	d.Results[0].Status = results.StatusCrashed
+	d.Results[2].Mode = "train"
+	d.Results[3].Model = nil
+	d.Results[5].Cell += ";threads=1"
+	require.Equal(t, []string{"b32: f32", "b32: int8 static:mse", "b32: int8 dynamic", "b1: fp16", "b1: int8 static:mse", "b1: int8 dynamic"}, names(tableOf(t, d)),
+		"one precision on one thread has nothing beside it")
+
+	other := precise(t)
+	other.Run.ID = "b00000000000"
+	other.Results = other.Results[1:4:4] // b32 f32, b1 bf16, b32 bf16
+	other.Results[1].Cell = "vit-micro/infer/bf16/1/cpu"
+	require.Equal(t, []string{"lenet5 b32 · cpu · b00000: f32", "lenet5 b32 · cpu · b00000: bf16"}, names(tableOf(t, precise(t), other))[10:])
+
+	require.Nil(t, precisionsFigure(tableOf(t, load(t, "two"))), "all in f32")
+}

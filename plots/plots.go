@@ -1,6 +1,6 @@
 // Package plots draws result documents as figures for papers and pages: throughput with its intervals, the distribution
-// of latencies, accuracy and loss while training, confusions, calibration, the worst mistakes, memory, and throughput
-// against accuracy, each as PNG and SVG.
+// of latencies, accuracy and loss while training, confusions, calibration, the worst mistakes, memory, throughput
+// against accuracy, and several precisions side by side, each as PNG and SVG.
 //
 // Series are told apart by colour (Okabe and Ito's palette), by marker and by dashes, so that a grey print and a
 // colour-blind reader lose nothing; names stand beside the data where there is room. What is drawn is taken out of the
@@ -94,7 +94,7 @@ func figuresOf(docs []*results.Document, o Options) ([]*figure, error) {
 		return f
 	}
 	for _, draw := range []func(*table) *figure{throughputFigure, latencyFigure, accuracyFigure, learningFigure, confusionFigure,
-		calibrationFigure, mistakes, memoryFigure, tradeoffFigure} {
+		calibrationFigure, mistakes, memoryFigure, tradeoffFigure, precisionsFigure} {
 		if f := draw(t); f != nil {
 			if t.common != "" {
 				f.title += " · " + t.common

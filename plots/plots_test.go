@@ -78,6 +78,43 @@ func many(t testing.TB) *results.Document {
 	return d
 }
 
+// precise is one.json's inference in several precisions, some not measured.
+func precise(t testing.TB) *results.Document {
+	d := load(t, "one")
+	var rows []results.Result
+	for i, p := range []struct {
+		precision, quant string
+		speed, top1      float64
+		bytes            int64
+	}{{"f32", "", 1, 0.9879, 177704}, {"bf16", "", 0.41, 0.9868, 88852}, {"fp16", "", 0.46, 0.9881, 88852},
+		{"int8", "static:mse", 0.8, 0.9869, 45852}, {"int8", "dynamic", 0.3, 0.9872, 45596}} {
+		for _, r := range d.Results {
+			if r.Mode != "infer" {
+				continue
+			}
+			c, err := results.ParseCell(r.Cell)
+			require.NoError(t, err)
+			c.Precision, r.Precision = p.precision, p.precision
+			if p.quant != "" {
+				c.Settings = map[string]string{results.KeyQuant: p.quant}
+				r.Quantization = &results.Quantization{Recipe: p.quant}
+			}
+			r.Cell = c.String()
+			r.Model = &results.Model{Bytes: p.bytes, Checkpoint: 177704}
+			r.Accuracy = &results.Accuracy{Top1: p.top1 - 0.0001*float64(c.Batch/32)}
+			x := *r.Throughput
+			x.Estimate = measure.Estimate{Median: p.speed * x.Median, Low: p.speed * x.Low * 0.97, High: p.speed * x.High * 1.02}
+			r.Throughput = &x
+			if i == 3 && c.Batch == 1 {
+				r.Accuracy, r.Conformance.Verdict = nil, results.VerdictPartial
+			}
+			rows = append(rows, r)
+		}
+	}
+	d.Results = rows
+	return d
+}
+
 // drawn are pictures of nothing, each its own.
 func drawn(_ *results.Result, images []int) ([]image.Image, error) {
 	var out []image.Image
@@ -102,6 +139,7 @@ func TestFiguresLookAsTheyDid(t *testing.T) {
 		{"one", []*results.Document{load(t, "one")}, []string{"throughput", "latency"}},
 		{"tight", []*results.Document{tight(t)}, []string{"latency"}},
 		{"five", []*results.Document{load(t, "five")}, []string{"throughput", "latency", "accuracy", "memory", "throughput-accuracy", "learning", "confusion", "calibration", "mistakes"}},
+		{"precise", []*results.Document{precise(t)}, []string{"precisions"}},
 		{"many", []*results.Document{many(t)}, []string{"confusion"}},
 		{"failed", []*results.Document{load(t, "failed")}, []string{"throughput"}},
 		{"docs", []*results.Document{load(t, "two"), second(t)}, []string{"throughput", "accuracy"}},

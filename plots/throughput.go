@@ -64,14 +64,20 @@ func rateWords(r rateRow) string {
 	return s
 }
 
-// rateAxis makes p's x axis one of images/s: from 0, or logarithmic where the figures are more than ten times apart.
+// rateAxis makes p's x axis one of images/s.
 func rateAxis(p *panel, low, high float64, log bool) {
-	p.xLabel = "throughput, images/s"
+	amountAxis(p, low, high, log)
+	p.xLabel = "throughput, images/s" + p.xLabel
+	p.X.Tick.Marker = unitTicks{log: log, format: rateLabel}
+}
+
+// amountAxis makes p's x axis one of amounts: from 0, or logarithmic, which its label then says, where they are more
+// than ten times apart.
+func amountAxis(p *panel, low, high float64, log bool) {
 	p.X.Min, p.X.Max = 0, high*1.04
 	if log {
 		p.xLabel += " (log scale)"
 		p.X.Scale = plot.LogScale{}
 		p.X.Min, p.X.Max = low/1.3, high*1.3
 	}
-	p.X.Tick.Marker = unitTicks{log: log, format: rateLabel}
 }
