@@ -208,7 +208,7 @@ var families = []family{
 	softmaxCases,
 	randomNumberCases, attentionCases,
 	lossCases, normalizationCases, optimizerCases, scalingCases, quantizationCases, qmatmulCases, qconvCases,
-	fusedCases, qdqCases, networkCases, randomCases, integerCases, castChainCases, mixedCases,
+	fusedCases, qdqCases, networkCases, randomCases, integerCases, castChainCases, mixedCases, typedCases,
 }
 
 // Cases lists every case of the suites that are made of programs, gradient

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/tensor"
@@ -45,19 +46,30 @@ func pointwise(op *graph.Op) bool {
 	return err == nil && call.Out[0].Shape.Equal(s.Shape)
 }
 
-// What the table types with a 16-bit float has a case in it.
-func TestEveryOpHasCasesInItsNarrowTypes(t *testing.T) {
-	asked := map[string]map[tensor.DType]bool{}
+// What the table types, as whatever input, has a case in it: an op that a program
+// has in front of another counts for both.
+func TestEveryInputHasCasesInItsTypes(t *testing.T) {
+	type asked struct {
+		op    string
+		input int
+		d     tensor.DType
+	}
+	seen := map[asked]bool{}
 	for _, c := range Cases() {
-		if asked[c.Op] == nil {
-			asked[c.Op] = map[tensor.DType]bool{}
+		p, err := c.program(Draw{Seed: 1, Case: c.dataName()})
+		require.NoError(t, err, c.Name())
+		g, err := p.Infer()
+		require.NoError(t, err, c.Name())
+		for _, call := range g.Calls {
+			for i, in := range call.In {
+				seen[asked{call.Op.Name, min(i, len(call.Op.Inputs)-1), in.DType}] = true
+			}
 		}
-		asked[c.Op][c.DType] = true
 	}
 	for _, op := range graph.Ops() {
-		for _, d := range narrowFloats {
-			if len(op.Inputs) > 0 && op.Inputs[0].Types.Has(d) {
-				assert.True(t, asked[op.Name][d], "no case of %s in %v", op.Name, d)
+		for i, in := range op.Inputs {
+			for _, d := range in.Types.DTypes() {
+				assert.True(t, seen[asked{op.Name, i, d}], "no case of %s has %s in %v", op.Name, in.Name, d)
 			}
 		}
 	}

@@ -228,10 +228,10 @@ func lossCases() []*Case {
 				all = append(all, l.cases(d, max(effortOf(d, i), Effort(min(k, 1))))...)
 			}
 		}
-		if d == tensor.F16 {
-			continue // options differ in nothing that f16 has of its own
-		}
 		for i, l := range lossOptions {
+			if d == tensor.F16 && !(l.soft && l.weights) {
+				continue // options differ in nothing else that f16 has of its own
+			}
 			all = append(all, l.cases(d, effortOf(d, i+1))...)
 		}
 	}

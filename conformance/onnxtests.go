@@ -129,10 +129,9 @@ func (t ONNXTest) sets() ([]*onnxSet, error) {
 	if err != nil || len(dirs) == 0 {
 		return nil, fmt.Errorf("%s: no folder %s0 beside the model", t.Dir, dataFolder)
 	}
-	slices.Sort(dirs)
 	var list []*onnxSet
-	for _, dir := range dirs {
-		s, err := m.set(dir)
+	for i := range dirs { // 0, 1, … without a gap
+		s, err := m.set(filepath.Join(t.Dir, fmt.Sprint(dataFolder, i)))
 		if err != nil {
 			return nil, err
 		}
@@ -243,10 +242,11 @@ func (m *onnxModel) read(from string, given, want Values, more ...onnx.Option) (
 // tensors reads KIND_0.pb, KIND_1.pb, … of a folder, one a name and no more. A
 // tensor that says no name, or one that the model lacks, has that of its place.
 func (m *onnxModel) tensors(dir, kind string, names []string) (Values, error) {
-	v := Values{}
+	v, read := Values{}, map[string]bool{}
 	file := func(i int) string { return filepath.Join(dir, fmt.Sprintf("%s_%d.pb", kind, i)) }
 	for i := range names {
 		b, err := readLimited(file(i))
+		read[file(i)] = true
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("%s: no such file: the model has %q", file(i), names[i])
 		}
@@ -265,10 +265,13 @@ func (m *onnxModel) tensors(dir, kind string, names []string) (Values, error) {
 		}
 		v[name] = t
 	}
-	if exists(file(len(names))) {
-		return nil, fmt.Errorf("%s: one file too many: the model has only %q", file(len(names)), names)
+	files, err := filepath.Glob(filepath.Join(dir, kind+"_*.pb"))
+	for _, path := range files {
+		if !read[path] {
+			return nil, fmt.Errorf("%s: one file too many: the model has only %q", path, names)
+		}
 	}
-	return v, nil
+	return v, err
 }
 
 // refusedTensor is refused for a file of data. The model has been found to have

@@ -169,6 +169,10 @@ func TestBrokenONNXTestsFail(t *testing.T) {
 		"a gap among the inputs": {func(dir string) error {
 			return os.Rename(filepath.Join(dir, set, "input_0.pb"), filepath.Join(dir, set, "input_1.pb"))
 		}, "input_0.pb", "no such file"},
+		"an output far off": {write(onnx.MarshalTensor("", tensor.New(tensor.F32, 1)), set, "output_7.pb"), "output_7.pb", "one file too many"},
+		"a gap among the sets": {func(dir string) error {
+			return os.Rename(filepath.Join(dir, set), filepath.Join(dir, "test_data_set_1"))
+		}, "test_data_set_0", "no such file"},
 		"no input":               {remove(set, "input_0.pb"), "input_0.pb", "no such file"},
 		"no output":              {remove(set, "output_0.pb"), "output_0.pb", "no such file"},
 		"input cut short":        {cut(40, set, "input_0.pb"), "input_0.pb", "invalid data"},

@@ -3,6 +3,7 @@ package conformance
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/tensor"
@@ -291,16 +292,19 @@ func crossedCase() *Case {
 // identityCases stand between negations, which an echo does not do.
 func identityCases() []*Case {
 	var all []*Case
-	for i, d := range append(floats, tensor.S32, tensor.S64) {
-		f := normal(1)
-		if d.IsInt() {
-			f = integers(-99, 99)
+	for i, d := range slices.Concat(floats, graph.Ints.DTypes(), graph.Bools.DTypes()) {
+		f, turn := normal(1), "Neg"
+		switch {
+		case d == tensor.Bool:
+			f, turn = integers(0, 1), "Not"
+		case d.IsInt():
+			f = few(99, d)
 		}
 		all = append(all, &Case{
 			Op: "Identity", DType: d, Params: "x=5x7x3", Class: "real", Suite: InferenceCore, Effort: []Effort{Smoke, Standard}[min(i, 1)],
 			Required: d == tensor.F32, bound: every(exact),
 			subject: &opSubject{inputs: []input{{name: "X", typ: tensor.T(d, 5, 7, 3), fill: f}}, apply: func(b *graph.Builder, v []graph.Value) []graph.Value {
-				return []graph.Value{b.Op("Identity", nil, b.Op("Neg", nil, v[0]))}
+				return []graph.Value{b.Op("Identity", nil, b.Op(turn, nil, v[0]))}
 			}},
 		})
 	}

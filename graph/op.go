@@ -89,6 +89,7 @@ func typeSet(ds ...tensor.DType) (s TypeSet) {
 // The sets that signatures are written with.
 var (
 	Floats  = typeSet(tensor.F32, tensor.F64, tensor.F16, tensor.BF16)
+	Wide    = typeSet(tensor.F32, tensor.F64) // what sums are kept in
 	Ints    = typeSet(tensor.S8, tensor.U8, tensor.S32, tensor.U32, tensor.S64)
 	Numeric = Floats | Ints
 	Any     = Numeric | typeSet(tensor.Bool)

@@ -18,8 +18,12 @@ var reduceOps = []*Op{
 		return b.Op("Expand", Attrs{"shape": L(c.In[0].Shape...)}, dy)
 	}, func(b *Builder, c *Call) Value {
 		n := float64(elements(c.In[0])) / float64(elements(c.Out[0]))
-		sum := b.Op("ReduceSum", c.Attrs, c.Input(0))
-		return b.Op("Div", nil, sum, b.Scalar(c.In[0].DType, n))
+		x, d := c.Input(0), c.In[0].DType
+		if d.IsInt() { // whose sum, and count, may be more than the type holds
+			x = b.cast(x, tensor.S64)
+		}
+		mean := b.Op("Div", nil, b.Op("ReduceSum", c.Attrs, x), b.Scalar(x.Type.DType, n))
+		return b.cast(mean, d)
 	}),
 	reduction("ReduceMin", 20, Numeric|Bools, false, gradExtreme, decomposeReduceMin),
 	reduction("ReduceProd", 18, Numeric, false, gradReduceProd, decomposeReduceProd),

@@ -15,7 +15,7 @@ var ownSources embed.FS
 // Digest names the state of the reference, the 64-bit start of a SHA-256 over
 // the names and texts of its sources without tests: who holds a failure against
 // another build sees whether both had the same formulas. It does not cover
-// packages that reference imports.
+// packages that reference imports, nor reference/relaxed.
 func Digest() string { return digest() }
 
 var digest = sync.OnceValue(func() string {

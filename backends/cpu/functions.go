@@ -66,7 +66,12 @@ func signFunction[T number](op string) func(T) T {
 	case "Relu":
 		return func(x T) T { return max(x, 0) }
 	case "Abs":
-		return func(x T) T { return max(x, -x) }
+		return func(x T) T {
+			if x <= 0 { // −0 too; what has no sign stays
+				return 0 - x
+			}
+			return x
+		}
 	case "Sign":
 		return func(x T) T {
 			switch {
