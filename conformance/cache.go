@@ -27,12 +27,16 @@ type Cache struct {
 	mu  sync.Mutex
 	mem map[string]*cached
 	old []string // keys of mem, the oldest first
+	// grown is how many bytes were written since the folder was last looked
+	// through, which takes as long as hundreds of files take to write.
+	grown int64
 }
 
 // Sizes of a cache.
 const (
 	cacheEntries = 64
 	cacheBytes   = 256 << 20
+	cacheSlack   = cacheBytes / 16 // written before the folder is looked through
 )
 
 // cached is what was made of a program and its data.
@@ -44,7 +48,9 @@ type cached struct {
 type cachedOutput struct{ Want, Limit []float64 }
 
 // NewCache keeps results in memory and, if dir is not empty, in that folder.
-func NewCache(dir string) *Cache { return &Cache{dir: dir, mem: map[string]*cached{}} }
+func NewCache(dir string) *Cache {
+	return &Cache{dir: dir, mem: map[string]*cached{}, grown: cacheSlack}
+}
 
 // UserCache keeps results in the user's cache folder, or in memory alone
 // where there is none.
@@ -173,7 +179,8 @@ func (c *Cache) read(key string) (*cached, bool) {
 	return &entry, true
 }
 
-// write puts a file in place whole or not at all, and keeps the folder small.
+// write puts a file in place whole or not at all, and keeps the folder small:
+// the first file prunes it, and from then on every so many bytes.
 func (c *Cache) write(key string, entry *cached) {
 	var body bytes.Buffer
 	if gob.NewEncoder(&body).Encode(entry) != nil || os.MkdirAll(c.dir, 0o755) != nil {
@@ -189,7 +196,16 @@ func (c *Cache) write(key string, entry *cached) {
 		_ = os.Remove(f.Name()) // nothing more can be done for a cache
 		return
 	}
-	c.prune()
+	c.mu.Lock()
+	c.grown += int64(body.Len())
+	due := c.grown >= cacheSlack
+	if due {
+		c.grown = 0
+	}
+	c.mu.Unlock()
+	if due {
+		c.prune()
+	}
 }
 
 // prune removes the oldest files beyond the folder's size.

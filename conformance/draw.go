@@ -25,14 +25,19 @@ func (d Draw) rng(value string) *rng {
 }
 
 type rng struct {
-	p    tensor.Philox
-	i    uint64
-	math string
+	p     tensor.Philox
+	i     uint64    // of the next word
+	block [4]uint32 // of the generator, that word i-1 is of
+	math  string
 }
 
 func (r *rng) word() uint32 {
+	at := r.i & 3
+	if at == 0 {
+		r.block = r.p.Block(r.i >> 2)
+	}
 	r.i++
-	return r.p.Word(r.i - 1)
+	return r.block[at]
 }
 
 // float is uniform in [0, 1), with 24 bits.

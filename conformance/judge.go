@@ -80,22 +80,45 @@ func (e *expectation) of(got Outputs) *expectation {
 	return &own
 }
 
-// judge holds one output against its expectation.
+// judge holds one output against its expectation. features are those that the
+// backend declares.
 func (e *expectation) judge(got *tensor.Tensor, features []string) *Finding {
+	f := newFinding(e)
+	f.Criterion = e.hold(got, features, func(i int, y, m float64, ok bool) bool {
+		f.add(i, y, m, ok)
+		return true
+	})
+	f.OK = f.OK && f.Criterion == ""
+	return f.done(e)
+}
+
+// passes says whether judge would find nothing wrong, of a backend that
+// declares no feature.
+func (e *expectation) passes(got *tensor.Tensor) bool {
+	right := true
+	broken := e.hold(got, nil, func(_ int, _, _ float64, ok bool) bool {
+		right = ok
+		return ok
+	})
+	return right && broken == ""
+}
+
+// hold tells of every element, with its error as a multiple of its limit,
+// whether it is right, until it is told to stop. It gives the criterion that
+// is broken where it is not a single element's bound.
+func (e *expectation) hold(got *tensor.Tensor, features []string, each func(i int, y, m float64, ok bool) (goOn bool)) (criterion string) {
 	if got == nil || !got.Type.Equal(e.output.typ) {
 		panic(fmt.Sprintf("conformance: answer for %s is %v", e.output.key, got))
 	}
-	f := newFinding(e)
-	d := e.output.typ.DType
 	if i := badBool(got); i >= 0 {
-		f.wrong(i, float64(got.Data[i]), math.Inf(1))
-		f.Criterion = "a bool is 0 or 1"
-		return f.done(e)
+		each(i, float64(got.Data[i]), math.Inf(1), false)
+		return "a bool is 0 or 1"
 	}
+	d := e.output.typ.DType
 	lenient := e.accept != nil && !slices.Contains(features, e.unless)
 	var errs []float64
-	values := got.Float64s()
-	for i, y := range values {
+	right := true
+	for i, y := range got.Float64s() {
 		limit := 0.0
 		if e.limit != nil {
 			limit = e.limit[i]
@@ -105,19 +128,20 @@ func (e *expectation) judge(got *tensor.Tensor, features []string) *Finding {
 		if !ok && lenient && e.accept(i, y) {
 			m, ok = 0, true
 		}
-		f.add(i, y, m, ok)
+		right = right && ok
+		if !each(i, y, m, ok) {
+			return ""
+		}
 		if e.whole != nil {
 			if r := (y - e.want[i]) / e.unit[i]; !math.IsNaN(r) && !math.IsInf(r, 0) {
 				errs = append(errs, r)
 			}
 		}
 	}
-	if e.whole != nil && f.OK {
-		if broken := e.whole(errs); broken != "" {
-			f.OK, f.Criterion = false, broken
-		}
+	if e.whole != nil && right {
+		return e.whole(errs)
 	}
-	return f.done(e)
+	return ""
 }
 
 func badBool(t *tensor.Tensor) int {
@@ -179,6 +203,7 @@ func ulp(x float64, d tensor.DType) float64 {
 	if math.IsInf(x, 0) || math.IsNaN(x) {
 		return x
 	}
-	_, e := math.Frexp(x)
-	return math.Ldexp(2*d.UnitRoundoff(), e-1)
+	const fraction = 1<<52 - 1
+	power := math.Float64frombits(math.Float64bits(x) &^ fraction) // of two, that x begins with
+	return 2 * d.UnitRoundoff() * power
 }

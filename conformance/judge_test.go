@@ -127,12 +127,53 @@ func TestFindingNamesTheWorstAndTheFirst(t *testing.T) {
 	require.True(t, math.IsNaN(WorstMultiple([]*Finding{f, finding(t, []float64{1}, nil, 2)})))
 }
 
+// What stops at the first wrong element finds the same as what counts them all.
+func TestPassesIsWhatJudgeFinds(t *testing.T) {
+	f32, inf := tensor.T(tensor.F32, 3), math.Inf(1)
+	all := func(e []float64) string {
+		if len(e) == 3 && e[0]+e[1]+e[2] > 1.5 {
+			return "too much in all"
+		}
+		return ""
+	}
+	take := func(i int, got float64) bool { return i == 1 && got == 7 }
+	plain := expectation{output: output{key: "y", typ: f32}, bound: exact, want: []float64{1, 2, 3}}
+	limited, statistical, lenient, dependent := plain, plain, plain, plain
+	limited.limit = []float64{0, 1, inf}
+	statistical.limit, statistical.unit, statistical.whole = []float64{1, 1, 1}, []float64{1, 1, 1}, all
+	lenient.accept = take
+	dependent.given = func(got Outputs) ([]float64, func(int, float64) bool) { return got["other"].Float64s(), nil }
+	other := tensor.Of(tensor.F32, tensor.Shape{3}, 4, 5, 6)
+	for _, c := range []struct {
+		e    expectation
+		got  [3]float64
+		want bool
+	}{
+		{plain, [3]float64{1, 2, 3}, true}, {plain, [3]float64{0, 2, 3}, false}, {plain, [3]float64{1, 2, 4}, false},
+		{plain, [3]float64{1, math.NaN(), 3}, false},
+		{limited, [3]float64{1, 3, 9}, true}, {limited, [3]float64{1, 3.5, 3}, false},
+		{statistical, [3]float64{1.5, 2.5, 3.25}, true}, {statistical, [3]float64{1.5, 2.5, 3.75}, false}, {statistical, [3]float64{1, 2, 5}, false},
+		{lenient, [3]float64{1, 7, 3}, true}, {lenient, [3]float64{7, 2, 3}, false},
+		{dependent, [3]float64{4, 5, 6}, true}, {dependent, [3]float64{1, 2, 3}, false},
+	} {
+		trial := &Trial{expect: []*expectation{&plain, &c.e}}
+		right := tensor.Of(tensor.F32, tensor.Shape{3}, plain.want...)
+		c.e.output.key = "z"
+		got := Outputs{"y": right, "z": tensor.Of(tensor.F32, tensor.Shape{3}, c.got[:]...), "other": other}
+		require.Equal(t, c.want, trial.passes(got), "%v", c.got)
+		require.Equal(t, c.want, Passed(trial.Judge(got, nil)), "%v", c.got)
+	}
+}
+
 func TestBoolsAreZeroOrOne(t *testing.T) {
 	e := &expectation{output: output{key: "y", typ: tensor.T(tensor.Bool, 2)}, bound: exact, want: []float64{1, 0}}
 	got := tensor.New(tensor.Bool, 2)
 	got.Data[0] = 1
 	require.True(t, e.judge(got, nil).OK)
+	require.True(t, e.passes(got))
 	got.Data[0] = 255
+	require.False(t, e.judge(got, nil).OK)
+	require.False(t, e.passes(got))
 	require.Contains(t, e.judge(got, nil).Summary(), "0 or 1")
 }
 

@@ -12,26 +12,31 @@ import (
 // (KernelBench's issue 165 shows how such cases come about).
 type liar struct {
 	name string
-	// answers gives all answers worth trying on a trial; before is the right
-	// answer of the same program to other data.
-	answers func(t *Trial, before Outputs) []Outputs
+	// ways are all answers worth trying on the trials of a case, of which t is
+	// one.
+	ways func(t *Trial) []way
 }
 
+// way is how to answer a trial; before is a trial of the same program on other
+// data.
+type way func(t, before *Trial) Outputs
+
 var liars = []liar{
-	{"zero", func(t *Trial, _ Outputs) []Outputs { return []Outputs{t.filled(0)} }},
-	{"echo", func(t *Trial, _ Outputs) []Outputs {
-		var all []Outputs
-		in := t.inputs()
-		for _, name := range slices.Sorted(maps.Keys(in)) {
-			all = append(all, t.echo(in[name]))
+	{"zero", one(func(t, _ *Trial) Outputs { return t.filled(0) })},
+	{"echo", func(t *Trial) []way {
+		var all []way
+		for _, name := range slices.Sorted(maps.Keys(t.inputs())) {
+			all = append(all, func(t, _ *Trial) Outputs { return t.echo(t.inputs()[name]) })
 		}
 		return all
 	}},
-	{"constant", func(t *Trial, _ Outputs) []Outputs { return []Outputs{t.filled(1)} }},
+	{"constant", one(func(t, _ *Trial) Outputs { return t.filled(1) })},
 	// Replaying the last answer, and caching it by shape, which to one case is
 	// the same.
-	{"stale", func(_ *Trial, before Outputs) []Outputs { return []Outputs{before} }},
+	{"stale", one(func(_, before *Trial) Outputs { return before.honest() })},
 }
+
+func one(w way) func(*Trial) []way { return func(*Trial) []way { return []way{w} } }
 
 // filled answers one number everywhere.
 func (t *Trial) filled(v float64) Outputs {
@@ -69,23 +74,13 @@ func believed(trials []*Trial) []string {
 }
 
 func takesForRight(l liar, trials []*Trial) bool {
-	right := map[int]bool{} // ways to lie that have gone unnoticed so far
-	for i, t := range trials {
-		before := trials[(i+len(trials)-1)%len(trials)].honest()
-		all := l.answers(t, before)
-		for way, a := range all {
-			passed := Passed(t.Judge(a, nil))
-			if i == 0 {
-				right[way] = passed
-			} else if !passed {
-				right[way] = false
+	return slices.ContainsFunc(l.ways(trials[0]), func(w way) bool {
+		for i, t := range trials {
+			before := trials[(i+len(trials)-1)%len(trials)]
+			if !t.passes(w(t, before)) {
+				return false
 			}
 		}
-	}
-	for _, r := range right {
-		if r {
-			return true
-		}
-	}
-	return false
+		return true
+	})
 }

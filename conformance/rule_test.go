@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -162,6 +163,38 @@ func TestShakenKeepsWhatIsExact(t *testing.T) {
 		moved = moved || y.Data[3] != float64(float32(1.0/3))
 	}
 	require.True(t, moved)
+}
+
+// The folder is looked through at the first file, and again once there is much
+// more in it.
+func TestCacheKeepsItsFolderSmall(t *testing.T) {
+	dir := t.TempDir()
+	c := NewCache(dir)
+	large := func() string { // by another run, an hour ago
+		path := filepath.Join(dir, "old.gob")
+		require.NoError(t, os.WriteFile(path, nil, 0o644))
+		require.NoError(t, os.Truncate(path, cacheBytes))
+		then := time.Now().Add(-time.Hour)
+		require.NoError(t, os.Chtimes(path, then, then))
+		return path
+	}
+	small := &cached{Outputs: []cachedOutput{{Want: []float64{1}, Limit: []float64{2}}}}
+	old := large()
+	c.write("first", small)
+	require.NoFileExists(t, old)
+	require.FileExists(t, c.path("first"))
+	large()
+	c.write("second", small)
+	require.FileExists(t, old, "two files are not worth a look")
+	much := make([]float64, cacheSlack/8)
+	for i := range much {
+		much[i] = 1 / float64(3+i) // eight bytes each
+	}
+	c.write("third", &cached{Outputs: []cachedOutput{{Want: much, Limit: much[:1]}}})
+	require.NoFileExists(t, old)
+	for _, key := range []string{"first", "second", "third"} {
+		require.FileExists(t, c.path(key))
+	}
 }
 
 func TestCacheKeepsWhatItWasGiven(t *testing.T) {

@@ -123,7 +123,18 @@ func (s *sums) values(y []float64) {
 	for i := len(s.wait) - 1; i >= 0; i-- {
 		s.take(s.wait[i])
 	}
-	lanes := make([]float64, max(1, s.used))
+	lanes := max(1, s.used)
+	s.joined(y, make([]float64, lanes))
+	if s.Single {
+		clear(s.narrow[:lanes*s.n])
+	} else {
+		clear(s.wide[:lanes*s.n])
+	}
+	s.wait, s.used, s.at, s.left = s.wait[:0], 0, 0, s.Run
+}
+
+// joined adds up the lanes of every sum, of which there is room for one's.
+func (s *sums) joined(y, lanes []float64) {
 	for j := range y {
 		for l := range lanes {
 			if s.Single {
@@ -132,11 +143,10 @@ func (s *sums) values(y []float64) {
 				lanes[l] = s.wide[l*s.n+j]
 			}
 		}
-		y[j] = s.Join(lanes)
+		if y[j] = lanes[0]; len(lanes) > 1 {
+			y[j] = s.Join(lanes)
+		}
 	}
-	clear(s.wide)
-	clear(s.narrow)
-	s.wait, s.used, s.at, s.left = s.wait[:0], 0, 0, s.Run
 }
 
 // finite says whether 0 times each is 0.
