@@ -18,12 +18,13 @@ const (
 	KeyInput    = "input"    // when not the workload's own size
 	KeyQuant    = "quant"    // a quantization recipe
 	KeyVariant  = "variant"  // a variant of the network
+	KeyWeights  = "weights"  // read from a file: the first digits of its hash
 	KeyRecipe   = "recipe"   // of a training cell whose recipe was changed: the first digits of its hash
 )
 
 // taskKeys are the keys that Cell.Task keeps. Math is not among them: a relaxed mode is another way to answer the same
 // question, and is compared with the strict row beside it.
-var taskKeys = []string{KeyScenario, KeyThreads, KeyInput, KeyQuant, KeyVariant, KeyRecipe}
+var taskKeys = []string{KeyScenario, KeyThreads, KeyInput, KeyQuant, KeyVariant, KeyWeights, KeyRecipe}
 
 // maxCellName bounds a name, in bytes, so that it can stand in a report and in a flag.
 const maxCellName = 1024

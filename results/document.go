@@ -145,6 +145,7 @@ type Result struct {
 	Repro       string      `json:"repro" jsonschema:"minLength=1"`
 
 	Quantization *Quantization `json:"quantization,omitempty"` // of int8
+	Weights      *Weights      `json:"weights,omitempty"`      // where they are not drawn by the seed
 	// Recipe is what a training cell's steps follow, as it took effect, by the names of a recipe's file; what is off is
 	// left out.
 	Recipe  map[string]any    `json:"recipe,omitempty"`
@@ -230,6 +231,14 @@ type Model struct {
 	Bytes int64 `json:"tensor_bytes" jsonschema:"minimum=0"` // of the program's constants: integers, scales, what is left in floats
 	// Checkpoint is what the weights take as they were trained, in f32 with the norms unfolded.
 	Checkpoint int64 `json:"checkpoint_bytes" jsonschema:"minimum=0"`
+}
+
+// Weights is the file that inference took its weights from, or training began with.
+type Weights struct {
+	File   string `json:"file" jsonschema:"minLength=1"` // its name; the command has the path
+	SHA256 string `json:"sha256" jsonschema:"pattern=^[0-9a-f]{64}$"`
+	// NewHead says that its classifier was of other classes, and was drawn anew.
+	NewHead bool `json:"new_head,omitempty"`
 }
 
 // Quantization is how an int8 row came by its integers.

@@ -1,7 +1,9 @@
 package workloads
 
 import (
+	"fmt"
 	"io"
+	"slices"
 
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/graph/onnx"
@@ -24,6 +26,27 @@ func MarshalONNX(p *graph.Program, opset int) ([]byte, error) {
 	return onnx.Marshal(&own, onnx.WithOpset(opset))
 }
 
+// Unfronted is an inference program without what standardises: in place of pixels
+// it takes images that are standardised already, f32 N×C×H×W, as Bare does.
+func Unfronted(p *graph.Program) (*graph.Program, error) {
+	q := p.Clone()
+	g, err := q.Infer()
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(q.Nodes, func(n graph.Node) bool { return slices.Contains(n.Inputs, standardShift) })
+	if i < 0 {
+		return nil, fmt.Errorf("%s: nothing in it standardises images", p.Name)
+	}
+	images := q.Nodes[i].Outputs[0]
+	q.Feeds = []graph.Value{{Name: images, Type: g.Types[images]}}
+	q.Nodes = slices.Delete(q.Nodes, i, i+1)
+	short := pass.Prune(&q).Clone()
+	rename(&short, images, FeedImage)
+	short.Feeds[0].Name = FeedImage
+	return &short, nil
+}
+
 // rename calls a value of p by another name, which no value may have.
 func rename(p *graph.Program, from, to string) {
 	in := func(list []string) {
@@ -40,8 +63,14 @@ func rename(p *graph.Program, from, to string) {
 	in(p.Fetches)
 }
 
+// forPyTorch is the metadata that its loaders ask for.
+var forPyTorch = map[string]string{"format": "pt"}
+
 // WriteWeights writes weights as safetensors under their names, which are
 // torchvision's, for PyTorch.
 func WriteWeights(to io.Writer, weights Weights) error {
-	return safetensors.Encode(to, weights, map[string]string{"format": "pt"})
+	return safetensors.Encode(to, weights, forPyTorch)
 }
+
+// SaveWeights is WriteWeights to a file, which is there whole or not at all.
+func SaveWeights(path string, weights Weights) error { return writeWhole(path, weights, forPyTorch) }

@@ -33,6 +33,9 @@ type inverted struct {
 // The first block's input, before widths.
 const mobileStem = 16
 
+// mobileEpsilon is that of every batch norm.
+const mobileEpsilon = 1e-3
+
 var mobileLarge = []inverted{
 	{3, 16, 16, false, false, 1},
 	{3, 64, 24, false, false, 2},
@@ -79,6 +82,7 @@ func mobileNet(kind string, m mobile) *Workload {
 		Description: fmt.Sprintf("MobileNetV3-%s (Howard et al. 2019), torchvision's", kind),
 		Input:       imageNetInput, Classes: m.classes,
 		Options: []Option{{Name: "width", Help: "what the numbers of channels are multiplied by", Values: []string{"1", "0.75", "0.5", "0.35"}}},
+		timm:    m.timm(),
 		network: func(n *Net, x graph.Value, option map[string]string) graph.Value {
 			return m.scaled(n, option["width"]).build(n, x)
 		},
@@ -93,6 +97,7 @@ func smallMobileNet(width string) *Workload {
 		Name:        "mobilenetv3-small-" + width,
 		Description: fmt.Sprintf("MobileNetV3-Small at width %s for small images", width),
 		Input:       Input{32, 32, 3}, Classes: m.classes,
+		timm: m.timm(),
 		network: func(n *Net, x graph.Value, _ map[string]string) graph.Value {
 			return m.scaled(n, width).build(n, x)
 		},
@@ -151,7 +156,7 @@ func (m mobile) block(n *Net, x graph.Value, b inverted) graph.Value {
 func (m mobile) conv(n *Net, name string, x graph.Value, c Conv, act func(graph.Value) graph.Value) graph.Value {
 	c.Pad, c.NoBias, c.Init = c.Kernel/2, true, initHeFanOut
 	return n.In(name, func() graph.Value {
-		y := n.BatchNorm2d("1", n.Conv2d("0", x, c), BatchNorm{Epsilon: 1e-3, Momentum: 0.01})
+		y := n.BatchNorm2d("1", n.Conv2d("0", x, c), BatchNorm{Epsilon: mobileEpsilon, Momentum: 0.01})
 		if act != nil {
 			y = act(y)
 		}

@@ -154,6 +154,12 @@ func (n *Net) wantBatch(batch int) {
 	}
 }
 
+// What standardise's constants are called in a program.
+const (
+	standardScale = "input.scale"
+	standardShift = "input.shift"
+)
+
 // standardise makes u8 N×H×W×C into f32 N×C×H×W of mean 0 and deviation 1:
 // one multiplication and one addition, x·1/(255·Std) - Mean/Std.
 func standardise(b *graph.Builder, image graph.Value, s Standard) graph.Value {

@@ -245,7 +245,7 @@ func (w Weights) Bytes() (sum int64) {
 // TensorBytes is what the constants of an inference program take in a file,
 // those of the standardising left out.
 func TensorBytes(p *graph.Program) (sum int64) {
-	standard := []string{"input.scale", "input.shift"}
+	standard := []string{standardScale, standardShift}
 	for _, c := range p.Consts {
 		if !slices.Contains(standard, c.Name) {
 			sum += int64(len(c.Tensor.Data))

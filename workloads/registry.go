@@ -19,6 +19,7 @@ type Workload struct {
 	Options     []Option           // how the network can vary
 	Recipes     map[string]*Recipe // by name; DefaultRecipe is always there
 
+	timm      *naming           // timm's names of its tensors, where they are not torchvision's
 	chosen    map[string]string // a value for every option
 	precision precision         // see In
 	network   func(n *Net, x graph.Value, option map[string]string) graph.Value

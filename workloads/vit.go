@@ -41,6 +41,7 @@ func vit(name, title string, in Input, v transformer) *Workload {
 		Description: fmt.Sprintf("%s (Dosovitskiy et al. 2021): patches of %d×%d, width %d, depth %d, %d heads",
 			title, v.patch, v.patch, v.width, v.depth, v.heads),
 		Input: in, Classes: v.classes,
+		timm: &naming{whose: "timm's", theirs: vitOfTimm.Replace},
 		Options: []Option{
 			{Name: "dropout", Help: "share of elements dropped after positions and linear layers, in training", Values: []string{"0", "0.1"}},
 			{Name: "stochastic_depth", Help: "share of images that the last block leaves out, in training; fewer before", Values: []string{"0", "0.1"}},

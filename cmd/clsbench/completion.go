@@ -36,10 +36,10 @@ func folders(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirecti
 	return nil, cobra.ShellCompDirectiveFilterDirs
 }
 
-// filesOf lets the shell complete files of one kind.
-func filesOf(ext string) cobra.CompletionFunc {
+// filesOf lets the shell complete files of some kinds.
+func filesOf(ext ...string) cobra.CompletionFunc {
 	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return []string{ext}, cobra.ShellCompDirectiveFilterFileExt
+		return ext, cobra.ShellCompDirectiveFilterFileExt
 	}
 }
 
@@ -280,7 +280,7 @@ func (f *runFlags) registerCompletions(cmd *cobra.Command) {
 	complete(cmd, map[string]cobra.CompletionFunc{
 		"backend": completeBackends, "workload": completeWorkloads, "data": completeData, "filter": f.completeCells,
 		"mode": list(harness.Modes...), "scenario": fixed(harness.Scenarios...), "precision": list(harness.Precisions...), "quant": fixed(quantRecipes()...),
-		"effort": fixed(efforts...), "set": completeSet, "class-map": filesOf("txt"), "math": completeMath, "resume": completeJournals, "fail-on": fixed("slower:2%"),
+		"effort": fixed(efforts...), "set": completeSet, "class-map": filesOf("txt"), "weights": filesOf("safetensors", "onnx"), "math": completeMath, "resume": completeJournals, "fail-on": fixed("slower:2%"),
 	})
 }
 

@@ -85,6 +85,7 @@ func completeNameThenFolder(cmd *cobra.Command, args []string, typed string) ([]
 // The help of flags that `run` has as well.
 const (
 	skipBadHelp  = "leave out, and count, images of a tree that cannot be decoded"
+	weightsHelp  = "file that the weights are read from: safetensors of ours, torchvision's or timm's names, a training run's checkpoint, or an ONNX model (default drawn by --seed)"
 	classMapHelp = "of an image tree: a file of a line a class, its folder and its name"
 )
 

@@ -11,6 +11,8 @@ import (
 	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
+	"github.com/clsbench/clsbench/backends"
+	"github.com/clsbench/clsbench/backends/cpu"
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/graph/onnx"
 	"github.com/clsbench/clsbench/workloads"
@@ -25,13 +27,15 @@ var (
 
 // exportFlags are the flags of `export`, as typed.
 type exportFlags struct {
-	format string
-	opset  int
-	seed   uint64
-	batch  int
-	input  string
-	data   string
-	out    string
+	format  string
+	opset   int
+	seed    uint64
+	batch   int
+	input   string
+	data    string
+	quant   string
+	weights string
+	out     string
 }
 
 func newExportCmd() *cobra.Command {
@@ -44,10 +48,14 @@ ops of ONNX's own domain alone, none younger than --opset (%d to %d); its answer
 is called %s. It takes images that are standardised, f32 N×C×H×W, or, with
 --input u8-nhwc, pixels as they are, which it casts, transposes and standardises
 by the statistics of the data set. A safetensors file holds the weights under
-the names of torchvision. The weights are those that --seed draws.`, onnx.OldestWritten, graph.Opset, workloads.ExportedLogits),
+the names of torchvision. The weights are those of the file --weights, a training
+run's checkpoint perhaps, or those that --seed draws. With --quant the model is in
+8 bits, between QuantizeLinear and DequantizeLinear: static and aware are calibrated
+with images for training of the data set, on the cpu backend.`, onnx.OldestWritten, graph.Opset, workloads.ExportedLogits),
 		Example: `  clsbench export resnet18 -o resnet18.onnx
   clsbench export vit-b16 --opset 17 --batch 8 -o vit.onnx
   clsbench export 'lenet5;pool=max' --input u8-nhwc -o lenet5.onnx
+  clsbench export resnet20 --weights trained.safetensors --quant static:entropy -o resnet20.onnx
   clsbench export resnet18 --format safetensors -o resnet18.safetensors`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: upTo(1, completeWorkloads),
@@ -65,11 +73,13 @@ the names of torchvision. The weights are those that --seed draws.`, onnx.Oldest
 	fl.Uint64Var(&f.seed, "seed", 0, "seed of the weights, as training begins with")
 	fl.IntVar(&f.batch, "batch", 1, "images that an ONNX model takes at once")
 	fl.StringVar(&f.input, "input", "nchw-f32", "of an ONNX model: nchw-f32, standardised, or u8-nhwc, pixels")
-	fl.StringVar(&f.data, "data", "", "with --input u8-nhwc: the data set that standardises (default the recipe's)")
+	fl.StringVar(&f.weights, "weights", "", weightsHelp)
+	fl.StringVar(&f.quant, "quant", "", "an ONNX model in 8 bits, made as by run --quant")
+	fl.StringVar(&f.data, "data", "", "with --input u8-nhwc or --quant: the data set that standardises and calibrates (default the recipe's)")
 	fl.StringVarP(&f.out, "out", "o", "", "the file to write")
 	complete(cmd, map[string]cobra.CompletionFunc{
 		"format": fixed(exportFormats...), "input": fixed(exportInputs...), "data": completeData,
-		"opset": nothing, "seed": nothing, "batch": nothing, "out": filesOf("onnx"),
+		"opset": nothing, "seed": nothing, "batch": nothing, "weights": filesOf("safetensors", "onnx"), "quant": fixed(quantRecipes()...), "out": filesOf("onnx"),
 	})
 	return cmd
 }
@@ -79,13 +89,20 @@ func (f *exportFlags) run(cmd *cobra.Command, w *workloads.Workload) error {
 		return err
 	}
 	weights := w.Init(f.seed)
+	if f.weights != "" {
+		read, err := w.ReadWeights(f.weights, false)
+		if err != nil {
+			return usagef("flag --weights: %w", err)
+		}
+		weights = read.Weights
+	}
 	write, kind := func(to io.Writer) error { return workloads.WriteWeights(to, weights) }, "weights"
 	if f.format == "onnx" {
 		model, err := f.model(cmd.Context(), w, weights)
 		if err != nil {
 			return err
 		}
-		write, kind = func(to io.Writer) error { _, err := to.Write(model); return err }, fmt.Sprintf("ONNX opset %d, batch %d, %s", f.opset, f.batch, f.input)
+		write, kind = func(to io.Writer) error { _, err := to.Write(model); return err }, f.kind()
 	}
 	if err := writeFile(f.out, write); err != nil {
 		return usagef("flag --out: %w", err)
@@ -94,13 +111,22 @@ func (f *exportFlags) run(cmd *cobra.Command, w *workloads.Workload) error {
 	return nil
 }
 
+// kind says what sort of model is written.
+func (f *exportFlags) kind() string {
+	s := fmt.Sprintf("ONNX opset %d, batch %d, %s", f.opset, f.batch, f.input)
+	if f.quant != "" {
+		s += ", int8 " + f.quant
+	}
+	return s
+}
+
 // maxExportBatch keeps shapes far from what a machine's word holds.
 const maxExportBatch = 1 << 16
 
 // check refuses values, and flags that the format does not have.
 func (f *exportFlags) check(cmd *cobra.Command) error {
 	if f.format == "safetensors" {
-		for _, name := range []string{"opset", "batch", "input", "data"} {
+		for _, name := range []string{"opset", "batch", "input", "data", "quant"} {
 			if cmd.Flags().Changed(name) {
 				return usagef("flag --%s: it is of --format onnx: a safetensors file holds the weights alone", name)
 			}
@@ -115,8 +141,10 @@ func (f *exportFlags) check(cmd *cobra.Command) error {
 		return usagef("flag --opset: %d: want %d to %d", f.opset, onnx.OldestWritten, graph.Opset)
 	case f.batch < 1 || f.batch > maxExportBatch:
 		return usagef("flag --batch: %d: want 1 to %d", f.batch, maxExportBatch)
-	case f.data != "" && f.input != "u8-nhwc":
-		return usagef("flag --data: it is of --input u8-nhwc: a model of nchw-f32 takes images that are standardised already")
+	case f.data != "" && f.input != "u8-nhwc" && f.quant == "":
+		return usagef("flag --data: it is of --input u8-nhwc and of --quant: a model of nchw-f32 takes images that are standardised already")
+	case f.weights != "" && cmd.Flags().Changed("seed"):
+		return usagef("flag --seed: it draws weights, which --weights reads: leave one of them out")
 	case f.out == "":
 		return usagef("flag --out: want the file to write, as in -o model.onnx")
 	}
@@ -126,7 +154,7 @@ func (f *exportFlags) check(cmd *cobra.Command) error {
 	return nil
 }
 
-// model is the network as ONNX, in f32.
+// model is the network as ONNX.
 func (f *exportFlags) model(ctx context.Context, w *workloads.Workload, weights workloads.Weights) ([]byte, error) {
 	p, err := f.program(ctx, w, weights)
 	if err != nil {
@@ -140,7 +168,7 @@ func (f *exportFlags) model(ctx context.Context, w *workloads.Workload, weights 
 }
 
 func (f *exportFlags) program(ctx context.Context, w *workloads.Workload, weights workloads.Weights) (*graph.Program, error) {
-	if f.input == "nchw-f32" {
+	if f.input == "nchw-f32" && f.quant == "" {
 		return w.Bare(f.batch, weights)
 	}
 	spec := f.data
@@ -154,7 +182,32 @@ func (f *exportFlags) program(ctx context.Context, w *workloads.Workload, weight
 	if err := w.Fits(set); err != nil {
 		return nil, usagef("flag --data: %w", err)
 	}
-	return w.Inference(f.batch, workloads.StandardOf(set), weights)
+	if f.quant == "" {
+		return w.Inference(f.batch, workloads.StandardOf(set), weights)
+	}
+	p, err := f.quantized(ctx, w, weights, set)
+	if err != nil || f.input == "u8-nhwc" {
+		return p, err
+	}
+	return workloads.Unfronted(p)
+}
+
+// quantized is the network in 8 bits, calibrated on the cpu backend in this process.
+func (f *exportFlags) quantized(ctx context.Context, w *workloads.Workload, weights workloads.Weights, set *data.Set) (*graph.Program, error) {
+	q, err := workloads.ParseQuantization(f.quant)
+	if err != nil {
+		return nil, usagef("flag --quant: %w", err)
+	}
+	s, err := cpu.New().Open(ctx, backends.SessionConfig{})
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	found, err := w.Calibrate(ctx, s, set, weights, q, f.seed)
+	if err != nil {
+		return nil, err
+	}
+	return w.Quantized(f.batch, workloads.StandardOf(set), weights, q, found)
 }
 
 // writeFile writes a file whole or not at all.

@@ -32,6 +32,9 @@ type runFlags struct {
 	data      string
 	classMap  string
 	skipBad   bool
+	weights   string
+	newHead   bool
+	keep      bool
 	set       []string
 	epochs    int
 	target    float64
@@ -68,6 +71,7 @@ rest stands; 130 interrupted (what was finished is kept: --resume RUN goes on).`
   clsbench run --precision f32,bf16,fp16,int8         accuracy, size and speed side by side
   clsbench run --precision f32,int8 --quant static:entropy --quant dynamic
   clsbench run --data ~/mnist --epochs 30             IDX files in place of digits/v1
+  clsbench run --workload resnet18 --mode infer --weights resnet18.safetensors
   clsbench run --set optimizer.lr=0.1 --set ema=0.99   training by a changed recipe
   clsbench run --dry-run                              which cells, how long, how much memory
   clsbench run --filter 'infer/.*/32/' --json         one document on standard output`,
@@ -92,6 +96,9 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	fl.StringVar(&f.data, "data", "", "data set: a name (clsbench data list) or a folder of IDX or CIFAR files or of an image tree (default the recipe's)")
 	fl.StringVar(&f.classMap, "class-map", "", classMapHelp)
 	fl.BoolVar(&f.skipBad, "skip-bad", false, skipBadHelp)
+	fl.StringVar(&f.weights, "weights", "", weightsHelp)
+	fl.BoolVar(&f.newHead, "new-head", false, "let --weights have a classifier of other classes, and begin with a fresh one")
+	fl.BoolVar(&f.keep, "save-weights", false, "keep what training ends with as safetensors under --out, for --weights of run and export")
 	fl.StringArrayVar(&f.set, "set", nil, "change the recipe, repeatable: KEY=VALUE, as in optimizer.lr=0.05 or augment=[]")
 	fl.IntVar(&f.epochs, "epochs", 0, "epochs to train (default the recipe's)")
 	fl.Float64Var(&f.target, "target-accuracy", 0, "top-1, a fraction, at which training may stop")
@@ -122,7 +129,7 @@ func (f *runFlags) options(cmd *cobra.Command) (*harness.Options, error) {
 	o := &harness.Options{
 		Workloads: f.workloads, Modes: f.modes, Scenario: f.scenario, Batches: f.batches,
 		Precision: f.precision, Quant: f.quant, Sensitivity: f.sensitive, Threads: f.threads, Data: f.data,
-		ClassMap: f.classMap, SkipBad: f.skipBad, Set: f.set, Epochs: f.epochs, Target: f.target,
+		ClassMap: f.classMap, SkipBad: f.skipBad, Weights: f.weights, NewHead: f.newHead, SaveWeights: f.keep, Set: f.set, Epochs: f.epochs, Target: f.target,
 		Effort: f.effort, Seed: f.seed, Math: f.math, Timeout: f.timeout, Memory: f.memory << 20,
 		Command: f.command(cmd), Store: results.Store{Dir: f.out},
 	}

@@ -36,6 +36,9 @@ type Options struct {
 	Threads     int      // default: all that the process may use
 	Data        string   // name or folder; default the workload's
 	ClassMap    string   // file that numbers and names an image tree's classes
+	Weights     string   // file that they begin with; default what the seed draws
+	NewHead     bool     // its classifier may be of other classes, and is drawn anew
+	SaveWeights bool     // keep what training ends with, in Store
 	SkipBad     bool     // leave out, and count, images that cannot be decoded
 	Epochs      int      // default the recipe's
 	Set         []string // changes of the recipe, "optimizer.lr=0.05"
@@ -226,6 +229,7 @@ func (o *Options) reproFlags(c *Cell) string {
 	if o.SkipBad {
 		s += " --skip-bad"
 	}
+	s += o.weightFlags()
 	for _, assignment := range o.Set {
 		s += " --set " + ShellQuote(assignment)
 	}

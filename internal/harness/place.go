@@ -11,7 +11,7 @@ import (
 // place is the working directory if anything that was asked for is looked up
 // in it; "" if the same command means the same anywhere.
 func (o *Options) place() (string, error) {
-	here := relativeData(o.Data) || o.ClassMap != "" && !filepath.IsAbs(o.ClassMap)
+	here := relativeData(o.Data) || o.ClassMap != "" && !filepath.IsAbs(o.ClassMap) || relativeWeights(o)
 	for _, s := range o.Backends {
 		here = here || len(s.Relative()) > 0
 	}
@@ -31,10 +31,13 @@ func relativeData(spec string) bool {
 	return spec != "" && !data.Registered(spec) && !filepath.IsAbs(spec)
 }
 
+// relativeWeights says whether the weights are a file looked up there.
+func relativeWeights(o *Options) bool { return o.Weights != "" && !filepath.IsAbs(o.Weights) }
+
 // there is what a shell has to do before the cell's command.
 func (p *Plan) there(c *Cell) string {
 	classMap := p.opts.ClassMap != "" && !filepath.IsAbs(p.opts.ClassMap)
-	if p.Directory == "" || !relativeData(c.Data) && !classMap && len(c.Spec.Relative()) == 0 {
+	if p.Directory == "" || !relativeData(c.Data) && !classMap && !relativeWeights(p.opts) && len(c.Spec.Relative()) == 0 {
 		return ""
 	}
 	return "cd " + ShellQuote(p.Directory) + " && "

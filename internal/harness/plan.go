@@ -27,6 +27,7 @@ type Plan struct {
 	known    machine.Peaks // in place of measuring them; tests have better things to do
 	registry plugin.Registry
 	sets     *datasets
+	weights  *workloads.WeightsFile // of the one workload; nil: drawn
 }
 
 // Cell is one thing to measure.
@@ -59,6 +60,9 @@ func NewPlan(ctx context.Context, o *Options, registry plugin.Registry) (*Plan, 
 	}
 	p := &Plan{Effort: effort, opts: o, registry: registry, sets: &datasets{options: o.dataOptions(), sets: map[setKey]*data.Set{}}}
 	if p.Directory, err = o.place(); err != nil {
+		return nil, err
+	}
+	if err := p.readWeights(); err != nil {
 		return nil, err
 	}
 	for _, s := range o.Backends {
@@ -268,6 +272,9 @@ func (p *Plan) addTask(w *workloads.Workload, recipe *workloads.Recipe, mode str
 			}
 			if mode == "train" && len(p.opts.Set) > 0 {
 				c.Settings[results.KeyRecipe] = r.Digest()[:recipeDigits]
+			}
+			if p.weights != nil {
+				c.Settings[results.KeyWeights] = p.weights.SHA256[:weightDigits]
 			}
 			if input != "" {
 				c.Settings[results.KeyInput] = input

@@ -164,7 +164,7 @@ func (h *run) newLane(ctx context.Context, c *Cell, t *trained) (*lane, error) {
 		return nil, err
 	}
 	b := h.bench(c)
-	weights := c.Workload.Init(h.opts.Seed)
+	weights := h.first(c.Workload)
 	if t != nil && t.err == nil {
 		weights = t.weights
 	}
@@ -181,6 +181,8 @@ func (h *run) newLane(ctx context.Context, c *Cell, t *trained) (*lane, error) {
 	b.identify(l.result)
 	l.build = func(ctx context.Context) (*rig, error) { return h.rigFor(ctx, c, b, set, weights) }
 	l.judge = newJudge(h, l)
+	h.noteWeights(l.result)
+	l.trained = h.given()
 	if c.Quant != nil {
 		l.result.Quantization = &results.Quantization{Recipe: c.Quant.String()}
 	}

@@ -44,7 +44,7 @@ func (h *run) train(ctx context.Context, c *Cell, b *bench) (*trained, error) {
 	}
 	cfg := workloads.TrainConfig{
 		Workload: c.Workload, Recipe: c.Recipe, Data: set,
-		Seed: h.opts.Seed, StopAtTarget: h.opts.Target > 0,
+		Weights: h.first(c.Workload), Seed: h.opts.Seed, StopAtTarget: h.opts.Target > 0,
 		Checkpoint: h.checkpoint(c), Resume: h.session > 0,
 	}
 	rate := newMeter()
@@ -76,16 +76,23 @@ func (h *run) train(ctx context.Context, c *Cell, b *bench) (*trained, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := h.saveWeights(c, weights); err != nil {
+		return nil, err
+	}
 	return &trained{weights: weights, accuracy: h.accuracyOf(c, outcome, set)}, nil
 }
 
 // checkpoint is the file that a training run saves its epochs to, next to the
 // journal and named by the run and by what trains on what.
 func (h *run) checkpoint(c *Cell) string {
+	return h.fileOf(c, "checkpoint")
+}
+
+// fileOf is a safetensors file of what trains as the cell does.
+func (h *run) fileOf(c *Cell, kind string) string {
 	key := fnv.New32a()
 	fmt.Fprint(key, c.trainsLike())
-	name := fmt.Sprintf("%s-%08x.checkpoint.safetensors", h.doc.Run.ID, key.Sum32())
-	return filepath.Join(h.opts.Store.Dir, name)
+	return filepath.Join(h.opts.Store.Dir, fmt.Sprintf("%s-%08x.%s.safetensors", h.doc.Run.ID, key.Sum32(), kind))
 }
 
 func (h *run) accuracyOf(c *Cell, o *workloads.Outcome, set *data.Set) *results.Accuracy {
