@@ -44,13 +44,9 @@ func TestRunInSixteenBits(t *testing.T) {
 	require.Len(t, doc.Results, 4)
 	for i := range doc.Results {
 		row := &doc.Results[i]
-		require.NotEqual(t, results.VerdictFail, row.Conformance.Verdict, "%s: %v", row.Cell, row.Conformance.Failures)
-		require.Nil(t, row.PeakShare, "the limit of f32 is not that of 16 bits")
-		if row.Mode != "infer" {
-			continue // its ReLUs jump, see conformance.JudgeProgram
-		}
 		require.Equal(t, results.VerdictPass, row.Conformance.Verdict, "%s: %v", row.Cell, row.Conformance.Failures)
-		if !row.Measured() {
+		require.Nil(t, row.PeakShare, "the limit of f32 is not that of 16 bits")
+		if row.Mode != "infer" || !row.Measured() {
 			continue // other work on the machine, which the honest-work checks take for the backend's
 		}
 		require.EqualValues(t, 44426*2, row.Model.Bytes)
