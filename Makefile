@@ -5,7 +5,7 @@ GO     := go
 # ONNX's backend tests: Debian's libonnx-testdata, or a folder of the same layout.
 ONNX_TESTS ?= /usr/share/libonnx-testdata/data
 
-.PHONY: lint generate conform reports verify everything selftest mutants fuzz
+.PHONY: lint generate conform reports verify everything accuracy selftest mutants fuzz
 
 $(BIN)/golangci-lint:
 	GOBIN=$(BIN) $(GO) install $(LINTER)
@@ -50,8 +50,13 @@ everything: conform selftest
 	for isa in avx2 generic; do for n in 1 2; do \
 		./clsbench conform --backend cpu:isa=$$isa --threads $$n --effort quick || exit 1; done; done
 	CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 60m ./backends/... ./internal/... ./workloads/... ./conformance/protocol
+	$(MAKE) accuracy
 	$(MAKE) fuzz
 	$(MAKE) mutants
+
+# Do the networks for small images reach their targets, in 8 bits too?
+accuracy:
+	$(GO) test ./workloads -run '^$$' -bench Accuracy -benchtime 1x -timeout 2h
 
 # Does the suite catch every planted fault and pass every legal variant?
 selftest: clsbench
