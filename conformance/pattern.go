@@ -14,16 +14,12 @@ func pattern(s tensor.Shape, wrong []int) []string {
 		return []string{"every element"}
 	}
 	var found []string
-	index := make([][]int, len(wrong))
-	for i, w := range wrong {
-		index[i] = unravel(w, s)
-	}
 	for axis := range s {
-		if p := axisPattern(s, axis, index); p != "" {
+		if p := axisPattern(s, axis, wrong); p != "" {
 			found = append(found, p)
 		}
 	}
-	if p := borderPattern(s, index); p != "" {
+	if p := borderPattern(s, wrong); p != "" {
 		found = append(found, p)
 	}
 	if p := residuePattern(n, wrong); p != "" {
@@ -46,12 +42,12 @@ var tiles = []int{32, 16, 14, 8, 6, 4}
 
 // axisPattern finds wrong elements confined to one index, to a range, or to
 // the tail of tiles along one axis.
-func axisPattern(s tensor.Shape, axis int, index [][]int) string {
-	extent := s[axis]
+func axisPattern(s tensor.Shape, axis int, wrong []int) string {
+	extent, stride := s[axis], s.Strides()[axis]
 	seen := make([]bool, extent)
 	lo, hi, count := extent, -1, 0
-	for _, ix := range index {
-		i := ix[axis]
+	for _, w := range wrong {
+		i := w / stride % extent
 		if !seen[i] {
 			seen[i] = true
 			count++
@@ -94,7 +90,7 @@ func gcd(a, b int) int {
 
 // borderPattern finds wrong elements that all lie on the edge of the spatial
 // axes.
-func borderPattern(s tensor.Shape, index [][]int) string {
+func borderPattern(s tensor.Shape, wrong []int) string {
 	if len(s) < 3 {
 		return ""
 	}
@@ -107,10 +103,12 @@ func borderPattern(s tensor.Shape, index [][]int) string {
 	if inner == 0 {
 		return ""
 	}
-	for _, ix := range index {
+	strides := s.Strides()
+	for _, w := range wrong {
 		edge := false
 		for a := 2; a < len(s); a++ {
-			edge = edge || ix[a] == 0 || ix[a] == s[a]-1
+			i := w / strides[a] % s[a]
+			edge = edge || i == 0 || i == s[a]-1
 		}
 		if !edge {
 			return ""
