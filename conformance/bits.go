@@ -136,6 +136,11 @@ func deviateCases() (all []*Case) {
 				})
 			}
 		}
+		a, key := keyed(1, graph.Attrs{"shape": graph.L(129)})
+		all = append(all, &Case{
+			Op: op.name, DType: tensor.F32, Params: params("x=129", key, "step=s32"), Class: "real", Suite: TrainingCore,
+			Effort: Standard, bound: own(op.name), subject: &opSubject{inputs: []input{steps(tensor.S32)}, apply: single(op.name, a, 1)},
+		})
 	}
 	return all
 }
@@ -163,12 +168,20 @@ func bernoulliCases() (all []*Case) {
 	for _, d := range []tensor.DType{tensor.F32, tensor.F64} {
 		all = append(all, thresholds(d))
 	}
-	a, key := keyed(3, graph.Attrs{"dtype": graph.S("bool")})
-	return append(all, &Case{
-		Op: "Bernoulli", DType: tensor.F32, Params: params("p=9x23", key, "dtype=bool"), Class: "bits", Suite: TrainingCore,
-		Effort: Quick, Required: true, bound: every(exact),
-		subject: &opSubject{inputs: []input{{name: "input", typ: tensor.T(tensor.F32, 9, 23), fill: probabilities()}, steps(tensor.S64)}, apply: single("Bernoulli", a, 1)},
-	})
+	// Masks of other types: truth values for all, integers by a counter of s32.
+	for _, d := range append([]tensor.DType{tensor.Bool}, integerTypes...) {
+		e, step := Standard, tensor.S32
+		if d == tensor.Bool {
+			e, step = Quick, tensor.S64
+		}
+		a, key := keyed(3, graph.Attrs{"dtype": graph.S(d.String())})
+		all = append(all, &Case{
+			Op: "Bernoulli", DType: tensor.F32, Params: params("p=9x23", key, "dtype="+d.String()), Class: "bits", Suite: TrainingCore,
+			Effort: e, Required: d == tensor.Bool, bound: every(exact),
+			subject: &opSubject{inputs: []input{{name: "input", typ: tensor.T(tensor.F32, 9, 23), fill: probabilities()}, steps(step)}, apply: single("Bernoulli", a, 1)},
+		})
+	}
+	return all
 }
 
 // thresholds has probabilities at which an element's own word is the first to
@@ -224,6 +237,7 @@ func dropout(d tensor.DType, s tensor.Shape, i int, mode string) []*Case {
 	odd := x
 	odd.fill = sprinkled(normal(1), math.NaN(), math.Inf(1), math.Inf(-1))
 	all = append(all, make("specials", max(e, Quick), own("TrainingDropout"), &opSubject{inputs: []input{odd, steps(tensor.S64)}, apply: single("TrainingDropout", a, 2)}))
+	all = append(all, make("short-step", Standard, own("TrainingDropout"), &opSubject{inputs: []input{x, steps(tensor.S32)}, apply: single("TrainingDropout", a, 2)}))
 	// A counter in state: the mask of a replayed step is not the last one's.
 	counter := steps(tensor.S64)
 	counter.role, counter.fill = held, integers(0, 1<<20)

@@ -205,10 +205,11 @@ type family func() []*Case
 // gets a line here.
 var families = []family{
 	elementwiseCases, pointwiseCases, logicCases, activationCases, castCases, movementCases, sliceCases, gatherCases, scatterCases, selectCases, rearrangeCases, reduceCases, foldCases, matmulCases, convCases, convGridCases, poolCases, planePoolCases,
+	typeCases,
 	softmaxCases,
 	randomNumberCases, attentionCases,
 	lossCases, normalizationCases, optimizerCases, scalingCases, quantizationCases, qmatmulCases, qconvCases,
-	fusedCases, qdqCases, networkCases, randomCases, integerCases, castChainCases, mixedCases, typedCases,
+	fusedCases, qdqCases, networkCases, randomCases, integerCases, castChainCases, mixedCases,
 }
 
 // Cases lists every case of the suites that are made of programs, gradient

@@ -88,17 +88,12 @@ func (m movement) cases(d tensor.DType, row int) []*Case {
 	return []*Case{make("moved", effort, m.after("Cast", graph.Attrs{"to": graph.S(d.String())}, tensor.F32, uniform(1, 100)))}
 }
 
-// others are a row's cases in the types that it does not have by turns; autocast
-// programs need the 16-bit floats.
-func (m movement) others(had ...tensor.DType) []*Case {
+// narrow are a row's cases in the 16-bit floats that it does not have by turns.
+func (m movement) narrow(had ...tensor.DType) []*Case {
 	var all []*Case
-	for _, d := range tensor.DTypes() {
-		row := 1
-		if isNarrow(d) {
-			row = 0
-		}
+	for _, d := range narrowFloats {
 		if !slices.Contains(had, d) {
-			all = append(all, m.cases(d, row)[0])
+			all = append(all, m.cases(d, 0)[0])
 		}
 	}
 	return all

@@ -202,7 +202,7 @@ func optimizerCases() []*Case {
 				for _, d := range narrowFloats {
 					narrow := o
 					narrow.dtype = d
-					all = append(all, narrow.step(s, max(Quick, e)), narrow.skip(s, Standard))
+					all = append(all, narrow.step(s, max(Quick, e)), narrow.skip(s, Standard), narrow.trajectory(s, Standard))
 				}
 			}
 		}

@@ -3,7 +3,6 @@ package conformance
 import (
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/tensor"
@@ -222,6 +221,14 @@ func powCases() []*Case {
 		add("whole", Quick, tensor.T(tensor.F32, 7, 19), tensor.T(d, 19), signed, integers(-3, 3))
 		add("integers", Standard, tensor.T(d, 7, 19), tensor.T(tensor.F32, 19), integers(1, 9), integers(0, 6))
 	}
+	for _, d := range []tensor.DType{tensor.S8, tensor.U8, tensor.U32} {
+		lowest := -3
+		if d != tensor.S8 {
+			lowest = 0
+		}
+		add("whole", Standard, tensor.T(tensor.F32, 7, 19), tensor.T(d, 19), signed, integers(lowest, 3))
+		add("integers", Standard, tensor.T(tensor.S32, 7, 19), tensor.T(d, 19), integers(-9, 9), integers(0, 7))
+	}
 	return all
 }
 
@@ -292,19 +299,16 @@ func crossedCase() *Case {
 // identityCases stand between negations, which an echo does not do.
 func identityCases() []*Case {
 	var all []*Case
-	for i, d := range slices.Concat(floats, graph.Ints.DTypes(), graph.Bools.DTypes()) {
-		f, turn := normal(1), "Neg"
-		switch {
-		case d == tensor.Bool:
-			f, turn = integers(0, 1), "Not"
-		case d.IsInt():
-			f = few(99, d)
+	for i, d := range append(floats, tensor.S32, tensor.S64) {
+		f := normal(1)
+		if d.IsInt() {
+			f = integers(-99, 99)
 		}
 		all = append(all, &Case{
 			Op: "Identity", DType: d, Params: "x=5x7x3", Class: "real", Suite: InferenceCore, Effort: []Effort{Smoke, Standard}[min(i, 1)],
 			Required: d == tensor.F32, bound: every(exact),
 			subject: &opSubject{inputs: []input{{name: "X", typ: tensor.T(d, 5, 7, 3), fill: f}}, apply: func(b *graph.Builder, v []graph.Value) []graph.Value {
-				return []graph.Value{b.Op("Identity", nil, b.Op(turn, nil, v[0]))}
+				return []graph.Value{b.Op("Identity", nil, b.Op("Neg", nil, v[0]))}
 			}},
 		})
 	}

@@ -122,24 +122,40 @@ func (p qproduct) input(name string, d tensor.DType, s tensor.Shape, f fill) inp
 	return in
 }
 
+// rareScales are the types of QLinearMatMul's scales beside f32.
+var rareScales = []tensor.DType{tensor.F16, tensor.BF16, tensor.F64}
+
+// requantized is row i of QLinearMatMul with scales of a type.
+func (p qproduct) requantized(i int, c octetClass, scale tensor.DType) *Case {
+	a, b, y := octetTypes(i)
+	sa, sb, _ := p.shapes()
+	za, zb := p.scales()
+	return &Case{
+		Op: "QLinearMatMul", DType: a, Params: params(p.params(), fmt.Sprintf("t=%v*%v:%v", a, b, y)), Class: c.name, Suite: Quantized,
+		Effort: max(effortOf(tensor.F32, i), c.effort), Required: true, bound: every(c.bound),
+		subject: &opSubject{apply: single("QLinearMatMul", nil, 1), inputs: []input{
+			p.input("a", a, sa, c.x(a)), p.input("a_scale", scale, za, c.xScale), p.input("a_zero_point", a, za, c.xZero(a)),
+			p.input("b", b, sb, c.w(b)), p.input("b_scale", scale, zb, c.wScale), p.input("b_zero_point", b, zb, c.wZero(b)),
+			p.input("y_scale", scale, nil, c.yScale(p.k)), p.input("y_zero_point", y, nil, centre(y))}},
+	}
+}
+
 func qmatmulCases() []*Case {
 	var all []*Case
 	for i, p := range qproducts {
 		e := effortOf(tensor.F32, i)
-		a, b, y := octetTypes(i)
+		a, b, _ := octetTypes(i)
 		sa, sb, _ := p.shapes()
 		za, zb := p.scales()
 		types := fmt.Sprintf("%v*%v", a, b)
 		for _, c := range octetClasses {
-			f32 := tensor.F32
-			all = append(all, &Case{
-				Op: "QLinearMatMul", DType: a, Params: params(p.params(), "t="+types+":"+y.String()), Class: c.name, Suite: Quantized,
-				Effort: max(e, c.effort), Required: true, bound: every(c.bound),
-				subject: &opSubject{apply: single("QLinearMatMul", nil, 1), inputs: []input{
-					p.input("a", a, sa, c.x(a)), p.input("a_scale", f32, za, c.xScale), p.input("a_zero_point", a, za, c.xZero(a)),
-					p.input("b", b, sb, c.w(b)), p.input("b_scale", f32, zb, c.wScale), p.input("b_zero_point", b, zb, c.wZero(b)),
-					p.input("y_scale", f32, nil, c.yScale(p.k)), p.input("y_zero_point", y, nil, centre(y))}},
-			})
+			all = append(all, p.requantized(i, c, tensor.F32))
+		}
+		if i < len(rareScales) {
+			scaled := p.requantized(i, octetClasses[0], rareScales[i])
+			scaled.Params += ",scales=" + rareScales[i].String()
+			scaled.Effort, scaled.Required = Standard, false
+			all = append(all, scaled)
 		}
 		for j, f := range []func(tensor.DType) fill{everyValue, tops} {
 			in := []input{p.input("A", a, sa, f(a)), p.input("B", b, sb, f(b))}

@@ -271,15 +271,9 @@ func (g grain) fake(row int) []*Case {
 		d, e = tensor.F16, Standard
 	case 5:
 		d, e = tensor.BF16, Standard
+	case 3:
+		d, e = tensor.F64, Standard
 	}
-	all := g.fakeIn(d, e, row)
-	if row == 0 {
-		all = append(all, g.fakeIn(tensor.F64, Standard, row)...)
-	}
-	return all
-}
-
-func (g grain) fakeIn(d tensor.DType, e Effort, row int) []*Case {
 	ranges := [][2]int{{-128, 127}, {0, 255}, {-8, 7}}[row%3]
 	attrs := g.attrs(graph.Attrs{"quant_min": graph.I(ranges[0]), "quant_max": graph.I(ranges[1])})
 	zero := integers(ranges[0]/4-2, ranges[1]/4+2)

@@ -120,7 +120,7 @@ func rearrangeCases() []*Case {
 			all = append(all, m.cases(d, seen[m.op])...)
 		}
 		if seen[m.op] == 0 {
-			all = append(all, m.others(tensor.F32, others[i%len(others)])...)
+			all = append(all, m.narrow(others[i%len(others)])...)
 		}
 		seen[m.op]++
 	}

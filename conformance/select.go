@@ -86,15 +86,25 @@ func oneHotCases() []*Case {
 		{tensor.Shape{131}, -1, 1000, tensor.S64, tensor.F32},
 		{tensor.Shape{3, 5}, -1, 6, tensor.F32, tensor.F64},
 		{tensor.Shape{9}, 0, 5, tensor.U8, tensor.S32},
+		{tensor.Shape{9}, -1, 5, tensor.F64, tensor.U8},
+		{tensor.Shape{9}, -1, 5, tensor.F16, tensor.S8},
+		{tensor.Shape{9}, -1, 5, tensor.BF16, tensor.U32},
+		{tensor.Shape{9}, -1, 5, tensor.S8, tensor.S64},
+		{tensor.Shape{9}, -1, 5, tensor.U32, tensor.Bool},
 		{tensor.Shape{9}, -1, 5, tensor.S64, tensor.F16},
 		{tensor.Shape{9}, 0, 5, tensor.S64, tensor.BF16},
 	} {
 		lo, hi := -row.depth-1, row.depth
-		if row.index == tensor.U8 {
+		if row.index == tensor.U8 || row.index == tensor.U32 {
 			lo = 0
 		}
 		values := normal(1)
-		if !row.d.IsFloat() {
+		switch {
+		case row.d == tensor.Bool:
+			values = integers(0, 1)
+		case row.d == tensor.U8 || row.d == tensor.U32:
+			values = integers(0, 200)
+		case !row.d.IsFloat():
 			values = integers(-100, 100)
 		}
 		all = append(all, &Case{

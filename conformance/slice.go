@@ -103,7 +103,7 @@ func sliceCases() []*Case {
 			all = append(all, m.cases(d, seen[m.op])...)
 		}
 		if seen[m.op] == 0 {
-			all = append(all, m.others(tensor.F32, others[2*i%len(others)], others[(2*i+1)%len(others)])...)
+			all = append(all, m.narrow(others[2*i%len(others)], others[(2*i+1)%len(others)])...)
 		}
 		seen[m.op]++
 	}

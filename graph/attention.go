@@ -25,7 +25,7 @@ var attentionOps = []*Op{
 			{Name: "nonpad_kv_seqlen", Types: Int64s, Optional: true}},
 		Outputs: []Param{{Name: "Y", Types: Floats, Var: "T"},
 			{Name: "present_key", Types: Floats, Var: "T", Optional: true, Fixed: true}, {Name: "present_value", Types: Floats, Var: "T", Optional: true, Fixed: true},
-			{Name: "qk_matmul_output", Types: Floats, Var: "T", Optional: true, Fixed: true}, {Name: "lse", Types: Wide, Optional: true, Fixed: true}},
+			{Name: "qk_matmul_output", Types: Floats, Var: "T", Optional: true, Fixed: true}, {Name: "lse", Types: Statistics, Optional: true, Fixed: true}},
 		Attrs: append([]AttrSpec{{Name: "qk_matmul_output_mode", Kind: Int, Default: I(0)}, {Name: "softmax_precision", Kind: Int, Default: I(0)}}, attentionAttrs...),
 		Infer: inferAttention,
 		Work: func(c *Call) int64 {
@@ -41,7 +41,7 @@ var attentionOps = []*Op{
 		// log-sum-exp (Dao et al., "FlashAttention", 2022, §B.2).
 		Name: "AttentionGrad", Domain: Own, Version: 1,
 		Inputs: []Param{{Name: "dY", Types: Floats, Var: "T"}, {Name: "Q", Types: Floats, Var: "T"}, {Name: "K", Types: Floats, Var: "T"},
-			{Name: "V", Types: Floats, Var: "T"}, {Name: "Y", Types: Floats, Var: "T"}, {Name: "lse", Types: Wide},
+			{Name: "V", Types: Floats, Var: "T"}, {Name: "Y", Types: Floats, Var: "T"}, {Name: "lse", Types: Statistics},
 			{Name: "attn_mask", Types: Floats | Bools, Optional: true}, {Name: "nonpad_kv_seqlen", Types: Int64s, Optional: true}},
 		Outputs: []Param{{Name: "dQ", Types: Floats, Var: "T"}, {Name: "dK", Types: Floats, Var: "T"}, {Name: "dV", Types: Floats, Var: "T"},
 			{Name: "dmask", Types: Floats, Var: "T", Optional: true}},

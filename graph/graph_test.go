@@ -111,6 +111,8 @@ func TestInferRefusesWithTheField(t *testing.T) {
 		{"SoftmaxCrossEntropy", Attrs{"label_smoothing": F(1.5)}, []tensor.Type{f32(4, 10), f32(4, 10)}, "label_smoothing"},
 		{"NegativeLogLikelihoodLoss", nil, []tensor.Type{f32(4, 10), tensor.T(tensor.S32, 4), f32(4)}, "weights are 4"},
 		{"MSELoss", nil, []tensor.Type{f32(4, 1), f32(4)}, "equal shapes"},
+		{"Gemm", Attrs{"alpha": F(0.5)}, []tensor.Type{tensor.T(tensor.S32, 2, 3), tensor.T(tensor.S32, 3, 2)}, "attribute alpha: 0.5 of s32, want a whole number"},
+		{"Gemm", Attrs{"beta": F(1e10)}, []tensor.Type{tensor.T(tensor.U8, 2, 3), tensor.T(tensor.U8, 3, 2)}, "attribute beta"},
 		{"Frobnicate", nil, []tensor.Type{f32(1)}, "not in the op table"},
 	} {
 		_, err := one(c.op, c.attrs, c.in...)

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/clsbench/clsbench/tensor"
 )
@@ -46,6 +47,9 @@ var matmulOps = []*Op{
 			{Name: "transA", Kind: Int, Default: I(0)}, {Name: "transB", Kind: Int, Default: I(0)}},
 		Infer: func(c *Call) ([]tensor.Type, error) {
 			m, n, _, err := c.GemmDims()
+			if err == nil {
+				err = c.checkFactors("alpha", "beta")
+			}
 			return []tensor.Type{tensor.T(c.In[0].DType, m, n)}, err
 		},
 		Work: func(c *Call) int64 {
@@ -85,6 +89,20 @@ func (c *Call) GemmDims() (m, n, k int, err error) {
 		}
 	}
 	return m, n, k, nil
+}
+
+// checkFactors refuses fractions of integers, which ONNX does not say how to
+// round.
+func (c *Call) checkFactors(names ...string) error {
+	if c.In[0].DType.IsFloat() {
+		return nil
+	}
+	for _, name := range names {
+		if v := c.Float(name); v != math.Trunc(v) || math.Abs(v) > 1<<31 {
+			return limited("attribute %s: %v of %v, want a whole number up to 2^31", name, v, c.In[0].DType)
+		}
+	}
+	return nil
 }
 
 // gradGemm: with Y = αA′B′ + βC, dA′ = α·dY·B′ᵀ, dB′ = α·A′ᵀ·dY, dC = β·ΣdY;
@@ -127,11 +145,16 @@ func decomposeGemm(b *Builder, c *Call) []Value {
 	return []Value{y}
 }
 
+// scaled multiplies by a number, which is whole where v is of integers.
 func (b *Builder) scaled(v Value, by float64) Value {
 	if by == 1 {
 		return v
 	}
-	return b.Op("Mul", nil, v, b.Scalar(v.Type.DType, by))
+	d := v.Type.DType
+	if d.IsInt() { // products wrap around, and so must a factor that the type has not
+		return b.Op("Mul", nil, v, b.cast(b.Scalar(tensor.S64, by), d))
+	}
+	return b.Op("Mul", nil, v, b.Scalar(d, by))
 }
 
 func (b *Builder) swapLast(v Value) Value {

@@ -67,8 +67,8 @@ var normOps = []*Op{
 		// lose what X has.
 		Name: "LayerNormalization", Version: 17,
 		Inputs: append(floatParams("X", "Scale"), optionalFloats("B")...),
-		Outputs: append(floatParams("Y"), Param{Name: "Mean", Types: Floats, Optional: true},
-			Param{Name: "InvStdDev", Types: Floats, Optional: true}),
+		Outputs: append(floatParams("Y"), Param{Name: "Mean", Types: Statistics, Optional: true},
+			Param{Name: "InvStdDev", Types: Statistics, Optional: true}),
 		Attrs: []AttrSpec{{Name: "axis", Kind: Int, Default: I(-1)}, epsilonAttr, stashAttr},
 		Infer: func(c *Call) ([]tensor.Type, error) {
 			if err := c.checkNorm(1, 2); err != nil {

@@ -89,13 +89,14 @@ func typeSet(ds ...tensor.DType) (s TypeSet) {
 // The sets that signatures are written with.
 var (
 	Floats  = typeSet(tensor.F32, tensor.F64, tensor.F16, tensor.BF16)
-	Wide    = typeSet(tensor.F32, tensor.F64) // what sums are kept in
 	Ints    = typeSet(tensor.S8, tensor.U8, tensor.S32, tensor.U32, tensor.S64)
 	Numeric = Floats | Ints
 	Any     = Numeric | typeSet(tensor.Bool)
 	Bools   = typeSet(tensor.Bool)
 	Indices = typeSet(tensor.S32, tensor.S64)
 	Int64s  = typeSet(tensor.S64)
+	// Statistics are what sums over 16-bit floats are kept in, and over others.
+	Statistics = typeSet(tensor.F32, tensor.F64)
 	// EightBits is what networks are quantized to.
 	EightBits = typeSet(tensor.S8, tensor.U8)
 )

@@ -19,11 +19,12 @@ var reduceOps = []*Op{
 	}, func(b *Builder, c *Call) Value {
 		n := float64(elements(c.In[0])) / float64(elements(c.Out[0]))
 		x, d := c.Input(0), c.In[0].DType
-		if d.IsInt() { // whose sum, and count, may be more than the type holds
-			x = b.cast(x, tensor.S64)
+		if d.IsFloat() {
+			return b.Op("Div", nil, b.Op("ReduceSum", c.Attrs, x), b.Scalar(d, n))
 		}
-		mean := b.Op("Div", nil, b.Op("ReduceSum", c.Attrs, x), b.Scalar(x.Type.DType, n))
-		return b.cast(mean, d)
+		// The mean of integers is one of their type, but the sum may not be.
+		sum := b.Op("ReduceSum", c.Attrs, b.cast(x, tensor.S64))
+		return b.cast(b.Op("Div", nil, sum, b.Scalar(tensor.S64, n)), d)
 	}),
 	reduction("ReduceMin", 20, Numeric|Bools, false, gradExtreme, decomposeReduceMin),
 	reduction("ReduceProd", 18, Numeric, false, gradReduceProd, decomposeReduceProd),

@@ -26,10 +26,10 @@ func Cast(x *Array, from, to tensor.DType) *Array {
 	})
 }
 
-// wrap reduces an integer to the range of an integer type, modulo 2 to its
-// number of bits. What is no integer of 64 bits becomes 0.
+// wrap truncates a number towards zero and reduces it to the range of an
+// integer type, modulo 2 to its number of bits. What is no integer of 64 bits becomes 0.
 func wrap(v float64, d tensor.DType) float64 {
-	if !(math.Abs(v) < 1<<63) {
+	if !(v >= -1<<63 && v < 1<<63) {
 		return 0
 	}
 	i := int64(v)
@@ -43,5 +43,5 @@ func wrap(v float64, d tensor.DType) float64 {
 	case tensor.U32:
 		return float64(uint32(i))
 	}
-	return v
+	return float64(i)
 }

@@ -48,6 +48,9 @@ func TestElementwiseValues(t *testing.T) {
 		{"Mul", nil, tensor.S8, list(vector(64, -128), vector(2, -1)), []float64{-128, -128}},
 		{"Mul", nil, tensor.S64, list(vector(1<<62, 3), vector(4, -5)), []float64{0, -15}},
 		{"Neg", nil, tensor.S32, list(vector(math.MinInt32, 5)), []float64{math.MinInt32, -5}},
+		{"Identity", nil, tensor.S64, list(vector(math.MinInt64, -0x1p62)), []float64{math.MinInt64, -0x1p62}},
+		{"ReduceMean", nil, tensor.S64, list(vector(-1, -2, -2)), []float64{-1}}, // of −5/3, as in all other integers
+		{"ReduceMean", nil, tensor.U8, list(vector(200, 201, 203)), []float64{201}},
 		{"Relu", nil, tensor.S8, list(vector(-3, 3)), []float64{0, 3}},
 		{"Equal", nil, tensor.F32, list(vector(nan, 1, 0), vector(nan, 1, math.Copysign(0, -1))), []float64{0, 1, 1}},
 		{"LessOrEqual", nil, tensor.F32, list(vector(nan, 1, 2, -inf), vector(1, 1, 1, nan)), []float64{0, 1, 0, 0}},

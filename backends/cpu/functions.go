@@ -66,9 +66,9 @@ func signFunction[T number](op string) func(T) T {
 	case "Relu":
 		return func(x T) T { return max(x, 0) }
 	case "Abs":
-		return func(x T) T {
-			if x <= 0 { // −0 too; what has no sign stays
-				return 0 - x
+		return func(x T) T { // unsigned integers have no negative: −x of them is another number
+			if x < 0 {
+				return -x
 			}
 			return x
 		}
