@@ -5,7 +5,7 @@ GO     := go
 # ONNX's backend tests: Debian's libonnx-testdata, or a folder of the same layout.
 ONNX_TESTS ?= /usr/share/libonnx-testdata/data
 
-.PHONY: lint generate conform reports verify everything accuracy selftest mutants fuzz
+.PHONY: lint generate conform reports verify everything accuracy selftest mutants fuzz onnxruntime
 
 $(BIN)/golangci-lint:
 	GOBIN=$(BIN) $(GO) install $(LINTER)
@@ -32,6 +32,12 @@ conform: clsbench
 	./clsbench conform --backend 'python=exec:/usr/bin/python3 backends/plugin/testdata/plugin.py' --suite protocol
 	./clsbench conform --backend 'python=exec:/usr/bin/python3 backends/plugin/testdata/plugin.py' --effort quick --seed 1 \
 		--filter '^(Add|Mul|Neg|Relu|Gemm|MatMul)/f(16|32)/.*/(structure|mantissa|accumulator|real|specials)$$'
+
+# Exported models in ONNX Runtime, whose library npm's package holds: its install
+# script would only fetch what other processors need.
+onnxruntime:
+	npm install --no-save --ignore-scripts --prefix .cache/onnxruntime onnxruntime-node@1.30.0
+	$(GO) test ./workloads -run ONNXRuntime -count=1 -onnxruntime $(CURDIR)/.cache/onnxruntime
 
 # Our own reports, anew: the suites have changed.
 reports: clsbench

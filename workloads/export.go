@@ -8,6 +8,7 @@ import (
 	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/graph/onnx"
 	"github.com/clsbench/clsbench/graph/pass"
+	"github.com/clsbench/clsbench/tensor"
 	"github.com/clsbench/clsbench/workloads/safetensors"
 )
 
@@ -23,7 +24,33 @@ func MarshalONNX(p *graph.Program, opset int) ([]byte, error) {
 	}
 	own := pass.Prune(q).Clone() // shares nothing with p
 	rename(&own, own.Fetches[0], ExportedLogits)
+	if err := zeroPoints(&own); err != nil {
+		return nil, err
+	}
 	return onnx.Marshal(&own, onnx.WithOpset(opset))
+}
+
+// zeroPoints gives weights that are dequantized by channel the zero points that ONNX
+// lets them leave out: ONNX Runtime 1.30 puts a scalar in their place where a Gemm
+// reads them, and then refuses it.
+func zeroPoints(p *graph.Program) error {
+	g, err := p.Infer()
+	if err != nil {
+		return err
+	}
+	for i := range p.Nodes {
+		n := &p.Nodes[i]
+		if n.Op != "DequantizeLinear" || len(n.Inputs) != 2 {
+			continue
+		}
+		x, scale := g.Types[n.Inputs[0]], g.Types[n.Inputs[1]]
+		if len(scale.Shape) == 1 && x.DType == tensor.S8 {
+			zero := graph.Const{Name: n.Inputs[0] + ".zero_point", Tensor: tensor.New(tensor.S8, scale.Shape...)}
+			p.Consts = append(p.Consts, zero)
+			n.Inputs = append(slices.Clone(n.Inputs), zero.Name)
+		}
+	}
+	return nil
 }
 
 // Unfronted is an inference program without what standardises: in place of pixels

@@ -19,22 +19,28 @@ import (
 
 // answers are the logits that p gives for fixed images on cpu.
 func answers(t *testing.T, s backends.Session, p *graph.Program) []float64 {
+	require.Len(t, p.Feeds, 1)
+	image := tensor.New(p.Feeds[0].Type.DType, p.Feeds[0].Type.Shape...)
+	if p.Feeds[0].Type.DType == tensor.U8 {
+		for i := range image.Data {
+			image.Data[i] = uint8(hashed(1, i) >> 24)
+		}
+	} else {
+		for i, v := 0, tensor.View[float32](image.Data); i < len(v); i++ {
+			v[i] = float32(hashed(1, i)>>8)/(1<<23) - 1
+		}
+	}
+	return answersTo(t, s, p, image.Data)
+}
+
+// answersTo are the logits that p gives for images on cpu.
+func answersTo(t *testing.T, s backends.Session, p *graph.Program, images []byte) []float64 {
 	fitted, err := backends.Fit(t.Context(), s, p)
 	require.NoError(t, err)
 	b, err := backends.CompileBound(t.Context(), s, fitted, func(string) int { return 1 }, nil)
 	require.NoError(t, err)
 	defer b.Close()
-	require.Len(t, p.Feeds, 1)
-	image := b.At(p.Feeds[0].Name, 0)
-	if p.Feeds[0].Type.DType == tensor.U8 {
-		for i := range image {
-			image[i] = uint8(hashed(1, i) >> 24)
-		}
-	} else {
-		for i, v := 0, tensor.View[float32](image); i < len(v); i++ {
-			v[i] = float32(hashed(1, i)>>8)/(1<<23) - 1
-		}
-	}
+	require.Equal(t, len(images), copy(b.At(p.Feeds[0].Name, 0), images))
 	_, err = b.Run(t.Context(), backends.RunRequest{Steps: 1})
 	require.NoError(t, err)
 	g, err := p.Infer()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -278,6 +279,36 @@ func TestNamesOfTimm(t *testing.T) {
 			require.False(t, seen[name], name)
 			require.False(t, strings.Contains(name, "features") || strings.Contains(name, "encoder"), name)
 			seen[name] = true
+		}
+	}
+}
+
+// What torch.onnx.export writes of the same networks, with goldenWeights: read back
+// where it keeps names and norms, refused with the mend where it folds them.
+func TestModelsOfTorchAreRead(t *testing.T) {
+	const python = "/usr/bin/python3" // Debian's, which has its packages
+	if testing.Short() {
+		t.Skip("starts PyTorch; without -short it runs")
+	}
+	if err := exec.CommandContext(t.Context(), python, "-c", "import torchvision").Run(); err != nil {
+		t.Skipf("needs Debian's python3-torchvision: %v", err)
+	}
+	folder := t.TempDir()
+	out, err := exec.CommandContext(t.Context(), python, "testdata/torchvision/export.py", folder).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	for spec, folded := range map[string]string{
+		"lenet5":                 "", // has nothing that folds
+		"resnet20":               "its batch norms are folded into the convolutions: give a model that keeps them",
+		"mobilenetv3-small-0.35": "its batch norms are folded",
+		"vit-micro":              "do_constant_folding=False leaves them",
+	} {
+		w := lookup(t, spec)
+		read, err := w.ReadWeights(filepath.Join(folder, spec+".onnx"), false)
+		require.NoError(t, err, spec)
+		require.Equal(t, goldenWeights(w), read.Weights, spec)
+		if folded != "" {
+			_, err = w.ReadWeights(filepath.Join(folder, spec+".folded.onnx"), false)
+			require.ErrorContains(t, err, folded, spec)
 		}
 	}
 }

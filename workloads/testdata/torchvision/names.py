@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """Writes the names and shapes of the tensors of torchvision's networks, a file
-each, a tensor a line, in state_dict's order. Needs python3-torchvision."""
+each, a tensor a line, in state_dict's order; with --check, compares instead. Needs
+python3-torchvision."""
 import pathlib
+import sys
 
 import torchvision
 
 here = pathlib.Path(__file__).parent
+wrong = []
 for ours, theirs in {
     "alexnet": "alexnet",
     "resnet18": "resnet18",
@@ -18,4 +21,9 @@ for ours, theirs in {
     for name, t in getattr(torchvision.models, theirs)().state_dict().items():
         if not name.endswith(".num_batches_tracked"):
             lines.append(f"{name} {'x'.join(map(str, t.shape))}")
-    (here / (ours + ".txt")).write_text("\n".join(lines) + "\n")
+    file = here / (ours + ".txt")
+    if "--check" not in sys.argv:
+        file.write_text("\n".join(lines) + "\n")
+    elif file.read_text().splitlines()[1:] != lines[1:]:
+        wrong.append(f"{file.name}: torchvision {torchvision.__version__} has other names or shapes")
+sys.exit("\n".join(wrong) or None)
