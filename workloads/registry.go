@@ -47,12 +47,7 @@ const imageNetClasses = 1000
 
 // All lists every workload with its default options, family by family.
 func All() []*Workload {
-	all := slices.Concat([]*Workload{lenet5, alexnet}, resnets, mobileNets, transformers)
-	out := make([]*Workload, len(all))
-	for i, w := range all {
-		out[i] = w.with(nil)
-	}
-	return out
+	return group(AllNetworks)
 }
 
 // with is w with some options chosen and the others at their defaults.

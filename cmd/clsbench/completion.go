@@ -187,6 +187,11 @@ func completeWorkloads(_ *cobra.Command, _ []string, typed string) ([]string, co
 	const separators = ";,"
 	var names []string
 	at := strings.IndexAny(typed, separators)
+	if at < 0 {
+		for _, family := range workloads.Families() {
+			names = append(names, family+"\tnetworks of a family")
+		}
+	}
 	for _, w := range workloads.All() {
 		if at >= 0 && w.Name == typed[:at] {
 			var options []backends.Option

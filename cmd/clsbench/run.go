@@ -74,6 +74,7 @@ rest stands; 130 interrupted (what was finished is kept: --resume RUN goes on).`
   clsbench run --workload resnet18 --mode infer --weights resnet18.safetensors
   clsbench run --set optimizer.lr=0.1 --set ema=0.99   training by a changed recipe
   clsbench run --dry-run                              which cells, how long, how much memory
+  clsbench run --workload all --effort smoke          every network once; shapes/v1 where ImageNet is not here
   clsbench run --filter 'infer/.*/32/' --json         one document on standard output`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
@@ -85,7 +86,7 @@ rest stands; 130 interrupted (what was finished is kept: --resume RUN goes on).`
 func (f *runFlags) register(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringArrayVar(&f.backends, "backend", []string{"cpu"}, "backend to measure, repeatable: [LABEL=]NAME[:KEY=VALUE,…] or [LABEL=]exec:COMMAND")
-	fl.StringArrayVar(&f.workloads, "workload", []string{"lenet5"}, "network, repeatable, with options as in 'lenet5;pool=max'")
+	fl.StringArrayVar(&f.workloads, "workload", []string{"lenet5"}, "networks, a list, repeatable: names with options as in 'lenet5;pool=max', families (resnet, vit, …), all")
 	fl.StringSliceVar(&f.modes, "mode", harness.Modes, "infer, train")
 	fl.StringVar(&f.scenario, "scenario", "offline", strings.Join(harness.Scenarios, " or "))
 	fl.IntSliceVar(&f.batches, "batch", nil, "images a step, a list (default 1,32 for infer, 64 for train)")

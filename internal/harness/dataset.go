@@ -71,9 +71,46 @@ func (p *Plan) dataFound() error {
 	return nil
 }
 
+// isHere says whether a data set is a name or a folder.
+func isHere(spec string) bool {
+	_, err := os.Stat(spec)
+	return err == nil || data.Registered(spec)
+}
+
+// standIn is the set that networks of a family train on whose recipe's set is not
+// here: it is drawn at any size.
+const standIn = "shapes/v1"
+
+// dataFor is the data set that was asked for, or that stands in for the recipe's
+// of a network that was not asked for by its own name; "" for the recipe's.
+func (p *Plan) dataFor(w *workloads.Workload, group bool) string {
+	if p.opts.Data == "" && group && !isHere(w.Recipes[workloads.DefaultRecipe].Data) {
+		return standIn
+	}
+	return p.opts.Data
+}
+
+// largeSide is the size of images from which on training is timed at a batch of
+// a few, where it is not by the recipe.
+const (
+	largeSide  = 224
+	largeBatch = 8
+)
+
+// trainingBatch is the batch at which training is measured if none is asked for:
+// the recipe's, unless that would take minutes a step for no accuracy that the
+// recipe claims.
+func (p *Plan) trainingBatch(w *workloads.Workload, r *workloads.Recipe, set string) int {
+	claims := p.Effort.Figures && (set == "" || set == w.Recipes[workloads.DefaultRecipe].Data)
+	if w.Input.Height >= largeSide && !claims {
+		return min(r.Batch, largeBatch)
+	}
+	return r.Batch
+}
+
 // found refuses a recipe's data set that is neither a name nor a folder.
 func (c *Cell) found() error {
-	if _, err := os.Stat(c.Data); err == nil || data.Registered(c.Data) {
+	if isHere(c.Data) {
 		return nil
 	}
 	var fit []string

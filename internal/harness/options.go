@@ -25,7 +25,7 @@ import (
 // fields name.
 type Options struct {
 	Backends  []plugin.Spec
-	Workloads []string // names with options, "lenet5;pool=max"; default lenet5
+	Workloads []string // lists as workloads.Select reads, "lenet5;pool=max,resnet"; default lenet5
 	Modes     []string // infer, train; default both
 	Scenario  string   // offline or singlestream; default offline
 	Batches   []int    // default 1 and 32 for inference, 64 for training
@@ -220,8 +220,8 @@ func (o *Options) reproFlags(c *Cell) string {
 	if o.Threads != 0 {
 		s += fmt.Sprintf(" --threads %d", o.Threads)
 	}
-	if o.Data != "" {
-		s += " --data " + ShellQuote(o.Data)
+	if o.Data != "" || c.Data == standIn {
+		s += " --data " + ShellQuote(c.Data)
 	}
 	if o.ClassMap != "" {
 		s += " --class-map " + ShellQuote(o.ClassMap)

@@ -70,13 +70,17 @@ func NewPlan(ctx context.Context, o *Options, registry plugin.Registry) (*Plan, 
 			return nil, &UsageError{"backend", err}
 		}
 	}
-	for _, name := range o.Workloads {
-		w, err := workloads.Lookup(name)
+	for _, list := range o.Workloads {
+		selected, err := workloads.Select(list)
 		if err != nil {
 			return nil, &UsageError{"workload", err}
 		}
-		if err := p.addWorkload(ctx, w); err != nil {
-			return nil, err
+		for _, s := range selected {
+			for _, w := range s.Of {
+				if err := p.addWorkload(ctx, w, p.dataFor(w, s.Group)); err != nil {
+					return nil, err
+				}
+			}
 		}
 	}
 	if err := p.checkBatches(); err != nil {
@@ -115,8 +119,10 @@ func (p *Plan) checkNames() error {
 // and mode on the same task.
 func (p *Plan) Comparisons() int { return len(p.Cells) - len(p.groups()) }
 
-func (p *Plan) addWorkload(ctx context.Context, w *workloads.Workload) error {
-	recipe, err := p.recipe(ctx, w)
+// addWorkload adds a workload's cells, with the data set of that name or folder;
+// "" for its recipe's.
+func (p *Plan) addWorkload(ctx context.Context, w *workloads.Workload, set string) error {
+	recipe, err := p.recipe(ctx, w, set)
 	if err != nil {
 		return err
 	}
@@ -130,11 +136,11 @@ func (p *Plan) addWorkload(ctx context.Context, w *workloads.Workload) error {
 			batches = defaultBatches[mode]
 		}
 		if mode == "train" && len(p.opts.Batches) == 0 {
-			batches = []int{recipe.Batch}
+			batches = []int{p.trainingBatch(w, recipe, set)}
 		}
 		for _, v := range p.versions(mode) {
 			for _, batch := range batches {
-				p.addTask(w, recipe, mode, v, batch)
+				p.addTask(w, recipe, mode, v, batch, set)
 			}
 		}
 	}
@@ -143,10 +149,10 @@ func (p *Plan) addWorkload(ctx context.Context, w *workloads.Workload) error {
 
 // recipe is the one made for the data set asked for, or else the default one
 // without its claims on accuracy, with the flags' changes.
-func (p *Plan) recipe(ctx context.Context, w *workloads.Workload) (*workloads.Recipe, error) {
+func (p *Plan) recipe(ctx context.Context, w *workloads.Workload, spec string) (*workloads.Recipe, error) {
 	r := *w.Recipes[workloads.DefaultRecipe]
-	if spec := p.opts.Data; spec != "" && spec != r.Data {
-		name, err := p.dataName(ctx, w)
+	if spec != "" && spec != r.Data {
+		name, err := p.dataName(ctx, w, spec)
 		if err != nil {
 			return nil, err
 		}
@@ -191,11 +197,11 @@ func (p *Plan) blame(err error) error {
 
 // dataName is what the data set asked for is called. Folders are read now, so
 // that a fault in them is told before anything runs.
-func (p *Plan) dataName(ctx context.Context, w *workloads.Workload) (string, error) {
-	if data.Registered(p.opts.Data) {
-		return p.opts.Data, nil
+func (p *Plan) dataName(ctx context.Context, w *workloads.Workload, spec string) (string, error) {
+	if data.Registered(spec) {
+		return spec, nil
 	}
-	set, err := p.sets.open(ctx, p.opts.Data, w)
+	set, err := p.sets.open(ctx, spec, w)
 	if err != nil {
 		return "", err
 	}
@@ -211,16 +217,16 @@ const recipeDigits = 6
 
 // inputName is what the data set asked for is called in the names of cells: a
 // folder by its own name, wherever it is seen from, and by what is in it.
-func (p *Plan) inputName(w *workloads.Workload) string {
-	if data.Registered(p.opts.Data) {
-		return p.opts.Data
+func (p *Plan) inputName(w *workloads.Workload, spec string) string {
+	if data.Registered(spec) {
+		return spec
 	}
-	folder := p.opts.Data
+	folder := spec
 	if abs, err := filepath.Abs(folder); err == nil {
 		folder = abs
 	}
 	name := filepath.Base(folder)
-	if set := p.sets.opened(p.opts.Data, w); set != nil { // which dataName has opened
+	if set := p.sets.opened(spec, w); set != nil { // which dataName has opened
 		name += "-" + set.Digest()[:inputDigits]
 	}
 	return name
@@ -238,13 +244,13 @@ func (p *Plan) checkBatches() error {
 }
 
 // addTask adds one cell a backend and math mode.
-func (p *Plan) addTask(w *workloads.Workload, recipe *workloads.Recipe, mode string, v version, batch int) {
+func (p *Plan) addTask(w *workloads.Workload, recipe *workloads.Recipe, mode string, v version, batch int, set string) {
 	scenario, input := p.opts.Scenario, ""
 	if mode == "train" {
 		scenario = "train"
 	}
-	if p.opts.Data != "" && p.opts.Data != w.Recipes[workloads.DefaultRecipe].Data {
-		input = p.inputName(w)
+	if set != "" && set != w.Recipes[workloads.DefaultRecipe].Data {
+		input = p.inputName(w, set)
 	}
 	r := *recipe
 	if mode == "train" {
@@ -253,7 +259,7 @@ func (p *Plan) addTask(w *workloads.Workload, recipe *workloads.Recipe, mode str
 	in := v.of(w)
 	for _, s := range p.opts.Backends {
 		for _, math := range append([]string{graph.Strict}, p.opts.Math...) {
-			c := &Cell{Spec: s, Workload: in, Recipe: &r, Scenario: scenario, Math: math, Data: cmpOr(p.opts.Data, recipe.Data), Quant: v.quant,
+			c := &Cell{Spec: s, Workload: in, Recipe: &r, Scenario: scenario, Math: math, Data: cmpOr(set, recipe.Data), Quant: v.quant,
 				Cell: results.Cell{Workload: w.Name, Mode: mode, Precision: v.precision, Batch: batch, Backend: s.Label, Settings: map[string]string{}}}
 			if v.quant != nil {
 				c.Settings[results.KeyQuant] = v.quant.String()
