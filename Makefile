@@ -79,3 +79,11 @@ mutants:
 fuzz:
 	for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
 		$(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 20s -fuzzminimizetime 10x $$p || exit 1; done; done
+
+# What the reference makes of whole networks: an hour of two quiet cores for all,
+# so that what has not changed is left out by GOLDENS, a pattern of file names.
+GOLDENS ?= .
+GOLDEN_SEEDS ?= 1
+.PHONY: goldens
+goldens:
+	$(GO) test ./conformance -run TestWriteGoldens -timeout 24h -v -goldens '$(GOLDENS)' -goldens-seeds $(GOLDEN_SEEDS)

@@ -99,6 +99,7 @@ func partitionCase(g *graph.Graph, cut *graph.Program, all *prefix, i int, part 
 	}
 	if op := loneOp(cut); op != "" {
 		c.Op, c.bound = op, own(op)
+		c.sample(cut)
 	}
 	return c
 }
@@ -208,6 +209,9 @@ func (p *prefix) values(d Draw) (map[string]*reference.Array, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	d.Case = p.graph.Name // all partitions share the data
+	if p.large() {
+		d.Set = 0
+	}
 	if env, ok := p.sets[d]; ok {
 		return env, nil
 	}
@@ -225,6 +229,9 @@ func (p *prefix) values(d Draw) (map[string]*reference.Array, error) {
 	p.sets[d] = env
 	return env, nil
 }
+
+// large says whether one set of data is evaluated, see largePlan.
+func (p *prefix) large() bool { return p.graph.FLOPs() > largePlan }
 
 // forget lets go of all values; who asks again waits again.
 func (p *prefix) forget() {
@@ -261,6 +268,9 @@ func (s *partitionSubject) values(d Draw, g *graph.Graph) (Values, error) {
 	for _, list := range [][]graph.Value{g.Feeds, g.State} {
 		for _, x := range list {
 			v[x.Name] = env[x.Name].Tensor(x.Type.DType)
+			if n := x.Type.Shape.Elements(); d.Set > 0 && s.prefix.large() && x.Type.DType.IsFloat() {
+				v[x.Name] = turned(v[x.Name], 1+d.rng("turn").intn(n))
+			}
 		}
 	}
 	return v, nil

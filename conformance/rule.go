@@ -47,6 +47,7 @@ type ensemble struct {
 	watched []kink
 	loose   bool   // see there
 	jumps   *jumps // that the rounded runs take to either side; nil: none
+	view    bool   // outputs are kept as their views alone, see golden.go
 	threads int
 	math    string
 	consts  map[string]*reference.Array
@@ -57,7 +58,7 @@ type ensemble struct {
 func newEnsemble(g *graph.Graph, state map[string]*reference.Array, o *Oracle) *ensemble {
 	steps, runs := bySteps(g), roundedRuns
 	switch {
-	case g.FLOPs() > manyRounds:
+	case g.FLOPs() > o.manyRounds():
 		runs = fewRuns
 	case steps != g:
 		runs = steppedRuns
@@ -134,7 +135,7 @@ func (e *ensemble) step(feeds map[string]*reference.Array, last bool) (*ruling, 
 	}
 	for r := range runs {
 		for i, out := range e.outputs {
-			if out.state {
+			if out.state && !e.view {
 				e.states[r][out.key[len(nextPrefix):]] = runs[r].outputs[i]
 			}
 		}
@@ -153,8 +154,12 @@ type ruling struct {
 func (e *ensemble) evaluate(runs []*run, from, to int, feeds map[string]*reference.Array) error {
 	errs := make([]error, len(runs))
 	var wg sync.WaitGroup
-	slots := make(chan struct{}, max(1, min(e.threads, to-from)))
-	each := max(1, e.threads/max(1, to-from))
+	atOnce := max(1, min(e.threads, to-from))
+	if e.graph.FLOPs() > manyRounds {
+		atOnce = 1 // for the memory that each takes
+	}
+	slots := make(chan struct{}, atOnce)
+	each := max(1, e.threads/atOnce)
 	for r := from; r < to; r++ {
 		slots <- struct{}{}
 		wg.Go(func() {
@@ -202,8 +207,12 @@ func (e *ensemble) one(r int, feeds map[string]*reference.Array, mode reference.
 		}
 	}
 	got := &run{}
-	for _, out := range e.outputs {
-		got.outputs = append(got.outputs, env[out.value])
+	if e.view {
+		got.outputs = e.viewed(env)
+	} else {
+		for _, out := range e.outputs {
+			got.outputs = append(got.outputs, env[out.value])
+		}
 	}
 	for _, k := range e.watched {
 		got.watched = append(got.watched, env[k.value])
@@ -220,6 +229,10 @@ func (e *ensemble) expectations(runs []*run) []*expectation {
 			others = append(others, r.outputs[i].Data)
 		}
 		want := runs[0].outputs[i].Data
+		if e.view {
+			list[i] = &expectation{output: viewOutput(out), bound: programRule, want: want, limit: viewLimits(out, want, others)}
+			continue
+		}
 		list[i] = &expectation{output: out, bound: programRule, want: want, limit: e.ruleLimits(out, want, others)}
 		if out.state && e.unmoved(i, runs) {
 			list[i].limit = nil // bit-equal
@@ -374,6 +387,15 @@ type Oracle struct {
 	Threads int    // goroutines it may use; 0: as many as run at a time
 	Math    string // the mode that answers are judged in; "" is strict
 	Cache   *Cache // of the program rule's results; nil: none
+
+	many int64 // FLOPs above which three rounded runs must do; 0: manyRounds
+}
+
+func (o *Oracle) manyRounds() int64 {
+	if o.many > 0 {
+		return o.many
+	}
+	return manyRounds
 }
 
 func (o *Oracle) threads() int {

@@ -57,12 +57,12 @@ func TestWhenDataAreDrawnAnew(t *testing.T) {
 		jumps
 		first, last bool // whether to draw anew the first time, and instead of the last
 	}{
-		{jumps{count: 0, of: 10}, false, false},
-		{jumps{count: 1, of: 1e6}, true, false},
-		{jumps{count: hopelessKinks, of: 1e6}, false, false},
-		{jumps{count: 1000, of: 1e6}, true, true},
-		{jumps{count: 1, of: 100}, true, true},
-		{jumps{count: hopelessKinks, of: 1e6, kept: true}, true, true},
+		{jumps{count: 0, most: 1}, false, false},
+		{jumps{count: 1, most: 100}, true, false},
+		{jumps{count: hopelessKinks, most: 100}, false, false},
+		{jumps{count: 1000, most: 100}, true, true},
+		{jumps{count: 1, most: 0.01}, true, true},
+		{jumps{count: hopelessKinks, most: 100, kept: true}, true, true},
 	} {
 		require.Equal(t, c.first, c.redraw(false), "%+v", c.jumps)
 		require.Equal(t, c.last, c.redraw(true), "%+v", c.jumps)

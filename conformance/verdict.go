@@ -129,6 +129,11 @@ type Subject struct {
 type Check struct {
 	Seed   uint64
 	Oracle *Oracle // nil: one without a cache
+	// Parts is what is known of other plans' partitions; nil: nothing.
+	Parts *Parts
+	// Golden is what is checked in of the program, in place of what the oracle
+	// would make of it; nil: none.
+	Golden *Golden
 	// Steps is how many steps of a training program are judged one after the
 	// other at a usual learning rate, after the one that exposes gradients.
 	Steps int
@@ -155,8 +160,7 @@ func JudgeProgram(ctx context.Context, s Subject, c Check) (v *Verdict, err erro
 	if err != nil {
 		return v, err
 	}
-	kase := &Case{Op: s.Program.Name, DType: tensor.F32, Params: "executable", Class: "program", bound: every(programRule),
-		subject: &networkSubject{build: func(Draw) (*graph.Program, error) { return s.Program, nil }}}
+	kase := goldenCase(s.Program)
 	restore, err := snapshot(ctx, s.Session, g)
 	if err != nil {
 		return v, err
@@ -164,7 +168,10 @@ func JudgeProgram(ctx context.Context, s Subject, c Check) (v *Verdict, err erro
 	defer func() { err = errors.Join(err, restore()) }()
 	j := &judging{Subject: s, graph: g, kase: kase, check: c, verdict: v}
 	judge := j.inference
-	if len(g.Updates) > 0 {
+	switch {
+	case c.Golden != nil:
+		judge = func(ctx context.Context) error { return j.golden(ctx, c.Golden) }
+	case len(g.Updates) > 0:
 		judge = j.training
 	}
 	if err := judge(ctx); !errors.Is(err, errKink) {
@@ -425,11 +432,15 @@ func JudgePlan(ctx context.Context, s Subject, c Check) (v *Verdict, err error) 
 		return v, err
 	}
 	defer func() { err = errors.Join(err, restore()) }()
+	o := *c.oracle()
+	if g.FLOPs() > largePlan {
+		o.many = manyInPart
+	}
 	for _, pc := range cases {
 		if ctx.Err() != nil {
 			return v, ctx.Err()
 		}
-		v.partition(pc, pc.Check(ctx, s.Session, c.Seed, c.oracle(), s.Features))
+		v.partition(pc, c.Parts.result(pc, func() *Result { return pc.Check(ctx, s.Session, c.Seed, &o, s.Features) }))
 	}
 	if len(v.Untested) > 0 {
 		v.Result = worse(v.Result, Partial)

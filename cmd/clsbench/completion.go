@@ -181,17 +181,23 @@ func flagWords(cmd *cobra.Command, name string) []string {
 	return []string{word}
 }
 
+// completeSelection offers families beside what completeWorkloads does.
+func completeSelection(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	names, then := completeWorkloads(cmd, args, typed)
+	if !strings.ContainsAny(typed, ";,") {
+		for _, family := range workloads.Families() {
+			names = append(names, family+"\tnetworks of a kind")
+		}
+	}
+	return names, then
+}
+
 // completeWorkloads offers names, and behind a name and its semicolon the
 // options of that network and their values.
 func completeWorkloads(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 	const separators = ";,"
 	var names []string
 	at := strings.IndexAny(typed, separators)
-	if at < 0 {
-		for _, family := range workloads.Families() {
-			names = append(names, family+"\tnetworks of a family")
-		}
-	}
 	for _, w := range workloads.All() {
 		if at >= 0 && w.Name == typed[:at] {
 			var options []backends.Option
@@ -283,7 +289,7 @@ func (f *runFlags) registerCompletions(cmd *cobra.Command) {
 		efforts = append(efforts, e.Name)
 	}
 	complete(cmd, map[string]cobra.CompletionFunc{
-		"backend": completeBackends, "workload": completeWorkloads, "data": completeData, "filter": f.completeCells,
+		"backend": completeBackends, "workload": completeSelection, "data": completeData, "filter": f.completeCells,
 		"mode": list(harness.Modes...), "scenario": fixed(harness.Scenarios...), "precision": list(harness.Precisions...), "quant": fixed(quantRecipes()...),
 		"effort": fixed(efforts...), "set": completeSet, "class-map": filesOf("txt"), "weights": filesOf("safetensors", "onnx"), "math": completeMath, "resume": completeJournals, "fail-on": fixed("slower:2%"),
 	})

@@ -18,7 +18,8 @@ import (
 // bench is one backend under measurement: its process and its session, which
 // can be had anew after a failure.
 type bench struct {
-	ops *conformance.Verdict // of the single ops of its cells; nil before judgeOps
+	ops   *conformance.Verdict // of the single ops of its cells; nil before judgeOps
+	parts conformance.Parts    // what is known of its plans' partitions
 
 	spec   plugin.Spec
 	config backends.SessionConfig

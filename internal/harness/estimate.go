@@ -110,11 +110,26 @@ func (p *Plan) cellTime(c *Cell) time.Duration {
 	if p.Effort.FreshProcess {
 		t += time.Duration(p.Effort.Rounds) * (startTime + min(10*step, p.Effort.WarmupCap))
 	}
-	judged := c.flops()
-	if c.Mode == "train" {
-		judged *= trainSteps
+	return t + casesTime + seconds(p.judgedFLOPs(c), referenceRate*float64(runtime.GOMAXPROCS(0)))
+}
+
+// How often the reference repeats a program that is judged: in rounded runs and
+// one of float64, for two sets of data or some steps; of a large one, which has a
+// golden, for the values between its partitions, and about as much for those.
+const (
+	repeatedRuns  = 20
+	repeatedLarge = 2
+)
+
+// judgedFLOPs is what the reference computes for the cell's verdict.
+func (p *Plan) judgedFLOPs(c *Cell) float64 {
+	if small := smaller(c); small != nil || c.flops() > manyFLOPs {
+		if small == nil {
+			small = c
+		}
+		return repeatedLarge * small.flops()
 	}
-	return t + casesTime + seconds(judged, referenceRate*float64(runtime.GOMAXPROCS(0)))
+	return repeatedRuns * c.flops()
 }
 
 // trainingTime is every epoch and the evaluation behind it.

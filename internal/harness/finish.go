@@ -16,7 +16,7 @@ import (
 func (h *run) finish(ctx context.Context, l *lane) {
 	if len(l.rounds) > 0 && !l.failed() {
 		h.figures(l)
-		if err := h.guard(ctx, l, func() error { return unlessDone(ctx, func() error { return l.judge.timed(h, l) }) }); err == nil {
+		if err := h.guard(ctx, l, func() error { return unlessDone(ctx, func() error { return l.judge.timed(ctx, h, l) }) }); err == nil {
 			h.honest(ctx, l)
 		}
 		if !l.failed() || l.result.Status == results.StatusUnstable {

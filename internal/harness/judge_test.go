@@ -23,7 +23,8 @@ func TestLargeProgramsAreJudgedAtASmallBatch(t *testing.T) {
 		{"resnet20", "infer", 32, 1},
 		{"resnet20", "train", 128, 2},
 		{"resnet50", "infer", 1, 0}, // no batch is smaller
-		{"vit-b16", "train", 8, 2},
+		{"vit-tiny", "train", 8, 2},
+		{"vit-b16", "train", 8, 1},
 	} {
 		w, err := workloads.Lookup(c.workload)
 		require.NoError(t, err)

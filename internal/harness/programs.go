@@ -37,15 +37,11 @@ func (h *run) rigFor(ctx context.Context, c *Cell, b *bench, set *data.Set, w wo
 	if err != nil {
 		return nil, err
 	}
-	fitted, err := backends.Fit(ctx, b.session, p)
+	r, err := fitRig(ctx, b.session, p, c.Batch)
 	if err != nil {
 		return nil, err
 	}
-	r, err := newRig(ctx, b.session, fitted, c.Batch)
-	if err != nil {
-		return nil, err
-	}
-	r.canonical, r.ownCost = p, h.ownCost()
+	r.ownCost = h.ownCost()
 	r.feed = feeder(set, c, randomSource(h.opts.Seed, "feeds "+c.String()))
 	if len(p.State) > 0 {
 		if err := workloads.Restore(ctx, b.session, p.State, workloads.FirstState(p.State, w)); err != nil {
@@ -53,6 +49,21 @@ func (h *run) rigFor(ctx context.Context, c *Cell, b *bench, set *data.Set, w wo
 			return nil, err
 		}
 	}
+	return r, nil
+}
+
+// fitRig compiles p on s, with what s refuses decomposed. Its feeds have no
+// source yet.
+func fitRig(ctx context.Context, s backends.Session, p *graph.Program, batch int) (*rig, error) {
+	fitted, err := backends.Fit(ctx, s, p)
+	if err != nil {
+		return nil, err
+	}
+	r, err := newRig(ctx, s, fitted, batch)
+	if err != nil {
+		return nil, err
+	}
+	r.canonical = p
 	return r, nil
 }
 
