@@ -53,7 +53,8 @@ type Executable interface {
 	// s mod slots of each binding; the call owns those slots until it
 	// returns. Cancelling ctx stops it between steps. After a failure inside
 	// Run other than cancellation the session's state is undefined and every
-	// later call but Close is FailedPrecondition.
+	// later call but Close is FailedPrecondition. Data that an op forbids (its
+	// row in package graph says which) are such a failure: InvalidArgument.
 	Run(ctx context.Context, r RunRequest) (Samples, error)
 	Close() error
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"regexp"
 	"runtime"
@@ -253,8 +254,10 @@ const hasGone = "the backend has gone and could not be opened again"
 
 func (r *Runner) ask(ctx context.Context, it item, p *Prepared) *Result {
 	if it.protocol != nil {
-		res := &Result{Case: it.name, Op: string(Protocol), Suite: Protocol, Required: true, Status: StatusPass}
-		if err := it.protocol.Run(ctx, r.backend); err != nil {
+		res := &Result{Case: it.name, Op: string(Protocol), Suite: Protocol, Required: it.protocol.Op == "", Status: StatusPass}
+		if err := it.protocol.Run(ctx, r.backend); errors.Is(err, protocol.ErrLacksOp) {
+			res.Status, res.Feature, res.Why = StatusUnsupported, it.protocol.Op, err.Error()
+		} else if err != nil {
 			res.Status, res.Why = StatusFail, err.Error()
 		}
 		return res

@@ -8,7 +8,7 @@ import (
 
 // lossOps are what training minimises. Scores are N×C×d1×…, the classes along
 // axis 1; a row is an index of all other axes, and labels have the shape of the
-// rows.
+// rows. A label that is neither a class nor ignored is an error in the data.
 var lossOps = []*Op{
 	{
 		// The cross-entropy of a target distribution t and the softmax of the

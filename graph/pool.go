@@ -79,7 +79,9 @@ var poolOps = []*Op{
 		},
 	},
 	{
-		// dX is zero but at the indices, where the dY that name it add up.
+		// dX is zero but at the indices, where the dY that name it add up. They
+		// are flat positions in X, none counted from the end; one outside of X is
+		// an error in the data.
 		Name: "MaxPoolGrad", Domain: Own, Version: 1, Core: true,
 		Inputs:  []Param{{Name: "dY", Types: Floats, Var: "T"}, {Name: "Indices", Types: Int64s}},
 		Outputs: []Param{{Name: "dX", Types: Floats, Var: "T"}},

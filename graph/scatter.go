@@ -7,7 +7,9 @@ import (
 	"github.com/clsbench/clsbench/tensor"
 )
 
-// scatterOps write at indices, or read at tuples of them. Where several updates
+// scatterOps write at indices, or read at tuples of them. An index below 0 counts
+// from the end; one outside of its axis is an error in the data, but ScatterND's,
+// which ONNX says no more of than that it is not expected. Where several updates
 // meet one place they are combined by the reduction; with none no place may be
 // named twice.
 var scatterOps = []*Op{

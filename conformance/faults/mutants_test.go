@@ -27,6 +27,7 @@ import (
 	"github.com/clsbench/clsbench/backends/plugin"
 	"github.com/clsbench/clsbench/conformance"
 	"github.com/clsbench/clsbench/conformance/faults/mutate"
+	"github.com/clsbench/clsbench/conformance/protocol"
 )
 
 var (
@@ -283,6 +284,11 @@ func (j *mutantJudge) judge(m mutate.Mutant) (outcome, error) {
 		return outcome{startless, err.Error()}, nil
 	}
 	for _, later := range []bool{false, true} {
+		if later {
+			if o := j.forbidden(ctx, p, ops); o.fate != alive {
+				return o, nil
+			}
+		}
 		for _, w := range ways {
 			o, err := j.judgeIn(ctx, p, d.Features, w, ops, later)
 			if o.fate != alive || err != nil {
@@ -291,6 +297,27 @@ func (j *mutantJudge) judge(m mutate.Mutant) (outcome, error) {
 		}
 	}
 	return outcome{fate: alive}, nil
+}
+
+// forbidden is what becomes of data that the ops forbid, asked in sessions of
+// their own.
+func (j *mutantJudge) forbidden(ctx context.Context, p *plugin.Plugin, ops []string) outcome {
+	for _, c := range protocol.Cases() {
+		if !slices.Contains(ops, c.Op) {
+			continue
+		}
+		limited, cancel := context.WithTimeout(ctx, 20*time.Second)
+		err := c.Run(limited, p)
+		late := limited.Err() != nil
+		cancel()
+		switch {
+		case late:
+			return outcome{hangs, c.Name}
+		case err != nil && !errors.Is(err, protocol.ErrLacksOp):
+			return outcome{killed, c.Name}
+		}
+	}
+	return outcome{fate: alive}
 }
 
 // judgeIn holds what a session of the plugin gives against the ops' cases:

@@ -1,7 +1,8 @@
 // Package protocol is the suite of the contract itself: what package backends
 // says of regions, state, rings, cancellation, samples and errors, asked of any
 // backend by programs that need no more than Add, Mul, Relu and MatMul of f32.
-// Their numbers are small integers, so that every answer is exact.
+// What becomes of data that an op forbids is asked of the ops that a backend
+// has. All numbers are small integers, so that every answer is exact.
 package protocol
 
 import (
@@ -17,10 +18,12 @@ import (
 // Case is one thing that a backend must do.
 type Case struct {
 	Name string
+	Op   string // whose data it is about; "" for the contract itself, which no backend may lack
 	run  func(t *trial)
 }
 
-// Run asks it of b. The error says what was wanted and what came.
+// Run asks it of b. The error says what was wanted and what came; it is
+// ErrLacksOp if b need not be asked.
 func (c Case) Run(ctx context.Context, b backends.Backend) (err error) {
 	t := &trial{ctx: ctx, backend: b}
 	defer t.cleanUp()
@@ -39,38 +42,38 @@ func (c Case) Run(ctx context.Context, b backends.Backend) (err error) {
 
 // Cases lists the suite.
 func Cases() []Case {
-	return []Case{
-		{"describe", describe},
-		{"open-refuses", openRefuses},
-		{"regions-shared-and-private", regionKinds},
-		{"region-mapped-twice", regionTwice},
-		{"region-in-use", regionInUse},
-		{"large-feed", largeFeed},
-		{"large-const", largeConst},
-		{"bindings-refused", bindingsRefused},
-		{"ring-slots", ringSlots},
-		{"fetch-anything", fetchAnything},
-		{"state-starts-at-zero", stateStartsAtZero},
-		{"state-shared", stateShared},
-		{"state-apart", stateApart},
-		{"state-types", stateTypes},
-		{"read-write", readWrite},
-		{"updates-after-reads", updatesAfterReads},
-		{"steps-in-one-call", stepsInOneCall},
-		{"two-batches", twoBatches},
-		{"two-calls-queued", twoCallsQueued},
-		{"run-refuses", runRefuses},
-		{"cancel-between-steps", cancelBetweenSteps},
-		{"deadline", deadline},
-		{"samples", samples},
-		{"arrivals", arrivals},
-		{"plan", planNamesNodes},
-		{"unknown-op", unknownOp},
-		{"malformed-program", malformedProgram},
-		{"check-agrees-with-compile", checkAgrees},
-		{"closed-executable", closedExecutable},
-		{"closed-session", closedSession},
-	}
+	return append([]Case{
+		{Name: "describe", run: describe},
+		{Name: "open-refuses", run: openRefuses},
+		{Name: "regions-shared-and-private", run: regionKinds},
+		{Name: "region-mapped-twice", run: regionTwice},
+		{Name: "region-in-use", run: regionInUse},
+		{Name: "large-feed", run: largeFeed},
+		{Name: "large-const", run: largeConst},
+		{Name: "bindings-refused", run: bindingsRefused},
+		{Name: "ring-slots", run: ringSlots},
+		{Name: "fetch-anything", run: fetchAnything},
+		{Name: "state-starts-at-zero", run: stateStartsAtZero},
+		{Name: "state-shared", run: stateShared},
+		{Name: "state-apart", run: stateApart},
+		{Name: "state-types", run: stateTypes},
+		{Name: "read-write", run: readWrite},
+		{Name: "updates-after-reads", run: updatesAfterReads},
+		{Name: "steps-in-one-call", run: stepsInOneCall},
+		{Name: "two-batches", run: twoBatches},
+		{Name: "two-calls-queued", run: twoCallsQueued},
+		{Name: "run-refuses", run: runRefuses},
+		{Name: "cancel-between-steps", run: cancelBetweenSteps},
+		{Name: "deadline", run: deadline},
+		{Name: "samples", run: samples},
+		{Name: "arrivals", run: arrivals},
+		{Name: "plan", run: planNamesNodes},
+		{Name: "unknown-op", run: unknownOp},
+		{Name: "malformed-program", run: malformedProgram},
+		{Name: "check-agrees-with-compile", run: checkAgrees},
+		{Name: "closed-executable", run: closedExecutable},
+		{Name: "closed-session", run: closedSession},
+	}, dataCases()...)
 }
 
 // trial is one run of a case. Its methods end the case by a panic of failure,

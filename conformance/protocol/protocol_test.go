@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,16 +35,18 @@ func (m mutant) Open(ctx context.Context, cfg backends.SessionConfig) (backends.
 	if err != nil {
 		return nil, err
 	}
-	return &mutantSession{s, m.fault}, nil
+	return &mutantSession{s, m.fault, map[uint32]*backends.Region{}}, nil
 }
 
 type mutantSession struct {
 	backends.Session
-	fault string
+	fault  string
+	mapped map[uint32]*backends.Region
 }
 
 func (s *mutantSession) Map(ctx context.Context, r *backends.Region) error {
 	err := s.Session.Map(ctx, r)
+	s.mapped[r.ID] = r
 	if s.fault == "map-twice" {
 		return nil
 	}
@@ -66,6 +69,14 @@ func (s *mutantSession) Check(ctx context.Context, p *graph.Program) ([]backends
 				v[i].Supported, v[i].Why = false, "no"
 			}
 		}
+	}
+	if s.fault == "check-refuses-all" {
+		for i := range v {
+			v[i].Supported = false
+		}
+	}
+	if s.fault == "goes-on-after-failure" && backends.CodeOf(err) == backends.FailedPrecondition {
+		return nil, nil
 	}
 	return v, err
 }
@@ -103,7 +114,7 @@ func (s *mutantSession) Compile(ctx context.Context, p *graph.Program, b []backe
 	if err != nil {
 		return nil, err
 	}
-	return &mutantExecutable{e, s.fault}, nil
+	return &mutantExecutable{e, s.fault, s.mapped, b}, nil
 }
 
 func (s *mutantSession) Read(ctx context.Context, names []string, dst []*tensor.Tensor) error {
@@ -142,7 +153,18 @@ func (s *mutantSession) Close() error {
 
 type mutantExecutable struct {
 	backends.Executable
-	fault string
+	fault    string
+	mapped   map[uint32]*backends.Region
+	bindings []backends.Binding
+}
+
+// spoil writes to a slot of every ring of feeds or of fetches.
+func (e *mutantExecutable) spoil(feeds bool, slot int64) {
+	for _, b := range e.bindings {
+		if (b.Value == "at") == feeds {
+			e.mapped[b.Region].Data[b.Offset+slot*b.Stride] ^= 1
+		}
+	}
 }
 
 func (e *mutantExecutable) Plan() backends.Plan {
@@ -172,7 +194,33 @@ func (e *mutantExecutable) Run(ctx context.Context, r backends.RunRequest) (back
 		r.Steps = max(0, r.Steps)
 	}
 	s, err := e.Executable.Run(ctx, r)
+	if backends.CodeOf(err) == backends.InvalidArgument {
+		switch e.fault {
+		case "data-unchecked":
+			return s, nil
+		case "data-fault-is-internal":
+			return s, backends.Errorf(backends.Internal, "a kernel failed")
+		case "failure-spoils-feeds":
+			e.spoil(true, 0)
+		case "failure-spoils-next-slot":
+			e.spoil(false, 1)
+		case "failure-ends-all-sessions":
+			failedSessions.Store(true)
+		}
+	}
 	switch e.fault {
+	case "failure-ends-all-sessions":
+		if failedSessions.Load() && err == nil {
+			return s, backends.Errorf(backends.FailedPrecondition, "a session has failed")
+		}
+	case "goes-on-after-failure":
+		if backends.CodeOf(err) == backends.FailedPrecondition {
+			return s, nil
+		}
+	case "data-refused-throughout":
+		if err == nil {
+			return s, backends.Errorf(backends.InvalidArgument, "no")
+		}
 	case "last-step-lost":
 		if len(s.Steps) > 1 {
 			s.Steps = s.Steps[1:]
@@ -232,6 +280,24 @@ var kills = map[string][]string{
 	"clock-of-another":        {"samples", "arrivals"},
 	"cancel-counts-one-more":  {"cancel-between-steps"},
 	"deadline-is-cancel":      {"deadline"},
+
+	"data-unchecked":            named(dataCases()),
+	"data-fault-is-internal":    named(dataCases()),
+	"data-refused-throughout":   named(dataCases()),
+	"failure-spoils-feeds":      named(dataCases()),
+	"failure-spoils-next-slot":  named(dataCases()),
+	"failure-ends-all-sessions": named(dataCases()),
+	"goes-on-after-failure":     append(named(dataCases()), "closed-session", "closed-executable"),
+}
+
+// failedSessions is set by the fault of that name.
+var failedSessions atomic.Bool
+
+func named(cases []Case) (names []string) {
+	for _, c := range cases {
+		names = append(names, c.Name)
+	}
+	return names
 }
 
 func TestFaultsAreSeen(t *testing.T) {
@@ -244,6 +310,7 @@ func TestFaultsAreSeen(t *testing.T) {
 				if !must && fault != "none" {
 					continue
 				}
+				failedSessions.Store(false)
 				err := c.Run(t.Context(), b)
 				require.Equal(t, must, err != nil, "%s: %v", c.Name, err)
 			}
@@ -262,5 +329,26 @@ func TestEveryCaseIsDistinct(t *testing.T) {
 		for _, c := range cases {
 			require.True(t, seen[c], "%s: %s", fault, c)
 		}
+	}
+}
+
+// Each legal value of a case of data is legal, each one outside is not: nothing
+// stands in both lists, and one value at a time is wrong.
+func TestDataCasesMeanWhatTheySay(t *testing.T) {
+	for _, f := range forbiddings() {
+		require.Len(t, f.legal, f.shape.Elements(), f.name)
+		require.GreaterOrEqual(t, len(f.outside), 4, f.name)
+		for _, o := range f.outside {
+			require.NotEqual(t, f.legal[o.at], o.value, f.name)
+		}
+	}
+}
+
+// A backend without an op is not asked for its data, and says so.
+func TestLackedOpsAreNotAsked(t *testing.T) {
+	for _, c := range dataCases() {
+		err := c.Run(t.Context(), mutant{reference.New(), "check-refuses-all"})
+		require.ErrorIs(t, err, ErrLacksOp, c.Name)
+		require.ErrorContains(t, err, c.Op)
 	}
 }
