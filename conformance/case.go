@@ -204,7 +204,7 @@ type family func() []*Case
 // families in the order of the op table, programs last. A new file of cases
 // gets a line here.
 var families = []family{
-	elementwiseCases, pointwiseCases, logicCases, activationCases, castCases, movementCases, sliceCases, gatherCases, scatterCases, selectCases, rearrangeCases, reduceCases, foldCases, matmulCases, convCases, convGridCases, poolCases, planePoolCases,
+	elementwiseCases, pointwiseCases, logicCases, activationCases, castCases, movementCases, sliceCases, gatherCases, scatterCases, selectCases, rearrangeCases, reduceCases, foldCases, matmulCases, convCases, convGridCases, poolCases, planePoolCases, twoWayCases,
 	typeCases,
 	softmaxCases,
 	randomNumberCases, attentionCases,

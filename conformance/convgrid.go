@@ -67,6 +67,9 @@ func convGridCases() []*Case {
 		{n: 2, c: 8, m: 6, in: []int{7, 7}, kernel: []int{1, 1}, group: 2},
 	} {
 		all = append(all, r.sliced(effortOf(tensor.F32, i+1)), r.adjoint(), r.shifted(), r.linear())
+		if r.group == 0 {
+			all = append(all, r.parts())
+		}
 	}
 	large := convolution{n: 65_537, c: 1, m: 2, in: []int{1, 2}, kernel: []int{1, 2}}
 	for _, c := range large.forward(tensor.F32, Standard) {
@@ -144,4 +147,16 @@ func (r convolution) sliced(e Effort) *Case {
 		return []graph.Value{b.Op("Conv", r.attrs(), x, in[1])}
 	}
 	return c
+}
+
+// parts: Conv(X, W) is the sum of the convolutions of X's first channels and of
+// the others, each read out of a tensor that has more.
+func (r convolution) parts() *Case {
+	return r.identity("parts", Quick, InferenceCore, func(b *graph.Builder, x, w, _ graph.Value) []graph.Value {
+		part := func(from, to int) graph.Value {
+			a := graph.Attrs{"starts": graph.L(from), "ends": graph.L(to), "axes": graph.L(1)}
+			return b.Op("Conv", r.attrs(), b.Op("Slice", a, x), b.Op("Slice", a, w))
+		}
+		return []graph.Value{b.Op("Add", nil, part(0, 2), part(2, r.c)), b.Op("Conv", r.attrs(), x, w)}
+	})
 }

@@ -25,7 +25,7 @@ var functionFaults = []Fault{
 			return a
 		}
 		return b
-	})).once("only NaN shows it: the class of special values"),
+	})),
 	kernel("min-by-magnitude", "Min", "compared without the sign", pairwise(func(a, b float64) float64 {
 		if math.Abs(a) < math.Abs(b) {
 			return a
@@ -63,7 +63,7 @@ var functionFaults = []Fault{
 	}),
 
 	kernel("greater-or-equal-for-greater", "Greater", "the comparison with equality", pairwise(func(a, b float64) float64 { return number(a >= b) })),
-	kernel("less-unordered", "Less", "the negation of ≥, true where a number is NaN", pairwise(func(a, b float64) float64 { return number(!(a >= b)) })).once("only NaN shows it: the class of special values"),
+	kernel("less-unordered", "Less", "the negation of ≥, true where a number is NaN", pairwise(func(a, b float64) float64 { return number(!(a >= b)) })),
 	kernel("xor-is-or", "Xor", "true where both are", pairwise(func(a, b float64) float64 { return number(a != 0 || b != 0) })).once("a truth table of four rows has one class of data"),
 	kernel("isinf-either-sign", "IsInf", "the attributes unread", element(func(x float64) float64 { return number(math.IsInf(x, 0)) })).once("only infinities show it: the class of special values"),
 

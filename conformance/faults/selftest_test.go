@@ -2,12 +2,14 @@ package faults
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/clsbench/clsbench/backends"
 	"github.com/clsbench/clsbench/conformance"
+	"github.com/clsbench/clsbench/graph"
 	"github.com/clsbench/clsbench/reference"
 	"github.com/clsbench/clsbench/tensor"
 )
@@ -66,7 +68,7 @@ func TestFaultsAreNamedOnce(t *testing.T) {
 	}
 }
 
-// Nobody is let off the second kind of cases in silence.
+// Nobody is let off the second kind of cases in silence, a core op not at all.
 func TestOneKindNeedsAReason(t *testing.T) {
 	require.Panics(t, func() { Fault{Name: "f"}.once("") })
 	m := &Matrix{Faults: []FaultResult{{Name: "f", Once: "only NaN shows it"}}}
@@ -74,6 +76,9 @@ func TestOneKindNeedsAReason(t *testing.T) {
 	for _, f := range Faults() {
 		if f.Kind == KindKernel {
 			require.NotEqual(t, f.Core, f.Once != "", "%s: two kinds of cases, or a reason for one", f.Name)
+		}
+		if f.Once != "" {
+			require.False(t, slices.ContainsFunc(graph.Ops(), func(op *graph.Op) bool { return op.Core && slices.Contains(f.Ops, op.Name) }), "%s: a core op's faults are seen by two kinds of cases", f.Name)
 		}
 	}
 }
