@@ -18,7 +18,7 @@ import (
 
 func main() {
 	// A plugin process is this binary again; it never comes back from here.
-	plugin.MaybeServe(embedded())
+	plugin.MaybeServe(served())
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 

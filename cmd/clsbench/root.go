@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,6 +12,7 @@ import (
 	"github.com/clsbench/clsbench/backends/null"
 	"github.com/clsbench/clsbench/backends/plugin"
 	"github.com/clsbench/clsbench/backends/reference"
+	"github.com/clsbench/clsbench/conformance/faults"
 )
 
 // embedded lists the backends that this binary holds; each runs as a process
@@ -21,6 +23,14 @@ func embedded() plugin.Registry {
 		"reference": func() backends.Backend { return reference.New() },
 		"null":      func() backends.Backend { return null.New() },
 	}
+}
+
+// served are all that this binary can be a plugin of: the embedded backends, and
+// what the suite's self-test starts.
+func served() plugin.Registry {
+	r := faults.Proxies()
+	maps.Copy(r, embedded())
+	return r
 }
 
 // newRoot builds the command tree. started turns true when a command's own

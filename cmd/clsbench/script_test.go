@@ -46,7 +46,7 @@ func (t tests) Run() int {
 // line, as `faulty` a plugin that misbehaves, and the embedded backends start
 // it once more.
 func TestMain(m *testing.M) {
-	plugin.MaybeServe(embedded())
+	plugin.MaybeServe(served())
 	testscript.Main(tests{m}, map[string]func(){
 		"clsbench": main,
 		"faulty":   func() { faulty.Main(reference.New(), os.Args[1:]) },

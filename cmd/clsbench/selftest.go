@@ -41,12 +41,16 @@ func (f *conformFlags) selfTest(cmd *cobra.Command, o conformance.Options) error
 	}
 	rows := make([][]string, 0, len(m.Faults)+len(m.Variants))
 	for _, f := range m.Faults {
-		rows = append(rows, []string{string(f.Kind), f.Name, word(f.Caught, "caught", "MISSED"), fmt.Sprintf("%d of %d", f.Failed, f.Ran), strings.Join(f.By, " ")})
+		by := strings.Join(f.By, " ")
+		if f.Once != "" {
+			by += " (one kind must do: " + f.Once + ")"
+		}
+		rows = append(rows, []string{string(f.Kind), f.Name, word(f.Caught, "caught", "MISSED"), f.StandsFor, fmt.Sprintf("%d of %d", f.Failed, f.Ran), by})
 	}
 	for _, v := range m.Variants {
-		rows = append(rows, []string{"legal", v.Name, word(v.Passed, "passed", "REJECTED"), fmt.Sprintf("%d of %d", len(v.Wrong), v.Ran), fmt.Sprintf("worst %.3g of the bound", float64(v.Worst))})
+		rows = append(rows, []string{"legal", v.Name, word(v.Passed, "passed", "REJECTED"), "", fmt.Sprintf("%d of %d", len(v.Wrong), v.Ran), fmt.Sprintf("worst %.3g of the bound", float64(v.Worst))})
 	}
-	if err := table(cmd, []string{"kind", "name", "outcome", "cases failed", "by"}, rows); err != nil {
+	if err := table(cmd, []string{"kind", "name", "outcome", "stands for", "cases failed", "by"}, rows); err != nil {
 		return err
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "suite %s · seed %d · %d cases · %.0f s\n", m.Version, m.Seed, m.Cases, m.Seconds)

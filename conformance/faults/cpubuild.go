@@ -1,7 +1,6 @@
 package faults
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -10,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/clsbench/clsbench/backends"
-	"github.com/clsbench/clsbench/backends/plugin"
 	"github.com/clsbench/clsbench/conformance"
 	"github.com/clsbench/clsbench/conformance/faults/mutate"
 	"github.com/clsbench/clsbench/internal/machine/isa"
@@ -27,48 +25,14 @@ const (
 	cpuThreads = 2
 )
 
-// cpuPlugin is a build of cpu with all of cpuFaults in it, in a folder of its
-// own.
-type cpuPlugin struct {
-	dir, binary string
-	open        []*plugin.Plugin
-}
-
-// buildCPU builds the plugin out of this module's sources.
-func buildCPU() (*cpuPlugin, error) {
+// buildCPU builds cpu with all of cpuFaults in it, out of this module's
+// sources, as a plugin in a folder.
+func buildCPU(dir string) (binary string, err error) {
 	overlay, err := plantAll(cpuFaults)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	dir, err := os.MkdirTemp("", "cls")
-	if err != nil {
-		return nil, err
-	}
-	p := &cpuPlugin{dir: dir}
-	if p.binary, err = mutate.Build(dir, mutantProgram, overlay); err != nil {
-		p.Close()
-		return nil, err
-	}
-	return p, nil
-}
-
-// Close ends what runs and removes the build.
-func (p *cpuPlugin) Close() {
-	for _, running := range p.open {
-		running.Close()
-	}
-	_ = os.RemoveAll(p.dir) // of temporary files
-}
-
-// backend starts cpu with one fault armed; "" is none.
-func (p *cpuPlugin) backend(ctx context.Context, fault string) (backends.Backend, error) {
-	b, err := plugin.Open(ctx, plugin.Spec{Label: "cpu", Name: plugin.Exec, Command: []string{p.binary, "cpu"}},
-		plugin.Options{Dir: p.dir, Env: []string{plantedVariable + "=" + fault}})
-	if err != nil {
-		return nil, err
-	}
-	p.open = append(p.open, b)
-	return b, nil
+	return mutate.Build(dir, mutantProgram, overlay)
 }
 
 // plantAll is the text of the files that the faults change, by path.
@@ -128,13 +92,10 @@ func bent[T any](planted bool, right, wrong T) T {
 var _ = bent[int]
 `
 
-// kernelFaults are the faults of cpu that this processor can show.
+// kernelFaults are the faults of cpu.
 func kernelFaults() []Fault {
 	var all []Fault
 	for _, f := range cpuFaults {
-		if f.isa != "" && !available(f.isa) {
-			continue
-		}
 		all = append(all, Fault{Name: f.name, Kind: KindMutant, Why: f.why, Ops: f.ops, Effort: conformance.Quick, Core: true, cpu: &cpuSubject{fault: f.name, isa: f.isa}})
 	}
 	return all

@@ -1,6 +1,8 @@
 package faults
 
 import (
+	"slices"
+
 	"github.com/clsbench/clsbench/backends"
 	"github.com/clsbench/clsbench/conformance"
 	"github.com/clsbench/clsbench/graph"
@@ -22,7 +24,9 @@ const (
 type Fault struct {
 	Name string
 	Kind Kind
-	Why  string // where real stacks have shipped it, or what it stands for
+	Why  string // what it does, or where real stacks have shipped it
+	// StandsFor is the listed fault that it is planted for; "" for one of our own.
+	StandsFor string
 	// Ops are the ops, or families of programs, whose cases are run against
 	// it. Core says that two independent kinds of cases must reject it.
 	Ops     []string
@@ -34,13 +38,23 @@ type Fault struct {
 	cpu     *cpuSubject // instead of Backend: a fault in the build of cpu
 }
 
-// Faults lists what the suite must reject.
+// Faults lists what the suite must reject, as far as this processor can show it.
 func Faults() []Fault {
+	return slices.DeleteFunc(planted(), func(f Fault) bool { return f.cpu != nil && f.cpu.isa != "" && !available(f.cpu.isa) })
+}
+
+// planted are all faults.
+func planted() []Fault {
 	var all []Fault
 	for _, list := range [][]Fault{productFaults, elementwiseFaults, functionFaults, poolFaults, softmaxFaults, lossFaults, optimizerFaults, weightFaults, scalingFaults, quantizationFaults, attentionFaults, randomFaults, normFaults, indexingFaults, mixedFaults, relaxedFaults, planFaults, fusionFaults, proxyFaults} {
 		all = append(all, list...)
 	}
-	return append(all, kernelFaults()...)
+	all = append(all, kernelFaults()...)
+	listed := standsFor()
+	for i := range all {
+		all[i].StandsFor = listed[all[i].Name]
+	}
+	return all
 }
 
 // kernel is a fault of one op's kernel.

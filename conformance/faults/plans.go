@@ -95,6 +95,23 @@ var planFaults = []Fault{
 			}
 		}
 	}),
+	plan("donated-state-read", "a variable's memory given to its next value while nodes have yet to read it", func(p *graph.Program) {
+		for _, u := range p.Updates {
+			j := producer(p, u.Value)
+			if j < 0 {
+				continue
+			}
+			first := leadingTo(p, j)
+			for i := range p.Nodes {
+				for k, in := range p.Nodes[i].Inputs {
+					if in == u.State && !first[i] {
+						p.Nodes[i].Inputs[k] = u.Value
+					}
+				}
+			}
+		}
+		inOrderOfUse(p)
+	}),
 	plan("update-lost", "one state variable's update left out", func(p *graph.Program) {
 		if len(p.Updates) > 1 {
 			p.Updates = p.Updates[:len(p.Updates)-1]
@@ -179,4 +196,46 @@ func readers(p *graph.Program, value string) int {
 		}
 	}
 	return n
+}
+
+// leadingTo are node j and those that it follows from.
+func leadingTo(p *graph.Program, j int) map[int]bool {
+	before := map[int]bool{j: true}
+	for open := []int{j}; len(open) > 0; open = open[1:] {
+		for _, in := range p.Nodes[open[0]].Inputs {
+			if i := producer(p, in); i >= 0 && !before[i] {
+				before[i] = true
+				open = append(open, i)
+			}
+		}
+	}
+	return before
+}
+
+// inOrderOfUse puts nodes behind those whose outputs they read, where a
+// rewrite has left them in another order. Nodes in a circle are left out, and
+// with them the program is none any more.
+func inOrderOfUse(p *graph.Program) {
+	made := map[string]bool{"": true}
+	for _, c := range p.Consts {
+		made[c.Name] = true
+	}
+	for _, v := range slices.Concat(p.Feeds, p.State) {
+		made[v.Name] = true
+	}
+	var sorted []graph.Node
+	for left := p.Nodes; len(left) > 0; {
+		i := slices.IndexFunc(left, func(n graph.Node) bool {
+			return !slices.ContainsFunc(n.Inputs, func(in string) bool { return !made[in] })
+		})
+		if i < 0 {
+			break
+		}
+		for _, out := range left[i].Outputs {
+			made[out] = true
+		}
+		sorted = append(sorted, left[i])
+		left = slices.Delete(slices.Clone(left), i, i+1)
+	}
+	p.Nodes = sorted
 }

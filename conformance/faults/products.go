@@ -140,6 +140,10 @@ var productFaults = []Fault{
 		}
 		return y
 	})),
+	kernel("matmul-last-k-dropped", "MatMul", "a loop over K that ends one short", on(0, func(a *reference.Array, _ *Launch) *reference.Array {
+		last := len(a.Shape) - 1
+		return withoutIndex(a, last, a.Shape[last]-1, a.Shape[last] > 0)
+	})),
 	kernel("matmul-row-tail-stale", "MatMul", "rows of the last register tile of 14 written with the tile before", after(func(y float64, i int, k *Launch) float64 {
 		n := k.Call.Out[0].Shape[len(k.Call.Out[0].Shape)-1]
 		m := k.Call.Out[0].Shape[len(k.Call.Out[0].Shape)-2]
@@ -187,6 +191,9 @@ var productFaults = []Fault{
 	kernel("reduce-mean-off-by-one", "ReduceMean", "divided by n − 1", after(func(y float64, _ int, k *Launch) float64 {
 		n := float64(k.Call.In[0].Shape.Elements()) / float64(k.Call.Out[0].Shape.Elements())
 		return y * n / (n - 1)
+	})),
+	kernel("reduce-mean-for-sum", "ReduceSum", "the sum divided by the number of its terms", after(func(y float64, _ int, k *Launch) float64 {
+		return y * float64(k.Call.Out[0].Shape.Elements()) / float64(k.Call.In[0].Shape.Elements())
 	})),
 	kernel("reduce-max-from-zero", "ReduceMax", "a maximum that starts at zero", after(func(y float64, _ int, _ *Launch) float64 { return max(y, 0) })),
 }

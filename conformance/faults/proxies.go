@@ -17,6 +17,13 @@ import (
 // cases, and a network with its weights as consts and as state.
 var proxyOps = []string{"MatMul", "Relu", "MaxPool", "SGD", "Conv", "lenet5"}
 
+// unbentProxy is the legal variant: what is right passes the boundary unharmed.
+const unbentProxy = "proxy-unbent"
+
+func idleProxy() backends.Backend {
+	return &Proxy{Backend: &Rig{Mode: reference.Mode{Round: true}}}
+}
+
 // proxied is a fault of a proxy before a right backend.
 func proxied(name, why string, p Proxy) Fault {
 	return Fault{Name: name, Kind: KindProxy, Why: why, Ops: proxyOps, Effort: conformance.Smoke, Backend: func() backends.Backend {
@@ -120,7 +127,16 @@ var proxyFaults = []Fault{
 		}
 		r.Session.Seen["calls"] = n
 	}}),
-	proxied("large-batches-zero", "rows beyond a grid's limit left zero (tensorflow#9870)", fetched(func(r *Passage, name string, _ int64, slot []byte) {
+	proxied("wrong-on-the-second-run", "what the first run left behind taken for the next one's", Proxy{Ran: func(r *Passage) {
+		if r.Count == 2 {
+			r.Steps(func(step int64) {
+				for _, name := range r.Graph.Fetches {
+					clear(r.Slot(name, step))
+				}
+			})
+		}
+	}}),
+	proxied("large-batches-zero", "rows beyond a grid's limit, here 16, left zero", fetched(func(r *Passage, name string, _ int64, slot []byte) {
 		s := r.Graph.Types[name].Shape
 		if len(s) > 1 && s[0] > 16 {
 			clear(slot[len(slot)/s[0]*16:])

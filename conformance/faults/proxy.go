@@ -10,7 +10,7 @@ import (
 )
 
 // Proxy stands between a caller and a right backend and corrupts what passes.
-// It serves in this process and, behind wire.Serve, as a process of its own.
+// SelfTest has it in a process of its own, see Proxies.
 type Proxy struct {
 	backends.Backend
 	// Ran is called after every call of Run with what it wrote.

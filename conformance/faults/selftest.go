@@ -36,6 +36,8 @@ type FaultResult struct {
 	Name string `json:"name"`
 	Kind Kind   `json:"kind"`
 	Why  string `json:"why"`
+	// StandsFor is the listed fault that it is planted for, see FAULTS.md.
+	StandsFor string `json:"stands_for,omitempty"`
 	// Caught says that the suite rejects it; a fault in a core op's kernel by
 	// two independent kinds of cases.
 	Caught bool `json:"caught"`
@@ -99,6 +101,7 @@ type subject struct {
 	ops      []string // nil: all
 	effort   conformance.Effort
 	backend  func() backends.Backend
+	proxy    bool // it runs as a process of its own
 	cpu      *cpuSubject
 	features []string
 
@@ -122,16 +125,19 @@ func SelfTest(ctx context.Context, cfg Config) (*Matrix, error) {
 	all := append(Faults(), cfg.Extra...)
 	var subjects []*subject
 	for _, f := range all {
-		subjects = append(subjects, &subject{name: f.Name, math: f.Math, ops: f.Ops, effort: f.Effort, backend: f.Backend, cpu: f.cpu})
+		subjects = append(subjects, &subject{name: f.Name, math: f.Math, ops: f.Ops, effort: f.Effort, backend: f.Backend, proxy: f.Kind == KindProxy, cpu: f.cpu})
 	}
 	for _, v := range Variants() {
-		subjects = append(subjects, &subject{name: v.Name, math: v.Math, ops: v.Ops, effort: cfg.Effort, backend: v.Backend, cpu: v.cpu})
+		subjects = append(subjects, &subject{name: v.Name, math: v.Math, ops: v.Ops, effort: cfg.Effort, backend: v.Backend, proxy: v.Name == unbentProxy, cpu: v.cpu})
 	}
 	subjects = slices.DeleteFunc(subjects, func(s *subject) bool { return cfg.Only != nil && !cfg.Only(s.name) })
-	var built *cpuPlugin
+	running, err := newProcesses()
+	if err != nil {
+		return nil, err
+	}
+	defer running.Close()
 	if slices.ContainsFunc(subjects, ofCPU) {
-		var err error
-		if built, err = buildCPU(); err != nil {
+		if running.cpu, err = buildCPU(running.dir); err != nil {
 			m.Why = errUnbuilt(err).Error()
 			subjects = slices.DeleteFunc(subjects, func(s *subject) bool {
 				if ofCPU(s) {
@@ -139,13 +145,10 @@ func SelfTest(ctx context.Context, cfg Config) (*Matrix, error) {
 				}
 				return ofCPU(s)
 			})
-		} else {
-			defer built.Close()
 		}
 	}
 	for _, s := range subjects {
-		var err error
-		if s.session, err = s.open(ctx, built); err != nil {
+		if s.session, err = s.open(ctx, running); err != nil {
 			return nil, fmt.Errorf("%s: %w", s.name, err)
 		}
 		defer s.session.Close()
@@ -176,17 +179,20 @@ func SelfTest(ctx context.Context, cfg Config) (*Matrix, error) {
 
 func ofCPU(s *subject) bool { return s.cpu != nil }
 
-func (s *subject) open(ctx context.Context, built *cpuPlugin) (backends.Session, error) {
+func (s *subject) open(ctx context.Context, running *processes) (_ backends.Session, err error) {
 	cfg := backends.SessionConfig{Math: s.math}
 	var b backends.Backend
-	if s.cpu == nil {
-		b = s.backend()
-	} else {
-		var err error
-		if b, err = built.backend(ctx, s.cpu.fault); err != nil {
-			return nil, err
-		}
+	switch {
+	case s.cpu != nil:
+		b, err = running.armed(ctx, s.cpu.fault)
 		cfg = s.cpu.config()
+	case s.proxy:
+		b, err = running.proxy(ctx, s.name)
+	default:
+		b = s.backend()
+	}
+	if err != nil {
+		return nil, err
 	}
 	d, err := b.Describe(ctx)
 	if err != nil {
@@ -259,7 +265,9 @@ func (s *subject) check(ctx context.Context, p *conformance.Prepared, c *conform
 		s.worst = max(s.worst, float64(r.Worst))
 	default:
 		s.failed++
-		s.kinds[c.Op+"/"+c.Class]++
+		if r.Status == conformance.StatusFail { // to crash is no answer that a case could have seen through
+			s.kinds[c.Op+"/"+c.Class]++
+		}
 		s.wrong = append(s.wrong, r.Case+": "+string(r.Status)+": "+r.Why)
 	}
 	s.ran++
@@ -268,7 +276,7 @@ func (s *subject) check(ctx context.Context, p *conformance.Prepared, c *conform
 // fault sums up a fault's row. Two kinds of cases are independent when they
 // are of different classes or ops.
 func (s *subject) fault(f Fault) FaultResult {
-	r := FaultResult{Name: f.Name, Kind: f.Kind, Why: f.Why, Once: f.Once, Failed: s.failed, Ran: s.ran}
+	r := FaultResult{Name: f.Name, Kind: f.Kind, Why: f.Why, StandsFor: f.StandsFor, Once: f.Once, Failed: s.failed, Ran: s.ran}
 	for k := range s.kinds {
 		r.By = append(r.By, k)
 	}
@@ -290,6 +298,9 @@ func (m *Matrix) String() string {
 			mark = "MISSED"
 		}
 		fmt.Fprintf(&b, "%-6s %-7s %-38s %3d of %3d cases: %s\n", mark, f.Kind, f.Name, f.Failed, f.Ran, strings.Join(f.By, " "))
+		if f.StandsFor != "" {
+			fmt.Fprintf(&b, "       stands for: %s\n", f.StandsFor)
+		}
 		if f.Once != "" {
 			fmt.Fprintf(&b, "       one kind must do: %s\n", f.Once)
 		}

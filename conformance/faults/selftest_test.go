@@ -2,6 +2,8 @@ package faults
 
 import (
 	"context"
+	"flag"
+	"os"
 	"slices"
 	"testing"
 
@@ -146,4 +148,38 @@ func TestLiarsAreRejectedByEveryCase(t *testing.T) {
 			require.Equal(t, conformance.StatusFail, r.Status, "%s is believed by %s: %s", name, names[i], r.Why)
 		}
 	}
+}
+
+var update = flag.Bool("update", false, "write FAULTS.md anew")
+
+// Each listed fault is planted, and none for two of them.
+func TestListedFaultsArePlanted(t *testing.T) {
+	kinds := map[string]Kind{}
+	for _, f := range planted() {
+		kinds[f.Name] = f.Kind
+	}
+	list := ListedFaults()
+	require.Len(t, list, 25+30, "25 that any suite should catch, 30 of real stacks")
+	what, by := map[string]bool{}, map[string]string{}
+	for _, l := range list {
+		require.False(t, what[l.What], l.What)
+		require.Contains(t, kinds, l.Fault, "%s: no such fault is planted", l.What)
+		require.Empty(t, by[l.Fault], "%s stands for %s already", l.Fault, by[l.Fault])
+		what[l.What], by[l.Fault] = true, l.What
+	}
+	for _, f := range planted() {
+		require.Equal(t, by[f.Name], f.StandsFor, f.Name)
+	}
+	m := &Matrix{Faults: []FaultResult{(&subject{}).fault(Fault{Name: "f", StandsFor: "flipped taps"})}}
+	require.Contains(t, m.String(), "stands for: flipped taps")
+}
+
+func TestFaultsTableIsCurrent(t *testing.T) {
+	const file = "../FAULTS.md"
+	if *update {
+		require.NoError(t, os.WriteFile(file, []byte(FaultsTable()), 0o644))
+	}
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, FaultsTable(), string(text), "go test ./conformance/faults -run FaultsTable -update writes it anew")
 }

@@ -50,6 +50,7 @@ func Variants() []Variant {
 		rig("good-library", "transcendental functions right to 1½ ulp", func() *Rig {
 			return &Rig{Mode: reference.Mode{Round: true}, Kernels: libraryKernels()}
 		}),
+		{Name: unbentProxy, Why: "the proxy that corrupts, in a process of its own, left alone", Ops: proxyOps, Backend: idleProxy},
 		{Name: "requantize-in-single", Why: "quantizers in f32: products of scales, then of the sum, each rounded", Backend: requantizing(true)},
 		{Name: "requantize-in-double", Why: "quantizers in double, the scales multiplied one after the other", Backend: requantizing(false)},
 		rig("double-accumulators", "sums in double, every node's result stored as its type", func() *Rig {
