@@ -57,12 +57,7 @@ func (r *Report) complete() error {
 	items, whole := o.selection()
 	suites, families := tallies{}, tallies{}
 	for _, it := range items {
-		suite, op, required := Protocol, string(Protocol), false
-		if it.c != nil {
-			suite, op, required = it.c.Suite, it.c.Op, it.c.Required
-		} else {
-			required = it.protocol.Op == ""
-		}
+		suite, op, required := it.row()
 		suites.enter(string(suite), required)
 		families.enter(op, required)
 	}

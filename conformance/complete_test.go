@@ -24,10 +24,8 @@ func passed(o Options, edit func(*Result)) *Report {
 	}
 	items, complete := o.selection()
 	for _, it := range items {
-		x := &Result{Case: it.name, Op: string(Protocol), Suite: Protocol, Required: true, Status: StatusPass}
-		if it.c != nil {
-			x.Op, x.Suite, x.Required = it.c.Op, it.c.Suite, it.c.Required
-		}
+		x := &Result{Case: it.name, Status: StatusPass}
+		x.Suite, x.Op, x.Required = it.row()
 		if edit != nil {
 			edit(x)
 		}

@@ -92,6 +92,15 @@ type item struct {
 	protocol *protocol.Case // or a part of the contract
 }
 
+// row is what a report counts it under. The contract itself is required, what
+// it says of an op's data only of those who have the op.
+func (it item) row() (s Suite, op string, required bool) {
+	if it.protocol != nil {
+		return Protocol, string(Protocol), it.protocol.Op == ""
+	}
+	return it.c.Suite, it.c.Op, it.c.Required
+}
+
 // protocolName is how cases of the protocol are called among the others.
 func protocolName(c protocol.Case) string { return string(Protocol) + "/" + c.Name }
 
@@ -254,7 +263,8 @@ const hasGone = "the backend has gone and could not be opened again"
 
 func (r *Runner) ask(ctx context.Context, it item, p *Prepared) *Result {
 	if it.protocol != nil {
-		res := &Result{Case: it.name, Op: string(Protocol), Suite: Protocol, Required: it.protocol.Op == "", Status: StatusPass}
+		res := &Result{Case: it.name, Status: StatusPass}
+		res.Suite, res.Op, res.Required = it.row()
 		if err := it.protocol.Run(ctx, r.backend); errors.Is(err, protocol.ErrLacksOp) {
 			res.Status, res.Feature, res.Why = StatusUnsupported, it.protocol.Op, err.Error()
 		} else if err != nil {
