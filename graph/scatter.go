@@ -8,8 +8,8 @@ import (
 )
 
 // scatterOps write at indices, or read at tuples of them. An index below 0 counts
-// from the end; one outside of its axis is an error in the data, but ScatterND's,
-// which ONNX says no more of than that it is not expected. Where several updates
+// from the end; one outside of its axis is an error in the data, except in
+// ScatterND, where ONNX leaves open what becomes of it. Where several updates
 // meet one place they are combined by the reduction; with none no place may be
 // named twice.
 var scatterOps = []*Op{

@@ -15,6 +15,8 @@ import (
 // axis, a label of no class (package graph says which, op by op). Such data are
 // the caller's fault, found within Run: InvalidArgument, never numbers. It ends
 // the session, so each is asked in a session of its own, while another goes on.
+// Of an op that is decomposed nothing is asked: its indices become others, of
+// which one that was outside may lie inside.
 
 // ErrLacksOp is what a case of an op's data ends with on a backend whose Check
 // refuses the op: there is nothing to ask.
@@ -40,9 +42,9 @@ type misplaced struct {
 	value int64
 }
 
-// forbiddings lists the ops that refuse data. ScatterND is none of them: ONNX
-// only expects its indices in the valid range. Neither are OneHot, which has an
-// answer to any index, Cast, and a division of integers by zero.
+// forbiddings lists the ops that refuse data. OneHot is none of them, it has an
+// answer to any index. Nor are those where ONNX leaves open what becomes of data
+// outside: ScatterND, Cast, and a division of integers by zero.
 func forbiddings() []forbidding {
 	return []forbidding{
 		{
